@@ -1,0 +1,98 @@
+"""Everything ferlite raises, and the exit code each becomes.
+
+Every error has two parents: ours, so that one ``except`` catches all, and the standard exception a
+Python programmer would expect. Messages are one sentence: what failed, the value quoted, what to do.
+
+    FerliteError
+    ├── UsageError(ValueError)             an argument makes no sense                     exit 2
+    ├── EngineError                        anything about an inference engine
+    │   ├── EngineUnknown(ValueError)      no engine of that name
+    │   ├── EngineMissing(ImportError)     its library is not installed
+    │   ├── EngineRefused(RuntimeError)    its library is here but must not or cannot be used
+    │   └── EngineFailed(RuntimeError)     it could not load or run a model
+    ├── ModelError                         anything about a model's files
+    │   ├── BundleInvalid(ValueError)      bundle.json or a file it names is wrong
+    │   ├── ModelMismatch(ValueError)      inputs or outputs are not what was asked for
+    │   └── FetchFailed(OSError)           a download did not arrive whole
+    ├── DetectorUnknown(ValueError)        no detector of that name
+    ├── SourceError(OSError)               no frames from there
+    ├── SinkError(OSError)                 cannot write there
+    └── ToolchainError                     the build half
+        ├── RecipeInvalid(ValueError)      a recipe has an unknown key or value
+        ├── DataInvalid(ValueError)        a data set is not what it should be
+        └── BuildFailed(RuntimeError)      an export or quantization did not succeed
+"""
+
+from __future__ import annotations
+
+
+class FerliteError(Exception):
+    """Anything that went wrong in a way ferlite understands."""
+
+
+class UsageError(FerliteError, ValueError):
+    """An argument makes no sense."""
+
+
+class EngineError(FerliteError):
+    """Anything about an inference engine."""
+
+
+class EngineUnknown(EngineError, ValueError):
+    """There is no engine of that name."""
+
+
+class EngineMissing(EngineError, ImportError):
+    """The engine's library is not installed."""
+
+
+class EngineRefused(EngineError, RuntimeError):
+    """The engine's library is installed but must not or cannot be used on this machine."""
+
+
+class EngineFailed(EngineError, RuntimeError):
+    """The engine could not load or run a model."""
+
+
+class ModelError(FerliteError):
+    """Anything about a model's files."""
+
+
+class BundleInvalid(ModelError, ValueError):
+    """bundle.json, or a file that it names, is wrong."""
+
+
+class ModelMismatch(ModelError, ValueError):
+    """A model's inputs or outputs are not what was asked for."""
+
+
+class FetchFailed(ModelError, OSError):
+    """A download did not arrive whole."""
+
+
+class DetectorUnknown(FerliteError, ValueError):
+    """There is no detector of that name."""
+
+
+class SourceError(FerliteError, OSError):
+    """No frames can be had from there."""
+
+
+class SinkError(FerliteError, OSError):
+    """Results cannot be written there."""
+
+
+class ToolchainError(FerliteError):
+    """Anything about training, exporting, quantizing or measuring."""
+
+
+class RecipeInvalid(ToolchainError, ValueError):
+    """A recipe has an unknown key or value."""
+
+
+class DataInvalid(ToolchainError, ValueError):
+    """A data set is not what it should be."""
+
+
+class BuildFailed(ToolchainError, RuntimeError):
+    """An export or a quantization did not succeed."""

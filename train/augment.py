@@ -1,0 +1,94 @@
+"""Random changes to a batch of training faces: geometry in one resampling, then light, noise and holes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from train.recipe import AugmentRecipe
+
+
+def augment(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tensor:
+    """Uint8 ``[N, H, W]`` to changed float32 ``[N, 1, size, size]``, still in grey levels 0-255.
+
+    Draws from torch's global generator: the caller seeds it per step, so a resumed run sees the same faces.
+    """
+    x = faces.unsqueeze(1).float()
+    if recipe.blur:
+        x = _blur(x, recipe.blur)
+    x = _warp(x, size, recipe)
+    if recipe.light:
+        x = _light(x, recipe.light)
+    if recipe.noise:
+        x = x + torch.randn_like(x) * (torch.rand(len(x), 1, 1, 1) ** 2 * recipe.noise)
+    if recipe.erase:
+        x = _erase(x, recipe.erase)
+    return x.clamp_(0, 255)
+
+
+def mixup(x: torch.Tensor, y: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Blend each face and target with another of the batch (Zhang et al., 2018); alpha 0 changes nothing."""
+    if alpha == 0:
+        return x, y
+    share = torch.distributions.Beta(alpha, alpha).sample((len(x),))
+    share = torch.maximum(share, 1 - share)
+    other = torch.randperm(len(x))
+    on_x = share.view(-1, 1, 1, 1)
+    return x * on_x + x[other] * (1 - on_x), y * share[:, None] + y[other] * (1 - share[:, None])
+
+
+def _uniform(count: int, reach: float) -> torch.Tensor:
+    return (torch.rand(count) * 2 - 1) * reach
+
+
+def _warp(x: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tensor:
+    count = len(x)
+    angle = _uniform(count, math.radians(recipe.rotate))
+    zoom = torch.exp(_uniform(count, recipe.scale))
+    stretch = torch.exp(_uniform(count, recipe.scale / 2))
+    shear = _uniform(count, recipe.shear)
+    mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0) if recipe.flip else torch.ones(count)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = zoom * stretch * torch.cos(angle) * mirror
+    theta[:, 0, 1] = zoom * (shear - torch.sin(angle))
+    theta[:, 1, 0] = zoom * torch.sin(angle) * mirror
+    theta[:, 1, 1] = zoom / stretch * torch.cos(angle)
+    theta[:, :, 2] = torch.stack([_uniform(count, 2 * recipe.shift), _uniform(count, 2 * recipe.shift)], 1)
+    grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
+    # Out-of-picture pixels are black half of the time: at the edge of a frame the runtime sees just that.
+    black = torch.rand(()) < 0.5
+    return F.grid_sample(x, grid, padding_mode="zeros" if black else "border", align_corners=False)
+
+
+def _light(x: torch.Tensor, reach: float) -> torch.Tensor:
+    count = len(x)
+    gain = torch.exp(_uniform(count, reach)).view(-1, 1, 1, 1)
+    contrast = torch.exp(_uniform(count, reach)).view(-1, 1, 1, 1)
+    gamma = torch.exp(_uniform(count, reach)).view(-1, 1, 1, 1)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = ((x - mean) * contrast + mean) * gain
+    return (x.clamp(0, 255) / 255) ** gamma * 255
+
+
+def _blur(x: torch.Tensor, probability: float) -> torch.Tensor:
+    """Shrink some faces to 16-40 pixels and back: what a distant face looks like."""
+    side = int(torch.randint(16, 41, ()))
+    small = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
+    back = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
+    return torch.where(torch.rand(len(x), 1, 1, 1) < probability, back, x)
+
+
+def _erase(x: torch.Tensor, probability: float) -> torch.Tensor:
+    """Paint a rectangle of 5-25 % of some faces in a random grey (Zhong et al., 2020)."""
+    count, _, rows, columns = x.shape
+    area = (torch.rand(count) * 0.20 + 0.05) * rows * columns
+    ratio = torch.exp(_uniform(count, 0.7))
+    high, wide = (area * ratio).sqrt(), (area / ratio).sqrt()
+    top, left = torch.rand(count) * (rows - high), torch.rand(count) * (columns - wide)
+    y, z = torch.arange(rows).view(1, -1, 1), torch.arange(columns).view(1, 1, -1)
+    top, left, high, wide = (value.view(-1, 1, 1) for value in (top, left, high, wide))
+    hole = (y >= top) & (y < top + high) & (z >= left) & (z < left + wide)
+    hole = hole & (torch.rand(count, 1, 1) < probability)
+    return torch.where(hole.unsqueeze(1), torch.rand(count, 1, 1, 1) * 255, x)
