@@ -74,7 +74,9 @@ def _draw_panel(picture: Image, reading: Reading, unit: float) -> None:
         _text(picture, name, x, y, scale, WHITE if top_one else (190, 190, 190), unit)
         start = x + name_width + gap
         end = (start + max(1, round(bar_width * weight)), y)
-        cv2.rectangle(picture, (start, y - round(8 * unit)), end, _colour(reading) if top_one else (150, 150, 150), -1)
+        cv2.rectangle(
+            picture, (start, y - round(8 * unit)), end, _colour(reading) if top_one else (150, 150, 150), -1
+        )
 
 
 def _shade(picture: Image, left: int, top: int, wide: int, high: int) -> None:
@@ -82,7 +84,9 @@ def _shade(picture: Image, left: int, top: int, wide: int, high: int) -> None:
     part[:] = (part * 0.25 + np.array(DARK) * 0.75).astype(np.uint8)
 
 
-def _text(picture: Image, text: str, x: int, y: int, scale: float, colour: tuple[int, int, int], unit: float) -> None:
+def _text(
+    picture: Image, text: str, x: int, y: int, scale: float, colour: tuple[int, int, int], unit: float
+) -> None:
     cv2.putText(picture, text, (x, y), FONT, scale, colour, max(1, round(unit)), cv2.LINE_AA)
 
 

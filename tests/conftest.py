@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edge  # noqa: F401 - before OpenCV, whose log level it sets, as in the program itself
+
 DATA = Path(__file__).parent / "data"
 sys.path.insert(0, str(DATA))
 LABELS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]

@@ -55,7 +55,9 @@ def measure(faces: FaceSet, detector_model: Path, count: int, seed: int = 0) -> 
                 boxes.append(_fractions(corners, 144))
             progress.advance()
     if len(landmarks) < 30 or len(boxes) < 30:
-        raise DataInvalid(f"{faces.name}: too few faces found ({len(landmarks)} and {len(boxes)}) to measure by")
+        raise DataInvalid(
+            f"{faces.name}: too few faces found ({len(landmarks)} and {len(boxes)}) to measure by"
+        )
     detail = np.array([sharpness(picture) for picture in faces.faces[chosen]])
     return {
         "crop": _crop(np.median(landmarks, 0), np.median(boxes, 0)),
@@ -66,8 +68,8 @@ def measure(faces: FaceSet, detector_model: Path, count: int, seed: int = 0) -> 
             "weight": WEIGHT,
         },
         "measured": {
-            "data": faces.name, "faces": len(chosen), "landmarks_found": len(landmarks), "boxes_found": len(boxes),
-            "detector": detector_model.name,
+            "data": faces.name, "faces": len(chosen), "detector": detector_model.name,
+            "landmarks_found": len(landmarks), "boxes_found": len(boxes),
         },
     }  # fmt: skip
 
