@@ -15,7 +15,7 @@ from edge.errors import RecipeInvalid
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Round a scaled channel count to a multiple of ``divisor``, never losing over 10 % (MobileNet papers)."""
+    """Round a scaled channel count to a multiple of ``divisor``, never losing over a tenth of it."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 

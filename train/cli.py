@@ -1,21 +1,74 @@
-"""``ferlite-train``: a thin face on ``train.loop`` and ``train.evaluate``."""
+"""``ferlite-train``: a thin face on ``train.loop`` and ``train.evaluate``.
+
+Results go to standard output and nothing else does; messages and progress go to standard error.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from edge.errors import FerliteError, UsageError
+
+OK, KNOWN, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="ferlite-train", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    run = verbs.add_parser("run", help="train a recipe, or go on with a run that was stopped")
+    """Run ``argv`` (default: the process's own arguments) and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    return guarded(lambda: int(arguments.do(arguments)))
+
+
+def guarded(do: Callable[[], int]) -> int:
+    """What ``do`` returns, or the exit code of what it raised, told in one sentence on standard error."""
+    try:
+        return do()
+    except KeyboardInterrupt:
+        print("ferlite-train: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except FerliteError as error:
+        print(f"ferlite-train: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, UsageError) else KNOWN
+    except OSError as error:
+        print(f"ferlite-train: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return KNOWN
+    except Exception as error:
+        print(f"ferlite-train: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        return UNEXPECTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ferlite-train", description="Train and judge expression classifiers."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = _verb(verbs, "run", _run, "train a recipe, or go on with a run that was stopped")
     run.add_argument("recipe", help="a built-in recipe's name or a .toml file")
     run.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
-    run.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    arguments = parser.parse_args(argv)
+    evaluate = _verb(verbs, "evaluate", _evaluate, "measure a run's best network on a test split")
+    evaluate.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    evaluate.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    evaluate.add_argument("--split", choices=("public", "private"), default="public")
+    _verb(verbs, "recipes", _recipes, "list the built-in recipes")
+    return parser
 
+
+def _verb(
+    verbs: Any, name: str, do: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    verb.set_defaults(do=do)
+    verb.add_argument("--json", action="store_true", help="print the result as JSON")
+    verb.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    return verb
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from train import data, loop, recipe
 
     chosen = recipe.load(arguments.recipe)
@@ -26,8 +79,53 @@ def main(argv: list[str] | None = None) -> int:
         arguments.out,
         threads=arguments.threads,
     )
-    print(f"{outcome.best_accuracy:.4f}")
-    return 0
+    result = {
+        "schema": 1,
+        "recipe": chosen.name,
+        "out": str(arguments.out),
+        "steps": outcome.steps,
+        "total_steps": outcome.total_steps,
+        "finished": outcome.finished,
+        "best_public_accuracy": outcome.best_accuracy,
+    }
+    best = (
+        "no epoch ended" if outcome.best_accuracy is None else f"{outcome.best_accuracy:.2%} on public test"
+    )
+    _print(arguments, result, f"{chosen.name}: {best}, step {outcome.steps} of {outcome.total_steps}")
+    if outcome.finished:
+        return OK
+    print("ferlite-train: stopped; the same command goes on from here", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from train import data, evaluate, loop
+    from train.checkpoint import load_run
+
+    loop.use_threads(arguments.threads)
+    trained = load_run(arguments.model)
+    public = data.load_fer2013(arguments.data, "public")
+    test = public if arguments.split == "public" else data.load_fer2013(arguments.data, arguments.split)
+    record = evaluate.evaluate(trained, test, public)
+    _print(arguments, record, evaluate.as_text(record))
+    return OK
+
+
+def _recipes(arguments: argparse.Namespace) -> int:
+    from train import recipe
+
+    found = {name: recipe.load(name) for name in recipe.built_in()}
+    listing = {
+        name: {"backbone": each.model.backbone, "input_size": each.model.input_size, "sha256": each.sha256}
+        for name, each in found.items()
+    }
+    lines = [f"{name:28} {each.model.backbone}, {each.model.input_size} px" for name, each in found.items()]
+    _print(arguments, {"schema": 1, "recipes": listing}, "\n".join(lines))
+    return OK
+
+
+def _print(arguments: argparse.Namespace, result: dict[str, Any], text: str) -> None:
+    print(json.dumps(result, indent=2) if arguments.json else text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""What a run leaves on disk: written whole or not at all, read back with plain words for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge.errors import DataInvalid
+from train import backbones
+from train.data import LABELS
+from train.recipe import Recipe, parse
+
+CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in evaluation mode, the recipe that made it, and the file it was read from."""
+
+    model: nn.Module
+    recipe: Recipe
+    path: Path
+    sha256: str
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Save beside, then rename: a run killed while it writes keeps its last checkpoint."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The saved dictionary, which must have ``keys``; no code in the file is run. Raises DataInvalid."""
+    return read_bytes(_content(path), path, keys)
+
+
+def read_bytes(content: bytes, path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """``read`` for a file's content that is at hand; ``path`` names it in messages."""
+    try:
+        saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint, or it is damaged") from error
+    missing = [key for key in keys if not isinstance(saved, dict) or key not in saved]
+    if missing:
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it has no '{missing[0]}'")
+    return dict(saved)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def build_model(recipe: Recipe) -> nn.Module:
+    """The recipe's network with weights drawn from its seed. Raises RecipeInvalid."""
+    torch.manual_seed(recipe.train.seed)
+    model = recipe.model
+    return backbones.build(model.backbone, len(LABELS), model.width, model.strides, model.dropout)
+
+
+def load_run(path: Path) -> Trained:
+    """The best network of a run: ``path`` is the run's folder or its best.pt. Raises DataInvalid."""
+    if path.is_dir():
+        path = path / BEST
+        if not path.exists():
+            raise DataInvalid(f"'{path.parent}' has no {BEST}: no epoch of that run has ended yet")
+    content = _content(path)
+    saved = read_bytes(content, path, ("recipe", "model"))
+    recipe = parse(saved["recipe"], f"in {path}")
+    model = build_model(recipe)
+    load_state(model, saved["model"], path)
+    model.eval()
+    return Trained(model, recipe, path, hashlib.sha256(content).hexdigest())
+
+
+def load_state(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Copy ``state`` into ``model``; every name and shape must match. Raises DataInvalid."""
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise DataInvalid(f"'{path}' holds weights of another network than its recipe describes") from error
