@@ -1,114 +1,103 @@
-"""The little of a model bundle that boards needs: which engines it serves, and the files to carry.
+"""The little of a model bundle that boards needs: which engines it serves, and the bytes to carry.
 
-The runtime verifies and loads bundles; here bundle.json is read as data, since boards imports no runtime.
+The runtime loads bundles; here bundle.json is read as data, since boards imports no runtime. Its ``files``
+maps an engine to its ``parts``, and those a file name to the sha256 of its content.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import get_args
+from pathlib import Path, PurePosixPath
+from typing import cast, get_args
 
 from boards.errors import BundleInvalid
 from boards.profile import EngineName
 
-_SUFFIXES: dict[str, EngineName] = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
-_LARGEST = 256 << 20
+MANIFEST = "bundle.json"
+SHIPPED = Path(__file__).parent.parent / "bundles"
+_LARGEST = 512 << 20
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle's folder, its name, the engines it has a file for, and the paths of all of its files."""
+    """A bundle: where it was read, its name, its engines, and the verified content of each of its files."""
 
-    folder: Path
+    where: str
     name: str
     engines: tuple[EngineName, ...]
-    files: tuple[str, ...]
-
-    @property
-    def sha256(self) -> str:
-        """Digest over the names and contents of all files."""
-        digest = hashlib.sha256()
-        for name in self.files:
-            content = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
-            digest.update(f"{content}  {name}\n".encode())
-        return digest.hexdigest()
+    content: Mapping[str, bytes]
 
 
-def read(folder: str | Path) -> Bundle:
-    """Read a bundle's folder. Raises BundleInvalid."""
-    base = Path(folder)
-    table = _table(base)
-    files = table.get("files")
+def read(where: str | Path) -> Bundle:
+    """Read a bundle from a folder, a .zip or by the name of a shipped one. Raises BundleInvalid."""
+    path = _find(where)
+    raw = _read(path, MANIFEST)
+    try:
+        table = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BundleInvalid(f"bundle '{path}': {MANIFEST} is not JSON: {error}") from error
+    files = table.get("files") if isinstance(table, dict) else None
     if not isinstance(files, dict) or not files:
-        raise BundleInvalid(f"bundle '{base}': bundle.json has no 'files' table")
-    engines = [engine for engine in map(_engine, files) if engine]
+        raise BundleInvalid(f"bundle '{path}': {MANIFEST} has no 'files' table")
+    known = get_args(EngineName)
+    engines = [cast(EngineName, name) for name in files if name in known]
     if not engines:
         raise BundleInvalid(
-            f"bundle '{base}': none of its files ({', '.join(sorted(files))}) is for an engine: "
-            f"expected {', '.join(get_args(EngineName))}"
+            f"bundle '{path}': its files are for {', '.join(files)}, not for {', '.join(known)}"
         )
-    name = table.get("name")
-    paths = tuple(_paths(base))
-    _check_digests(base, files)
-    return Bundle(base, name if isinstance(name, str) and name else base.resolve().name,
-                  tuple(dict.fromkeys(engines)), paths)  # fmt: skip
+    content = {MANIFEST: raw}
+    for engine in engines:
+        content |= _parts(path, engine, files[engine])
+    return Bundle(str(path), str(table.get("name") or path.stem), tuple(engines), content)
 
 
-def _table(base: Path) -> dict[str, object]:
-    path = base / "bundle.json"
+def _find(where: str | Path) -> Path:
+    path = Path(where)
+    if path.exists():
+        return path
+    shipped = sorted(one.parent.name for one in SHIPPED.glob(f"*/{MANIFEST}"))
+    if str(where) in shipped:
+        return SHIPPED / str(where)
+    choice = f", or one of {', '.join(shipped)}" if shipped else ""
+    raise BundleInvalid(f"no bundle '{where}': give a bundle's folder or .zip{choice}")
+
+
+def _parts(path: Path, engine: str, entry: object) -> dict[str, bytes]:
+    parts = entry.get("parts") if isinstance(entry, dict) else None
+    if not isinstance(parts, dict) or not parts:
+        raise BundleInvalid(f"bundle '{path}': 'files.{engine}' has no 'parts'")
+    content = {}
+    for name, digest in parts.items():
+        plain = PurePosixPath(name)
+        if plain.is_absolute() or ".." in plain.parts or "\\" in name or not plain.parts:
+            raise BundleInvalid(f"bundle '{path}': '{name}' leads out of the bundle")
+        content[name] = _read(path, name)
+        if hashlib.sha256(content[name]).hexdigest() != digest:
+            raise BundleInvalid(
+                f"bundle '{path}': '{name}' is damaged (its sha256 is not the one in {MANIFEST})"
+            )
+    return content
+
+
+def _read(path: Path, name: str) -> bytes:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleInvalid(
-            f"'{base}' is not a bundle: cannot read its bundle.json ({error.strerror})"
-        ) from error
-    except ValueError as error:
-        raise BundleInvalid(f"bundle '{base}': bundle.json is not JSON: {error}") from error
-    if not isinstance(table, dict):
-        raise BundleInvalid(f"bundle '{base}': bundle.json is not a table")
-    return table
-
-
-def _engine(key: str) -> EngineName | None:
-    """The engine a key of 'files' is for: its name, or the kind of file it names."""
-    for name in get_args(EngineName):
-        if key == name:
-            return name  # type: ignore[no-any-return]
-    return _SUFFIXES.get(Path(key).suffix)
-
-
-def _paths(base: Path) -> list[str]:
-    found = []
-    for path in sorted(base.rglob("*")):
-        name = path.relative_to(base).as_posix()
-        if path.is_symlink():
-            raise BundleInvalid(f"bundle '{base}': '{name}' is a link; a bundle holds plain files only")
-        if path.is_file():
-            if path.stat().st_size > _LARGEST:
-                raise BundleInvalid(f"bundle '{base}': '{name}' is larger than {_LARGEST >> 20} MB")
-            found.append(name)
-    return found
-
-
-def _check_digests(base: Path, files: dict[str, object]) -> None:
-    """Compare the sha256 values that bundle.json gives, so that a damaged file does not travel."""
-    for key, entry in files.items():
-        table: dict[str, object] = entry if isinstance(entry, dict) else {"sha256": entry}
-        digest = table.get("sha256")
-        name = next((str(table[k]) for k in ("path", "file", "name") if isinstance(table.get(k), str)), key)
-        if isinstance(entry, str) and not _is_digest(entry):
-            name, digest = entry, None
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise BundleInvalid(f"bundle '{base}': '{name}' leads out of the bundle")
-        path = base / name
-        if not path.is_file():
-            raise BundleInvalid(f"bundle '{base}': its file '{name}' is missing")
-        if _is_digest(digest) and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise BundleInvalid(f"bundle '{base}': '{name}' is damaged (its sha256 is not bundle.json's)")
-
-
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+        if path.is_dir():
+            file = (path / name).resolve()
+            if path.resolve() not in file.parents:
+                raise BundleInvalid(f"bundle '{path}': '{name}' leads out of the bundle")
+            if file.stat().st_size > _LARGEST:
+                raise BundleInvalid(f"bundle '{path}': '{name}' is over {_LARGEST >> 20} MiB")
+            return file.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(name).file_size > _LARGEST:
+                raise BundleInvalid(f"bundle '{path}': '{name}' is over {_LARGEST >> 20} MiB")
+            return archive.read(name)
+    except (FileNotFoundError, KeyError) as error:
+        raise BundleInvalid(f"bundle '{path}' has no file '{name}'") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise BundleInvalid(f"bundle '{path}': cannot read '{name}': {error}") from error

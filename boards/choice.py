@@ -114,11 +114,16 @@ def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str,
         "engine": engine.name,
         "engine_order": list(dict.fromkeys(order)),
         "threads": chosen.profile.deploy.threads,
-        "device": engine.device,
+        "device": _device(engine),
         "bundle": bundle,
         "detector": detector,
         "sink": list(sink),
     }
+
+
+def _device(engine: EngineChoice) -> str:
+    """The device as the engine's library names it: ONNX Runtime has providers where others have devices."""
+    return engine.device if engine.device == "CPU" or engine.name != "onnx" else engine.provider
 
 
 def to_text(config: dict[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ def make_bundle(folder: Path, *engines: str, **changes: Any) -> Path:
     for engine in engines:
         content = f"weights for {engine}".encode()
         (folder / names[engine]).write_bytes(content)
-        files[engine] = {"path": names[engine], "sha256": hashlib.sha256(content).hexdigest()}
+        files[engine] = {"parts": {names[engine]: hashlib.sha256(content).hexdigest()}, "precision": "int8"}
     table = {"schema": 1, "name": "tiny", "files": files, **changes}
     (folder / "bundle.json").write_text(json.dumps(table), encoding="utf-8")
     return folder
@@ -108,7 +110,7 @@ def test_edge_json_has_the_runtimes_keys_and_the_same_bytes_twice(tmp_path: Path
     config = choice.edge_config(plan, bundle="/opt/ferlite/current/bundle")
     assert config == {
         "schema": 1,
-        "source": "picamera:0",
+        "source": "picamera2",
         "engine": "tflite",
         "engine_order": ["tflite", "onnx"],
         "threads": 3,
@@ -121,21 +123,23 @@ def test_edge_json_has_the_runtimes_keys_and_the_same_bytes_twice(tmp_path: Path
     assert choice.to_text(config) == choice.to_text(dict(config))
 
 
+ZEROS = "0" * 64
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{", "is not JSON"),
-        ("[]", "is not a table"),
+        ("[]", "has no 'files' table"),
         ("{}", "has no 'files' table"),
         ('{"files": {}}', "has no 'files' table"),
-        ('{"files": {"labels": {"path": "bundle.json"}}}', "none of its files (labels) is for an engine"),
-        ('{"files": {"onnx": {"path": "gone.onnx"}}}', "its file 'gone.onnx' is missing"),
-        ('{"files": {"onnx": {"path": "../x.onnx"}}}', "'../x.onnx' leads out of the bundle"),
-        ('{"files": {"onnx": "/etc/passwd"}}', "'/etc/passwd' leads out of the bundle"),
-        (
-            '{"files": {"onnx": {"path": "model.onnx", "sha256": "' + "0" * 64 + '"}}}',
-            "'model.onnx' is damaged",
-        ),
+        ('{"files": {"caffe": {}}}', "its files are for caffe, not for onnx, tflite, openvino"),
+        ('{"files": {"onnx": {}}}', "'files.onnx' has no 'parts'"),
+        ('{"files": {"onnx": "model.onnx"}}', "'files.onnx' has no 'parts'"),
+        (f'{{"files": {{"onnx": {{"parts": {{"gone.onnx": "{ZEROS}"}}}}}}}}', "has no file 'gone.onnx'"),
+        (f'{{"files": {{"onnx": {{"parts": {{"../x.onnx": "{ZEROS}"}}}}}}}}', "'../x.onnx' leads out of"),
+        (f'{{"files": {{"onnx": {{"parts": {{"/etc/passwd": "{ZEROS}"}}}}}}}}', "'/etc/passwd' leads out of"),
+        (f'{{"files": {{"onnx": {{"parts": {{"model.onnx": "{ZEROS}"}}}}}}}}', "'model.onnx' is damaged"),
     ],
 )
 def test_a_bad_bundle_is_named(text: str, says: str, tmp_path: Path) -> None:
@@ -146,30 +150,31 @@ def test_a_bad_bundle_is_named(text: str, says: str, tmp_path: Path) -> None:
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("entry", ["model.onnx", {"file": "model.onnx"}, {"name": "model.onnx"}])
-def test_the_ways_a_file_may_be_named(entry: object, tmp_path: Path) -> None:
-    make_bundle(tmp_path, "onnx", files={"onnx": entry})
-    assert bundle.read(tmp_path).engines == ("onnx",)
+def test_a_link_out_of_the_bundle_is_not_followed(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", "onnx")
+    (tmp_path / "bundle/model.onnx").rename(tmp_path / "model.onnx")
+    (tmp_path / "bundle/model.onnx").symlink_to("../model.onnx")
+    with pytest.raises(BundleInvalid, match="leads out of the bundle"):
+        bundle.read(tmp_path / "bundle")
 
 
-def test_files_keyed_by_their_names(tmp_path: Path) -> None:
-    digest = hashlib.sha256(b"weights for onnx").hexdigest()
-    make_bundle(tmp_path, "onnx", files={"model.onnx": digest})
-    assert bundle.read(tmp_path).engines == ("onnx",)
+def test_a_zipped_bundle_is_the_same_bundle(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "tiny", "onnx", "tflite")
+    (folder / "stray.txt").write_text("not listed, so not carried", encoding="utf-8")
+    archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", folder)
+    assert bundle.read(archive).content == bundle.read(folder).content
+    assert sorted(bundle.read(folder).content) == ["bundle.json", "model.onnx", "model.tflite"]
+    Path(archive).write_bytes(Path(archive).read_bytes()[:100])
+    with pytest.raises(BundleInvalid, match=r"cannot read 'bundle\.json'"):
+        bundle.read(archive)
 
 
-def test_a_link_in_a_bundle_is_refused(tmp_path: Path) -> None:
-    make_bundle(tmp_path, "onnx")
-    (tmp_path / "extra").symlink_to("/etc/passwd")
-    with pytest.raises(BundleInvalid, match="'extra' is a link"):
-        bundle.read(tmp_path)
-
-
-def test_one_changed_byte_changes_the_digest(tmp_path: Path) -> None:
-    first, second = make_bundle(tmp_path / "a", "onnx"), make_bundle(tmp_path / "b", "onnx")
-    assert bundle.read(first).sha256 == bundle.read(second).sha256
-    (second / "README").write_text("x", encoding="utf-8")
-    assert bundle.read(first).sha256 != bundle.read(second).sha256
+def test_onnx_on_a_gpu_is_named_by_its_provider(tmp_path: Path) -> None:
+    model = bundle.read(make_bundle(tmp_path, "onnx"))
+    board = profile.load("jetson-orin-nano")
+    board = dataclasses.replace(board, engine=board.engine[1:])
+    config = choice.edge_config(choice.plan(board, model, own_wheels=True), bundle="b")
+    assert config["device"] == "TensorrtExecutionProvider"
 
 
 def test_plan_as_a_user_sees_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_a_refused_board_still_shows_what_it_is(tmp_path: Path) -> None:
     [
         (["probe", "--root", "/no/such/folder"], 2, "--root '/no/such/folder' is not a folder"),
         (["show", "rpi-9"], 1, "unknown board 'rpi-9'"),
-        (["plan", "/no/such/bundle", "--board", "rpi-4b"], 1, "'/no/such/bundle' is not a bundle"),
+        (["plan", "/no/such/bundle", "--board", "rpi-4b"], 1, "no bundle '/no/such/bundle'"),
         ([], 2, "required: VERB"),
         (["frobnicate"], 2, "invalid choice: 'frobnicate'"),
     ],
