@@ -62,7 +62,10 @@ def fit(recipe: Recipe, train: FaceSet, public: FaceSet, out: Path, threads: int
             f"{train.name} has {len(train)} faces, fewer than a batch of {recipe.train.batch_size}"
         )
     use_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
     run = Run(recipe, train, out)
     run.resume()
     run.train_until_stopped(public)
