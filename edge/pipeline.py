@@ -69,6 +69,11 @@ class Pipeline:
             readings.append(Reading(face, named, expression, why, track))
         return readings
 
+    def restart(self) -> None:
+        """Another source begins: its faces are nobody seen before, and its time starts again."""
+        if self._tracker is not None:
+            self._tracker.clear()
+
     def close(self) -> None:
         """Free the models; a second call does nothing."""
         self._detector.close()

@@ -34,6 +34,10 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next = 1
 
+    def clear(self) -> None:
+        """Forget everybody: another source begins. Numbers go on, so that none is given twice."""
+        self._tracks = []
+
     def assign(self, boxes: Sequence[Box], now: float) -> list[int]:
         """A number for each box of the frame at ``now`` (seconds, never going back)."""
         self._tracks = [track for track in self._tracks if now - track.seen <= self._forget]

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
 from edge.errors import EngineFailed, EngineRefused
+from edge.quiet import quiet_stderr
 
 
 class TfliteEngine:
@@ -24,10 +25,11 @@ class TfliteEngine:
         try:
             # The interpreter keeps no copy: the bytes must live as long as it does.
             self._content = model.parts[".tflite"]
-            self._interpreter: Any = interpreter(
-                model_content=self._content, num_threads=options.threads or None
-            )
-            self._interpreter.allocate_tensors()
+            with quiet_stderr():
+                self._interpreter: Any = interpreter(
+                    model_content=self._content, num_threads=options.threads or None
+                )
+                self._interpreter.allocate_tensors()
         except Exception as error:
             raise EngineFailed(f"LiteRT cannot load '{model.name}': {_first_line(error)}") from error
         self._ins = self._interpreter.get_input_details()
