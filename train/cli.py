@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.errors import UsageError
 from edge.exits import INTERRUPTED, OK, guard
 
 
@@ -31,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", help="a built-in recipe's name or a .toml file")
     run.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
+    run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
     evaluate = _verb(verbs, "evaluate", _evaluate, "measure a run's best network on a test split")
     evaluate.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     evaluate.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
@@ -46,10 +46,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a record of 'evaluate --json' to include",
     )
-    rule = _verb(verbs, "crop-rule", _crop_rule, "measure how a data set's faces were cut out")
-    rule.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
-    rule.add_argument("--every", type=int, default=28, help="look at each so-manieth training face")
-    rule.add_argument("--detector-model", type=Path, help="YuNet's .onnx file (default: the fetched one)")
     _verb(verbs, "recipes", _recipes, "list the built-in recipes")
     return parser
 
@@ -74,6 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         data.load_fer2013(arguments.data, "public"),
         arguments.out,
         threads=arguments.threads,
+        init=arguments.init,
     )
     result = {
         "schema": 1,
@@ -120,26 +117,6 @@ def _export(arguments: argparse.Namespace) -> int:
     bundle = export.export(trained, arguments.out, temperature, records, "fer2013")
     result = {"schema": 1, "bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
     _print(arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}")
-    return OK
-
-
-def _crop_rule(arguments: argparse.Namespace) -> int:
-    from edge.detect import DetectorOptions, detector_class
-    from edge.engine import EngineOptions
-    from train import crops, data
-
-    if arguments.every < 1:
-        raise UsageError(f"--every {arguments.every}: give 1 or more")
-    options = EngineOptions(threads=arguments.threads)
-    faces = data.load_fer2013(arguments.data, "train")
-    measured = crops.measure(
-        faces.faces[:: arguments.every],
-        faces.name,
-        detector_class("yunet")(DetectorOptions(model=arguments.detector_model, engine_options=options)),
-        detector_class("haar")(DetectorOptions()),
-    )
-    record = crops.as_json(measured)
-    _print(arguments, record, json.dumps(record["rule"]))
     return OK
 
 

@@ -129,6 +129,8 @@ def describe(trained: Trained) -> dict[str, Any]:
         "parameters": sum(each.numel() for each in trained.model.parameters()),
         "recipe_sha256": trained.recipe.sha256,
         "weights_sha256": trained.sha256,
+        "data_sha256": trained.data,
+        "init_sha256": trained.init,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -10,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,8 @@ from torch import nn
 from edge import engine as engines
 from edge.bundle import MANIFEST, Bundle, load
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, DataInvalid
 from train.checkpoint import Trained
-from train.crops import rule_for
 from train.data import LABELS
 from train.evaluate import describe
 from train.predict import input_spec
@@ -33,6 +32,7 @@ INPUT, OUTPUT = "face", "logits"
 OPSET = 18
 CLOSE = 1e-3  # largest difference of a logit between torch and ONNX Runtime
 SCHEMA = 1
+CROPS = Path(__file__).parent / "crops"
 
 
 def to_onnx(trained: Trained) -> bytes:
@@ -94,20 +94,23 @@ def export(
     """Write the bundle folder ``out``; what stood there before is replaced once the new one is whole.
 
     ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
-    data set whose crop rule was measured. Raises BuildFailed, DataInvalid and BundleInvalid.
+    data set whose crop and doubt rules were measured (``train.crop_rule``).
+    Raises BuildFailed, DataInvalid and BundleInvalid.
     """
+    rules = measured_rules(family)
     content = to_onnx(trained)
     spec = input_spec(trained.recipe)
+    files = {"parts": {MODEL: sha256(content).hexdigest()}, "precision": "float32"}
     table = {
         "schema": SCHEMA,
         "name": trained.recipe.name,
         "description": f"{trained.recipe.model.backbone}, {spec.size} px grey, trained on {family}",
         "labels": list(LABELS),
         "input": asdict(spec),
-        "crop": asdict(rule_for(family)),
+        "crop": rules["crop"],
         "temperature": round(temperature, 4),
-        "doubt": {},
-        "files": {"onnx": {"parts": {MODEL: hashlib.sha256(content).hexdigest()}, "precision": "float32"}},
+        "doubt": rules["doubt"],
+        "files": {"onnx": files},
         "accuracy": list(accuracy),
         "made_by": {"train": describe(trained), "recipe": trained.recipe.text},
     }
@@ -121,6 +124,16 @@ def export(
     shutil.rmtree(out, ignore_errors=True)
     part.replace(out)
     return load(out)
+
+
+def measured_rules(family: str) -> dict[str, Any]:
+    """The record of ``train.crop_rule`` for a data set: tables "crop" and "doubt". Raises DataInvalid."""
+    path = CROPS / f"{family}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in CROPS.glob("*.json")))
+        raise DataInvalid(f"how faces of '{family}' are cut was never measured: known are {known}")
+    rules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return rules
 
 
 def _refuse_stranger(out: Path) -> None:

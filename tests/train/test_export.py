@@ -54,6 +54,8 @@ def test_the_bundle_says_how_it_came_to_be(bundle: Bundle, trained: Trained) -> 
     assert again.labels == LABELS
     assert (again.input.size, again.input.colour, again.input.mean) == (16, "grey", (127.5,))
     assert again.temperature == 1.7
+    assert again.crop.landmarks[0][0] + again.crop.landmarks[1][0] == pytest.approx(1)
+    assert again.doubt.face_px > 0
     assert again.accuracy == (RECORD,)
     assert again.made_by["recipe"] == trained.recipe.text
     assert again.made_by["train"]["weights_sha256"] == trained.sha256
