@@ -1,12 +1,107 @@
+"""Face crops to a calibrated weight per expression."""
+
 from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from edge.bundle import InputSpec
 
-def to_input(crops: Sequence[npt.NDArray[np.uint8]], spec: InputSpec) -> npt.NDArray[np.float32]:
+from edge.align import Image
+from edge.bundle import Bundle, InputSpec, Layout
+from edge.engine import Array, Engine
+from edge.errors import ModelMismatch
+
+Weights = npt.NDArray[np.float64]
+
+
+class Classifier:
+    """A bundle's network in an engine. Raises ModelMismatch where the two do not fit."""
+
+    def __init__(self, bundle: Bundle, engine: Engine, layout: Layout) -> None:
+        self.labels = bundle.labels
+        self._engine, self._spec, self._layout = engine, bundle.input, layout
+        self._temperature = bundle.temperature
+        self._batch, self._dtype = _check_fit(bundle, engine, layout)
+
+    def __call__(self, crops: Sequence[Image]) -> Weights:
+        """Weights float64 [N, labels], rows summing to 1, of crops uint8 [S, S] or [S, S, 3].
+
+        All crops run in one batch, or in as few as the model's fixed batch size allows.
+        """
+        if not crops:
+            return np.zeros((0, len(self.labels)))
+        batch = to_input(crops, self._spec, self._layout, self._dtype)
+        return softmax(self._logits(batch), self._temperature)
+
+    def _logits(self, batch: Array) -> Array:
+        if self._batch is None:
+            return self._engine.run([batch])[0]
+        parts = []
+        for start in range(0, len(batch), self._batch):
+            part = batch[start : start + self._batch]
+            padding = [(0, self._batch - len(part))] + [(0, 0)] * (batch.ndim - 1)
+            parts.append(self._engine.run([np.pad(part, padding)])[0][: len(part)])
+        return np.concatenate(parts)
+
+    def close(self) -> None:
+        """Free the engine."""
+        self._engine.close()
+
+
+def to_input(
+    crops: Sequence[Image], spec: InputSpec, layout: Layout = "NCHW", dtype: str = "float32"
+) -> npt.NDArray[Any]:
+    """The network's input from crops of any size: normalised float32, or plain grey levels for uint8."""
     size = spec.size
-    batch = np.stack([c if c.shape[:2] == (size, size) else cv2.resize(c, (size, size)) for c in crops])
-    return ((batch.astype(np.float32)[:, None] - np.float32(spec.mean[0])) / np.float32(spec.std[0]))
+    fitting = [
+        crop
+        if crop.shape[:2] == (size, size)
+        else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+        for crop in crops
+    ]
+    batch: npt.NDArray[Any] = np.stack(fitting).reshape(len(crops), size, size, spec.channels)
+    if dtype != "uint8":
+        batch = (batch - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
+    if layout == "NCHW":
+        batch = batch.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(batch)
+
+
+def softmax(logits: Array, temperature: float) -> Weights:
+    """Weights [N, C] of logits [N, C]; the temperature calibrates them (Guo et al., ICML 2017)."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(1, keepdims=True))
+    weights: Weights = powers / powers.sum(1, keepdims=True)
+    return weights
+
+
+def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | None, str]:
+    """The model's fixed batch size (None: any) and input dtype. Raises ModelMismatch."""
+    spec, who = bundle.input, f"bundle '{bundle.name}'"
+    if len(engine.inputs) != 1 or len(engine.outputs) != 1:
+        raise ModelMismatch(
+            f"{who}: the model has {len(engine.inputs)} inputs and {len(engine.outputs)} outputs, "
+            "and must have one each"
+        )
+    given, result = engine.inputs[0], engine.outputs[0]
+    if layout == "NCHW":
+        picture = (spec.channels, spec.size, spec.size)
+    else:
+        picture = (spec.size, spec.size, spec.channels)
+    matches = len(given.shape) == 4 and all(
+        have in (None, want) for have, want in zip(given.shape[1:], picture, strict=True)
+    )
+    if not matches:
+        raise ModelMismatch(f"{who}: the model's input is {given.shape}, and {layout} {picture} was promised")
+    if given.dtype not in ("float32", "uint8"):
+        raise ModelMismatch(f"{who}: the model's input is {given.dtype}, and must be float32 or uint8")
+    if len(result.shape) != 2 or result.shape[1] not in (None, len(bundle.labels)):
+        raise ModelMismatch(
+            f"{who}: the model's output is {result.shape}, and there are {len(bundle.labels)} labels"
+        )
+    if result.dtype != "float32":
+        raise ModelMismatch(f"{who}: the model's output is {result.dtype}, and must be float32")
+    return given.shape[0], given.dtype

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +30,26 @@ class FaceSet:
     """Faces of one split.
 
     ``faces`` uint8 [N, H, W] grey; ``labels`` int64 [N] indexes LABELS; ``votes`` float32 [N, 7], each row
-    summing to 1, or to 0 where no annotator chose one of the seven.
+    summing to 1, or to 0 where no annotator chose one of the seven. ``majority`` int64 [N] is the FER+
+    majority label, -1 where there is none or it is not one of the seven.
     """
 
     name: str
     faces: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     votes: npt.NDArray[np.float32]
+    majority: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of faces, labels and votes."""
+        digest = hashlib.sha256()
+        for array in (self.faces, self.labels, self.votes):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def targets(self, votes_weight: float, smoothing: float) -> npt.NDArray[np.float32]:
         """Float32 [N, 7] training targets: the smoothed label mixed with the votes where there are any."""
@@ -46,33 +59,98 @@ class FaceSet:
         mixed: npt.NDArray[np.float32] = (1 - share) * hard + share * self.votes
         return mixed
 
+    def take(self, which: npt.NDArray[Any]) -> FaceSet:
+        """The faces that a mask [N] or an index array selects."""
+        return FaceSet(
+            self.name, self.faces[which], self.labels[which], self.votes[which], self.majority[which]
+        )
+
 
 def load_fer2013(path: Path, split: Split) -> FaceSet:
-    """One split of a packed FER2013 (arrays ``{split}_x``, ``_y``, ``_fpvotes``, ``classes``, ``fp_classes``).
+    """One split of a packed FER2013.
 
+    It has the arrays ``{split}_x``, ``{split}_y``, ``{split}_fpvotes``, ``classes`` and ``fp_classes``.
     Training leaves out blank faces and every face that repeats, exactly or nearly, in either test split
     (masks ``train_in_test`` and ``train_near_test`` of the file). Test splits are returned whole.
     Raises DataInvalid.
     """
-    try:
-        with np.load(path, allow_pickle=False) as pack:
-            faces, labels = pack[f"{split}_x"], pack[f"{split}_y"]
-            votes = _seven(pack[f"{split}_fpvotes"], [str(name) for name in pack["fp_classes"]])
-            classes = [FER2013_NAMES[str(name)] for name in pack["classes"]]
-            leave_out = pack["train_in_test"] | pack["train_near_test"] if split == "train" else None
-    except (OSError, KeyError, ValueError) as error:
-        raise DataInvalid(f"'{path}' is not a packed FER2013: {error}") from error
-    if faces.dtype != np.uint8 or faces.ndim != 3 or len(faces) != len(labels):
+    wanted = [f"{split}_x", f"{split}_y", f"{split}_fpvotes", "classes", "fp_classes"]
+    if split == "train":
+        wanted += ["train_in_test", "train_near_test"]
+    pack = _read_pack(path, wanted)
+    faces, labels, votes = pack[f"{split}_x"], pack[f"{split}_y"], pack[f"{split}_fpvotes"]
+    if faces.dtype != np.uint8 or faces.ndim != 3 or len(faces) == 0:
         raise DataInvalid(f"'{path}': {split}_x must be uint8 [N, H, W], not {faces.dtype} {faces.shape}")
-    labels = np.array([LABELS.index(name) for name in classes], np.int64)[labels]
-    if leave_out is not None:
-        keep = ~leave_out & (faces.std(axis=(1, 2)) > 1.0)
-        faces, labels, votes = faces[keep], labels[keep], votes[keep]
-    return FaceSet(f"fer2013-{split}", faces, labels, votes)
+    for name in wanted:
+        if name.startswith(split) and len(pack[name]) != len(faces):
+            raise DataInvalid(f"'{path}': {name} has {len(pack[name])} rows for {len(faces)} faces")
+    columns = _vote_columns(votes, [str(name) for name in pack["fp_classes"]], path)
+    whole = FaceSet(
+        f"fer2013-{split}",
+        faces,
+        _to_our_order(labels, [str(name) for name in pack["classes"]], path),
+        vote_shares(votes, columns),
+        majority_label(votes, columns),
+    )
+    if split != "train":
+        return whole
+    return whole.take(~(pack["train_in_test"] | pack["train_near_test"]) & (faces.std(axis=(1, 2)) > 1.0))
 
 
-def _seven(votes: npt.NDArray[np.uint8], names: list[str]) -> npt.NDArray[np.float32]:
-    """FER+ votes [N, 10] to distributions over LABELS; contempt, unknown and not-a-face are dropped."""
-    chosen = votes[:, [names.index(label) for label in LABELS]].astype(np.float32)
+def _read_pack(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
+    try:
+        # numpy leaves a file that it opened itself open where the zip inside is damaged.
+        with path.open("rb") as file:
+            pack = np.load(file, allow_pickle=False)
+            if not isinstance(pack, np.lib.npyio.NpzFile):
+                raise DataInvalid(f"'{path}' is not a packed face set: it is a single array, not an .npz")
+            missing = [name for name in wanted if name not in pack.files]
+            if missing:
+                raise DataInvalid(f"'{path}' is not a packed face set: it has no array '{missing[0]}'")
+            return {name: pack[name] for name in wanted}
+    except DataInvalid:
+        raise
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise DataInvalid(f"'{path}' is not a packed face set: {error}") from error
+
+
+def _to_our_order(labels: npt.NDArray[Any], classes: list[str], path: Path) -> npt.NDArray[np.int64]:
+    unknown = [name for name in classes if name not in FER2013_NAMES]
+    if unknown:
+        raise DataInvalid(f"'{path}': unknown class '{unknown[0]}'; known are {', '.join(FER2013_NAMES)}")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not np.isin(labels, range(len(classes))).all():
+        raise DataInvalid(f"'{path}': labels must be whole numbers from 0 to {len(classes) - 1}")
+    order = np.array([LABELS.index(FER2013_NAMES[name]) for name in classes], np.int64)
+    ours: npt.NDArray[np.int64] = order[labels]
+    return ours
+
+
+def _vote_columns(votes: npt.NDArray[Any], names: list[str], path: Path) -> list[int]:
+    if votes.ndim != 2 or votes.shape[1] != len(names) or not set(LABELS) <= set(names):
+        raise DataInvalid(f"'{path}': the votes need one column for each of {', '.join(LABELS)}")
+    return [names.index(label) for label in LABELS]
+
+
+def vote_shares(votes: npt.NDArray[Any], columns: list[int]) -> npt.NDArray[np.float32]:
+    """FER+ votes [N, 10] to shares [N, 7] of the seven labels, which stand in ``columns``.
+
+    Contempt, unknown and not-a-face are dropped; a row without any other vote is all zeros.
+    """
+    chosen = votes[:, columns].astype(np.float32)
     total = chosen.sum(1, keepdims=True)
-    return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0)
+    shares: npt.NDArray[np.float32] = np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0)
+    return shares
+
+
+def majority_label(votes: npt.NDArray[Any], columns: list[int]) -> npt.NDArray[np.int64]:
+    """FER+ majority [N] as indices of LABELS (Barsoum et al., ICMI 2016).
+
+    Single votes are outliers and dropped; the winner needs more than half of the rest, else -1.
+    """
+    counted = np.where(votes > 1, votes, 0).astype(np.int64)
+    label = np.full(len(votes), -1, np.int64)
+    for ours, column in enumerate(columns):
+        label[2 * counted[:, column] > counted.sum(1)] = ours
+    return label

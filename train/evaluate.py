@@ -1,74 +1,196 @@
-"""How good a classifier is, and how far its weights can be believed."""
+"""One network on one face set: how often right, on what wrong, how far to be believed."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import numpy.typing as npt
+import torch
 
-from train.data import LABELS
+from edge.errors import DataInvalid
+from train import metrics
+from train.checkpoint import Trained
+from train.data import LABELS, FaceSet
+from train.metrics import Floats, Indices
+from train.predict import predict
 
-Indices = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating[Any]]
-
-
-def accuracy(predicted: Indices, labels: Indices) -> float:
-    """Share of ``predicted`` [N] equal to ``labels`` [N]."""
-    return float((predicted == labels).mean())
-
-
-def confusion(predicted: Indices, labels: Indices) -> Indices:
-    """Counts [7, 7]: row the label, column the prediction."""
-    table = np.zeros((len(LABELS), len(LABELS)), np.int64)
-    np.add.at(table, (labels, predicted), 1)
-    return table
+SCHEMA = 1
+KIND = "ferlite-evaluation"
 
 
-def f1_per_class(predicted: Indices, labels: Indices) -> Floats:
-    """F1 score per class, float64 [7]; 0 where a class is neither present nor predicted."""
-    table = confusion(predicted, labels)
-    total = table.sum(0) + table.sum(1)
-    return np.divide(2 * table.diagonal(), total, out=np.zeros(len(LABELS)), where=total > 0)
+@dataclass(frozen=True)
+class Score:
+    """Answers against one set of labels.
 
-
-def macro_f1(predicted: Indices, labels: Indices) -> float:
-    """Mean of the per-class F1 scores: disgust counts as much as happiness."""
-    return float(f1_per_class(predicted, labels).mean())
-
-
-def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """Log-probabilities [N, C] of logits [N, C] divided by ``temperature``."""
-    scaled = logits.astype(np.float64) / temperature
-    scaled -= scaled.max(1, keepdims=True)
-    result: Floats = scaled - np.log(np.exp(scaled).sum(1, keepdims=True))
-    return result
-
-
-def fit_temperature(logits: Floats, labels: Indices) -> float:
-    """The temperature that makes ``labels`` [N] likeliest under ``logits`` [N, C] (Guo et al., ICML 2017).
-
-    Negative log-likelihood is unimodal in the temperature; a golden-section search over 0.05-20 finds it.
+    Shares are 0-1; ``interval`` is the 95 % confidence interval of the accuracy (Wilson); ``per_class`` has
+    count, precision, recall and f1 for each label; ``confusion`` has a row per label, a column per answer.
     """
-    rows = np.arange(len(labels))
 
-    def cost(log_t: float) -> float:
-        return float(-log_softmax(logits, float(np.exp(log_t)))[rows, labels].mean())
-
-    low, high, golden = np.log(0.05), np.log(20.0), (5**0.5 - 1) / 2
-    while high - low > 1e-4:
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if cost(left) < cost(right) else (left, high)
-    return float(np.exp((low + high) / 2))
+    count: int
+    accuracy: float
+    interval: list[float]
+    macro_f1: float
+    per_class: dict[str, dict[str, float]]
+    confusion: list[list[int]]
 
 
-def expected_calibration_error(probabilities: Floats, labels: Indices, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins (Guo et al., ICML 2017), 0-1."""
-    confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = 0.0
-    for b in range(bins):
-        inside = index == b
-        if inside.any():
-            gap += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-    return float(gap)
+@dataclass(frozen=True)
+class Calibration:
+    """How sure the network was and how sure it should have been, before and after the temperature.
+
+    ``fitted_on`` names the face set that the temperature was fitted on.
+    """
+
+    temperature: float
+    fitted_on: str
+    ece_before: float
+    ece_after: float
+    reliability_before: list[metrics.ConfidenceBin]
+    reliability_after: list[metrics.ConfidenceBin]
+
+
+def score(predicted: Indices, labels: Indices) -> Score:
+    """Compare ``predicted`` [N] with ``labels`` [N], both indices of LABELS. Raises DataInvalid for N = 0."""
+    if len(labels) == 0:
+        raise DataInvalid("there is no labelled face to evaluate on")
+    precision, recall, f1 = metrics.precision_recall_f1(predicted, labels)
+    right = metrics.accuracy(predicted, labels)
+    per_class = {
+        label: {
+            "count": int((labels == k).sum()),
+            "precision": float(precision[k]),
+            "recall": float(recall[k]),
+            "f1": float(f1[k]),
+        }
+        for k, label in enumerate(LABELS)
+    }
+    return Score(
+        len(labels),
+        right,
+        list(metrics.wilson_interval(right, len(labels))),
+        metrics.macro_f1(predicted, labels),
+        per_class,
+        metrics.confusion(predicted, labels).tolist(),
+    )
+
+
+def calibrate(logits: Floats, labels: Indices, temperature: float, fitted_on: str) -> Calibration:
+    """Calibration of ``logits`` [N, 7] against ``labels`` [N] without and with ``temperature``."""
+    before, after = metrics.softmax(logits), metrics.softmax(logits, temperature)
+    return Calibration(
+        temperature,
+        fitted_on,
+        metrics.expected_calibration_error(before, labels),
+        metrics.expected_calibration_error(after, labels),
+        metrics.reliability(before, labels),
+        metrics.reliability(after, labels),
+    )
+
+
+def evaluate(trained: Trained, test: FaceSet, calibrate_on: FaceSet) -> dict[str, Any]:
+    """The evaluation record of a trained network on ``test``, its temperature fitted on ``calibrate_on``.
+
+    A JSON-ready dictionary with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``,
+    ``ferplus`` (the same answers against the FER+ majority labels, None where there are none) and
+    ``calibration``. Raises DataInvalid.
+    """
+    held_out = predict(trained.model, calibrate_on.faces, trained.recipe)
+    temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
+    logits = held_out if test is calibrate_on else predict(trained.model, test.faces, trained.recipe)
+    predicted: Indices = logits.argmax(1)
+    agreed = test.majority >= 0
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "model": describe(trained),
+        "data": {"name": test.name, "faces": len(test)},
+        "environment": environment(),
+        "score": dataclasses.asdict(score(predicted, test.labels)),
+        "ferplus": dataclasses.asdict(score(predicted[agreed], test.majority[agreed]))
+        if agreed.any()
+        else None,
+        "calibration": dataclasses.asdict(calibrate(logits, test.labels, temperature, calibrate_on.name)),
+    }
+
+
+def describe(trained: Trained) -> dict[str, Any]:
+    """What was evaluated: recipe, number of weights, digest of the file they came from."""
+    return {
+        "name": trained.recipe.name,
+        "backbone": trained.recipe.model.backbone,
+        "input_size": trained.recipe.model.input_size,
+        "parameters": sum(each.numel() for each in trained.model.parameters()),
+        "recipe_sha256": trained.recipe.sha256,
+        "weights_sha256": trained.sha256,
+        "data_sha256": trained.data,
+        "init_sha256": trained.init,
+    }
+
+
+def environment() -> dict[str, str]:
+    """When, on what and with which versions a figure was made."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def as_text(record: dict[str, Any]) -> str:
+    """The record's main figures as a table for a terminal."""
+    total, cal = record["score"], record["calibration"]
+    low, high = total["interval"]
+    lines = [
+        f"{record['model']['name']} on {record['data']['name']}: {total['accuracy']:.2%} of {total['count']} "
+        f"(95 % interval {low:.2%} to {high:.2%}), macro-F1 {total['macro_f1']:.3f}"
+    ]
+    if record["ferplus"]:
+        lines.append(
+            f"FER+ majority labels: {record['ferplus']['accuracy']:.2%} of {record['ferplus']['count']}"
+        )
+    lines += [
+        f"calibration error {cal['ece_before']:.2%}, {cal['ece_after']:.2%} at temperature "
+        f"{cal['temperature']:.3f} (fitted on {cal['fitted_on']})",
+        f"{'':12}{'faces':>7}{'precision':>11}{'recall':>9}{'F1':>7}",
+    ]
+    for label, row in total["per_class"].items():
+        lines.append(
+            f"{label:12}{row['count']:7d}{row['precision']:11.1%}{row['recall']:9.1%}{row['f1']:7.3f}"
+        )
+    return "\n".join(lines)
+
+
+def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
+    """What bundle.json says of a written evaluation record of the very same weights. Raises DataInvalid."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataInvalid(f"'{path}' is not JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("kind") != KIND or record.get("schema") != SCHEMA:
+        raise DataInvalid(f"'{path}' is not an evaluation record of schema {SCHEMA}")
+    if record["model"]["weights_sha256"] != trained.sha256:
+        raise DataInvalid(f"'{path}' is a record of other weights than '{trained.path}'")
+    ferplus = record["ferplus"]
+    return {
+        "data": record["data"]["name"],
+        "faces": record["score"]["count"],
+        "engine": f"torch {record['environment']['torch']}",
+        "precision": "float32",
+        "accuracy": round(record["score"]["accuracy"], 4),
+        "macro_f1": round(record["score"]["macro_f1"], 4),
+        "ferplus_accuracy": round(ferplus["accuracy"], 4) if ferplus else None,
+        "ece": round(record["calibration"]["ece_after"], 4),
+        "date": record["environment"]["date"],
+    }

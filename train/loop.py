@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import csv
-import math
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,123 +19,142 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from edge.errors import DataInvalid, RecipeInvalid
+from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from edge.progress import Progress
-from train import backbones
 from train.augment import augment, mixup
-from train.data import LABELS, FaceSet
-from train.recipe import Recipe, TrainRecipe
+from train.checkpoint import BEST, CHECKPOINT, HISTORY, build_model, load_state, read, write
+from train.data import FaceSet
+from train.metrics import accuracy, macro_f1
+from train.optimise import learning_rate, make_optimizer
+from train.predict import predict
+from train.pretrained import start_from
+from train.recipe import Recipe
 
-CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
+# Besides the weights: everything that must not start anew when a run goes on.
+STATE = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
 COLUMNS = ("epoch", "lr", "train_loss", "public_accuracy", "public_macro_f1", "seconds")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its best public-test accuracy (0-1), and whether it reached its last epoch."""
+    """How far a run has come: steps done of all, and its best public-test accuracy (0-1, None: not yet)."""
 
-    best_accuracy: float
-    finished: bool
+    steps: int
+    total_steps: int
+    best_accuracy: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step was taken."""
+        return self.steps >= self.total_steps
 
 
-def fit(recipe: Recipe, train: FaceSet, public: FaceSet, out: Path, threads: int = 0) -> Outcome:
+def fit(
+    recipe: Recipe,
+    train: FaceSet,
+    public: FaceSet,
+    out: Path,
+    *,
+    threads: int = 0,
+    init: Path | None = None,
+) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
 
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
-    history.csv. A checkpoint that is there is continued; SIGINT and SIGTERM write one and return.
-    Raises DataInvalid and RecipeInvalid.
+    history.csv. ``init`` is a file of public weights to start from. A checkpoint that is there is
+    continued; SIGINT and SIGTERM write one and return. On the same machine and number of ``threads``
+    (0: all) a continued run ends in the very same weights.
+    Raises DataInvalid, RecipeInvalid and ToolchainError (the loss diverged).
     """
     if len(train) < recipe.train.batch_size:
-        raise DataInvalid(f"{train.name} has {len(train)} faces, fewer than a batch of {recipe.train.batch_size}")
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, train, out)
-    run.resume()
-    run.train_until_stopped(public)
-    return Outcome(run.best, run.step >= run.total)
-
-
-def build_model(recipe: Recipe) -> nn.Module:
-    """The recipe's network with weights drawn from its seed."""
-    torch.manual_seed(recipe.train.seed)
-    model = recipe.model
-    return backbones.build(model.backbone, len(LABELS), model.width, model.strides, model.dropout)
-
-
-def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    """A best.pt's state dict and the text of the recipe that made it. Raises DataInvalid."""
+        raise DataInvalid(
+            f"{train.name} has {len(train)} faces, fewer than a batch of {recipe.train.batch_size}"
+        )
+    use_threads(threads)
     try:
-        saved = torch.load(path, weights_only=True)
-        return saved["model"], saved["recipe"]
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise DataInvalid(f"'{path}' is not a ferlite checkpoint: {error}") from error
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
+    run = Run(recipe, train, out)
+    if not run.resume() and init:
+        run.start(init)
+    run.train_until_stopped(public)
+    return Outcome(run.step, run.total, run.best if run.history else None)
 
 
-def predict(
-    model: nn.Module, faces: np.ndarray[Any, np.dtype[np.uint8]], recipe: Recipe, batch: int = 256
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Logits float32 [N, 7] of uint8 grey faces [N, H, W], through the runtime's own preprocessing."""
-    from edge.classify import to_input
-    from edge.bundle import InputSpec
-
-    how = InputSpec(recipe.model.input_size, "grey", (recipe.data.mean,), (recipe.data.std,))
-    model.eval()
-    with torch.no_grad():
-        parts = [
-            model(torch.from_numpy(to_input(list(faces[i : i + batch]), how))).numpy()
-            for i in range(0, len(faces), batch)
-        ]
-    return np.concatenate(parts)
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` CPU threads, 0: as many as this process may run on. Raises UsageError."""
+    if count < 0:
+        raise UsageError(f"--threads {count}: give a number of threads, or 0 for all")
+    torch.set_num_threads(count or len(os.sched_getaffinity(0)))
 
 
-class _Run:
-    """One run's moving parts."""
+class Run:
+    """One run's moving parts: everything that changes from step to step."""
 
     def __init__(self, recipe: Recipe, train: FaceSet, out: Path) -> None:
         self.recipe, self.train, self.out = recipe, train, out
-        self.model = build_model(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = build_model(recipe).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model)
-        self.optimizer = _optimizer(self.model, recipe.train)
+        self.optimizer = make_optimizer(self.model, recipe.train)
         self.per_epoch = len(train) // recipe.train.batch_size
         self.total = self.per_epoch * recipe.train.epochs
-        self.step, self.best = 0, 0.0
+        self.step, self.best, self.init = 0, 0.0, ""
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
+        self.data_sha256 = train.sha256
         self.faces = torch.from_numpy(train.faces)
-        self.targets = torch.from_numpy(
-            train.targets(recipe.data.votes_weight, recipe.train.label_smoothing)
+        self.targets = torch.from_numpy(train.targets(recipe.data.votes_weight, recipe.train.label_smoothing))
+
+    def start(self, path: Path) -> None:
+        """Begin with the weights of ``path``. Raises DataInvalid."""
+        start = start_from(self.model, path)
+        self.average.load_state_dict(self.model.state_dict())
+        self.init = start.sha256
+        print(
+            f"{path.name}: took {start.taken} tensors, fresh: {', '.join(start.fresh) or 'none'}",
+            file=sys.stderr,
         )
 
-    def resume(self) -> None:
+    def resume(self) -> bool:
+        """Go on from the checkpoint in ``out``: whether there is one. Raises DataInvalid, RecipeInvalid."""
         path = self.out / CHECKPOINT
         if not path.exists():
-            return
-        saved = torch.load(path, weights_only=True)
+            return False
+        saved = read(path, ("recipe", "model", "average", "optimizer", *STATE))
         if saved["recipe"] != self.recipe.text:
             raise RecipeInvalid(
                 f"'{path}' was made by another recipe: give another --out, or the recipe it was started with"
             )
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
+        # Checkpoints of before this key was written go on unchecked.
+        if saved.get("data", self.data_sha256) != self.data_sha256:
+            raise DataInvalid(
+                f"'{path}' was trained on other faces than {self.train.name}: give another --out"
+            )
+        load_state(self.model, saved["model"], path)
+        load_state(self.average, saved["average"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
-        for name in ("step", "best", "loss_sum", "loss_count", "seconds", "history"):
+        for name in STATE:
             setattr(self, name, saved[name])
+        self.init = saved.get("init", "")
+        return True
 
     def save(self) -> None:
-        names = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
-        state = {name: getattr(self, name) for name in names}
-        state |= {
+        """Write all that ``resume`` needs."""
+        state = {name: getattr(self, name) for name in STATE} | {
             "recipe": self.recipe.text,
+            "data": self.data_sha256,
+            "init": self.init,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        _write(state, self.out / CHECKPOINT)
+        write(state, self.out / CHECKPOINT)
 
     def train_until_stopped(self, public: FaceSet) -> None:
+        """Take steps until none is left or a signal asks for a stop, saving every epoch and 5 minutes."""
         stop = _StopSignal()
         saved_at = time.monotonic()
         with stop, Progress("training", self.total, "step", start=self.step) as progress:
@@ -157,6 +176,7 @@ class _Run:
                     return
 
     def one_step(self) -> float:
+        """Learn from the batch that belongs to this step; returns its loss. Raises ToolchainError."""
         how = self.recipe.train
         epoch, index = divmod(self.step, self.per_epoch)
         order = np.random.default_rng([how.seed, epoch]).permutation(len(self.faces))
@@ -171,6 +191,10 @@ class _Run:
         with torch.autocast("cpu", torch.bfloat16, enabled=how.autocast == "bfloat16"):
             logits = self.model(x.to(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits.float(), y)
+        if not torch.isfinite(loss):
+            raise ToolchainError(
+                f"the loss is not a finite number at step {self.step}: lower train.lr in the recipe"
+            )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -178,6 +202,7 @@ class _Run:
         return float(loss.detach())
 
     def update_average(self) -> None:
+        """Move the averaged weights towards the present ones."""
         # Early on the average follows closely: an average of the random start helps nobody.
         decay = min(self.recipe.train.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -190,8 +215,7 @@ class _Run:
                     mean.copy_(now)
 
     def end_epoch(self, public: FaceSet) -> None:
-        from train.evaluate import accuracy, macro_f1
-
+        """Judge the averaged weights on ``public``, keep them if they are the best so far, write history."""
         predicted = predict(self.average, public.faces, self.recipe).argmax(1)
         score = accuracy(predicted, public.labels)
         row = {
@@ -204,43 +228,14 @@ class _Run:
         }
         self.history.append(row)
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
-        if score > self.best:
+        if score > self.best or len(self.history) == 1:
             self.best = score
-            _write({"recipe": self.recipe.text, "model": self.average.state_dict()}, self.out / BEST)
+            kept = {"recipe": self.recipe.text, "data": self.data_sha256, "init": self.init}
+            write(kept | {"model": self.average.state_dict()}, self.out / BEST)
         with (self.out / HISTORY).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.history)
-
-
-def learning_rate(how: TrainRecipe, step: int, per_epoch: int, total: int) -> float:
-    """Linear warm-up over ``warmup_epochs``, then a half cosine from ``lr`` to 0 at step ``total``."""
-    warmup = how.warmup_epochs * per_epoch
-    if step < warmup:
-        return how.lr * (step + 1) / warmup
-    return how.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
-def _optimizer(model: nn.Module, how: TrainRecipe) -> torch.optim.Optimizer:
-    """Biases, normalisation and depthwise filters are not decayed: they have too few weights to overfit."""
-    decayed, free = [], []
-    for parameter in model.parameters():
-        (decayed if parameter.ndim > 1 and parameter.shape[1] > 1 else free).append(parameter)
-    groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    if how.optimizer == "sgd":
-        return torch.optim.SGD(groups, how.lr, momentum=how.momentum, nesterov=True)
-    if how.optimizer == "adamw":
-        return torch.optim.AdamW(groups, how.lr)
-    raise RecipeInvalid(f"unknown optimizer '{how.optimizer}': choose sgd, adamw")
-
-
-def _write(state: dict[str, Any], path: Path) -> None:
-    """Save beside, then rename: a run killed while it writes keeps its last checkpoint."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 class _StopSignal:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from edge.errors import RecipeInvalid
 
@@ -24,15 +24,30 @@ SCHEMA = 1
 BUILT_IN = Path(__file__).parent / "recipes"
 
 
+def _within(low: float, high: float) -> dict[str, tuple[float, float]]:
+    """Metadata of a field whose value, or whose every item, must lie in ``low``-``high``, both included."""
+    return {"range": (low, high)}
+
+
+_PROBABILITY = _within(0.0, 1.0)
+_ANY_SIZE = _within(0.0, float("inf"))
+
+
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network. ``strides`` are those of the stem and then of each stage; empty: the paper's own."""
+    """The network. ``strides`` are those of the stem and then of each stage.
+
+    Empty ``strides`` and ``activation``: the paper's own. ``drop_path`` is the chance of leaving out the last
+    block in training, that of earlier blocks grows linearly up to it.
+    """
 
     backbone: str
-    input_size: int
-    width: float = 1.0
-    strides: tuple[int, ...] = ()
-    dropout: float = 0.2
+    input_size: int = field(metadata=_within(16, 512))
+    width: float = field(default=1.0, metadata=_within(0.1, 4.0))
+    strides: tuple[int, ...] = field(default=(), metadata=_within(1, 2))
+    dropout: float = field(default=0.2, metadata=_within(0.0, 0.95))
+    activation: Literal["", "relu", "relu6", "silu", "hardswish"] = ""
+    drop_path: float = field(default=0.0, metadata=_within(0.0, 0.95))
 
 
 @dataclass(frozen=True)
@@ -43,9 +58,9 @@ class DataRecipe:
     distribution in the target, the rest being the data set's own label.
     """
 
-    mean: float = 127.5
-    std: float = 64.0
-    votes_weight: float = 0.0
+    mean: float = field(default=127.5, metadata=_within(0.0, 255.0))
+    std: float = field(default=64.0, metadata=_within(1.0, 255.0))
+    votes_weight: float = field(default=0.0, metadata=_PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -57,32 +72,33 @@ class AugmentRecipe:
     """
 
     flip: bool = True
-    rotate: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    shear: float = 0.0
-    light: float = 0.0
-    noise: float = 0.0
-    blur: float = 0.0
-    erase: float = 0.0
-    mixup: float = 0.0
+    rotate: float = field(default=0.0, metadata=_within(0.0, 180.0))
+    scale: float = field(default=0.0, metadata=_PROBABILITY)
+    shift: float = field(default=0.0, metadata=_PROBABILITY)
+    shear: float = field(default=0.0, metadata=_PROBABILITY)
+    light: float = field(default=0.0, metadata=_PROBABILITY)
+    noise: float = field(default=0.0, metadata=_within(0.0, 255.0))
+    blur: float = field(default=0.0, metadata=_PROBABILITY)
+    erase: float = field(default=0.0, metadata=_PROBABILITY)
+    mixup: float = field(default=0.0, metadata=_ANY_SIZE)
 
 
 @dataclass(frozen=True)
 class TrainRecipe:
     """The optimisation: SGD with Nesterov momentum or AdamW, linear warm-up, then a cosine to zero."""
 
-    epochs: int
-    batch_size: int = 128
+    epochs: int = field(metadata=_within(1, 100_000))
+    # Batch normalisation has no variance to divide by in a batch of one.
+    batch_size: int = field(default=128, metadata=_within(2, 65_536))
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup_epochs: float = 1.0
-    label_smoothing: float = 0.0
-    ema: float = 0.999
+    lr: float = field(default=0.1, metadata=_within(1e-8, 100.0))
+    momentum: float = field(default=0.9, metadata=_within(0.0, 0.9999))
+    weight_decay: float = field(default=5e-4, metadata=_PROBABILITY)
+    warmup_epochs: float = field(default=1.0, metadata=_ANY_SIZE)
+    label_smoothing: float = field(default=0.0, metadata=_PROBABILITY)
+    ema: float = field(default=0.999, metadata=_PROBABILITY)
     autocast: Literal["none", "bfloat16"] = "none"
-    seed: int = 1
+    seed: int = field(default=1, metadata=_within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,11 @@ def load(name_or_path: str) -> Recipe:
         raise RecipeInvalid(
             f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(built_in())}"
         )
-    return parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
+    return parse(text, str(path))
 
 
 def parse(text: str, where: str) -> Recipe:
@@ -126,11 +146,7 @@ def parse(text: str, where: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeInvalid(f"recipe '{where}' is not TOML: {error}") from error
     sections = {"model": ModelRecipe, "data": DataRecipe, "augment": AugmentRecipe, "train": TrainRecipe}
-    unknown = sorted(set(table) - {"schema", "name", *sections})
-    if unknown:
-        raise RecipeInvalid(
-            f"recipe '{where}': unknown key '{unknown[0]}'; valid keys: schema, name, {', '.join(sections)}"
-        )
+    _refuse_unknown(table, ["schema", "name", *sections], where)
     if table.get("schema") != SCHEMA:
         raise RecipeInvalid(f"recipe '{where}': schema {table.get('schema')!r} is not {SCHEMA}")
     if not isinstance(table.get("name"), str):
@@ -145,15 +161,43 @@ def parse(text: str, where: str) -> Recipe:
     )
 
 
-def _section(cls: type[T], values: dict[str, Any], where: str) -> T:
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
+def _refuse_unknown(values: dict[str, Any], valid: list[str], where: str) -> None:
+    unknown = sorted(set(values) - set(valid))
     if unknown:
-        raise RecipeInvalid(
-            f"recipe '{where}': unknown key '{unknown[0]}'; valid keys: {', '.join(sorted(known))}"
-        )
-    tidy = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        raise RecipeInvalid(f"recipe '{where}': unknown key '{unknown[0]}'; valid keys: {', '.join(valid)}")
+
+
+def _section(cls: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, dict):
+        raise RecipeInvalid(f"recipe '{where}' must be a table of settings, not {values!r}")
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    _refuse_unknown(values, sorted(known), where)
+    kinds = get_type_hints(cls)
+    tidy = {
+        key: _checked(value, kinds[key], known[key].metadata.get("range"), f"{where}.{key}")
+        for key, value in values.items()
+    }
     try:
         return cls(**tidy)
     except TypeError as error:
-        raise RecipeInvalid(f"recipe '{where}': {error}") from error
+        missing = [name for name in known if name not in values]
+        raise RecipeInvalid(f"recipe '{where}': '{missing[0]}' is missing") from error
+
+
+def _checked(value: Any, kind: Any, span: tuple[float, float] | None, where: str) -> Any:
+    """``value`` as ``kind`` (a field's annotation) says it is; TOML's 1 will do where 1.0 is meant."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise RecipeInvalid(f"recipe '{where}': {value!r} is not one of {', '.join(get_args(kind))}")
+        return value
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise RecipeInvalid(f"recipe '{where}': {value!r} is not a list")
+        return tuple(_checked(item, get_args(kind)[0], span, where) for item in value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise RecipeInvalid(f"recipe '{where}': {value!r} is not of type {kind.__name__}")
+    if span and not span[0] <= value <= span[1]:
+        raise RecipeInvalid(f"recipe '{where}': {value!r} is not in {span[0]:g} to {span[1]:g}")
+    return value

@@ -1,0 +1,1 @@
+"""One file per face detector; ``table`` lists them in the order that ``auto`` tries."""

@@ -1,0 +1,1 @@
+"""One file per inference library; ``table`` lists them in the order that ``auto`` tries."""

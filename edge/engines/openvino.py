@@ -1,0 +1,86 @@
+"""OpenVINO, for Intel's CPUs, GPUs and NPUs (and Arm CPUs)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
+from edge.errors import EngineFailed, EngineRefused
+from edge.onnx_file import refuse_external_data
+
+
+class OpenvinoEngine:
+    """Runs OpenVINO IR (.xml with .bin) and .onnx files. ``device``: CPU, GPU, NPU or AUTO."""
+
+    formats = (".xml", ".onnx")
+
+    def __init__(self, model: ModelFile, options: EngineOptions) -> None:
+        self.version()
+        import openvino
+
+        core = openvino.Core()
+        device = options.device or "CPU"
+        self._check_device(device, core.available_devices)
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if options.threads and device == "CPU":
+            settings["INFERENCE_NUM_THREADS"] = options.threads
+        try:
+            if ".onnx" in model.parts:
+                refuse_external_data(model.parts[".onnx"], model.name)
+                read = core.read_model(model.parts[".onnx"])
+            else:
+                weights = openvino.Tensor(np.frombuffer(model.parts[".bin"], np.uint8))
+                read = core.read_model(model.parts[".xml"], weights)
+            self._compiled: Any = core.compile_model(read, device, settings)
+        except Exception as error:
+            raise EngineFailed(f"OpenVINO cannot load '{model.name}': {_last_line(error)}") from error
+        self._request: Any = self._compiled.create_infer_request()
+        self.inputs = tuple(_tensor(port, f"input{i}") for i, port in enumerate(self._compiled.inputs))
+        self.outputs = tuple(_tensor(port, f"output{i}") for i, port in enumerate(self._compiled.outputs))
+
+    @staticmethod
+    def version() -> str:
+        """Library and version. Raises EngineMissing."""
+        try:
+            import openvino
+        except ImportError as error:
+            raise missing("openvino", "openvino", error) from error
+        return f"openvino {openvino.__version__.split('-')[0]}"
+
+    @staticmethod
+    def _check_device(device: str, available: Sequence[str]) -> None:
+        # "GPU" answers for GPU.0 and GPU.1; AUTO chooses among them by itself.
+        if device.split(":", maxsplit=1)[0] == "AUTO" or any(
+            name.split(".")[0] == device for name in available
+        ):
+            return
+        if device not in available:
+            raise EngineRefused(f"OpenVINO sees no device '{device}': it has {', '.join(available)}, AUTO")
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """Outputs for one array per input. Raises ModelMismatch and EngineFailed."""
+        checked = check_arrays(arrays, self.inputs)
+        try:
+            self._request.infer(dict(enumerate(checked)), share_inputs=True)
+            # The request's buffers are used again by the next run: copy.
+            return [np.array(self._request.get_output_tensor(i).data) for i in range(len(self.outputs))]
+        except Exception as error:
+            raise EngineFailed(f"OpenVINO failed: {_last_line(error)}") from error
+
+    def close(self) -> None:
+        """Free the model; a second call does nothing."""
+        self._request = self._compiled = None
+
+
+def _tensor(port: Any, fallback: str) -> Tensor:
+    shape = tuple(int(size.get_length()) if size.is_static else None for size in port.partial_shape)
+    names = sorted(port.names)
+    return Tensor(names[0] if names else fallback, shape, np.dtype(port.element_type.to_dtype()).name)
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[-1] if lines else type(error).__name__

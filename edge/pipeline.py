@@ -1,0 +1,117 @@
+"""The main path: a frame, its faces, a reading for each. Start reading here.
+
+frame -> detect -> align -> classify -> (track, smooth) -> doubt -> readings
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import bundle as bundles
+from edge import detect
+from edge import engine as engines
+from edge.align import Image, align
+from edge.bundle import Bundle
+from edge.classify import Classifier
+from edge.detect import Detector, DetectorOptions
+from edge.doubt import doubts
+from edge.engine import EngineOptions
+from edge.results import Reading
+from edge.track import Tracker
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What runs, and what was passed over: (name, reason) each."""
+
+    bundle: str
+    engine: str
+    detector: str
+    engines_skipped: tuple[tuple[str, str], ...]
+    detectors_skipped: tuple[tuple[str, str], ...]
+
+
+class Pipeline:
+    """Frames in, readings out. Make one with ``open_pipeline``; use it from one thread at a time."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        detector: Detector,
+        classifier: Classifier,
+        chosen: Chosen,
+        tracker: Tracker | None = None,
+    ) -> None:
+        self.bundle, self.chosen = bundle, chosen
+        self._detector, self._classifier, self._tracker = detector, classifier, tracker
+
+    def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
+        """Readings of a uint8 [H, W, 3] BGR frame, in the detector's order.
+
+        ``time`` is the frame's, in seconds, for tracking and smoothing; None treats it as a still.
+        """
+        faces = self._detector(frame)
+        if not faces:
+            return []
+        crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
+        weights = list(self._classifier(crops))
+        tracks: list[int | None] = [None] * len(faces)
+        if self._tracker is not None and time is not None:
+            numbers = self._tracker.assign([face.box for face in faces], time)
+            weights = [self._tracker.smooth(n, w, time) for n, w in zip(numbers, weights, strict=True)]
+            tracks = list(numbers)
+        readings = []
+        for face, crop, row, track in zip(faces, crops, weights, tracks, strict=True):
+            named = dict(zip(self._classifier.labels, map(float, row), strict=True))
+            expression = max(named, key=named.__getitem__)
+            why = doubts(face, crop, named[expression], self.bundle.doubt)
+            readings.append(Reading(face, named, expression, why, track))
+        return readings
+
+    def restart(self) -> None:
+        """Another source begins: its faces are nobody seen before, and its time starts again."""
+        if self._tracker is not None:
+            self._tracker.clear()
+
+    def close(self) -> None:
+        """Free the models; a second call does nothing."""
+        self._detector.close()
+        self._classifier.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def open_pipeline(
+    bundle: str | Path = "",
+    engine: str = "auto",
+    detector: str = "auto",
+    *,
+    engine_order: tuple[str, ...] = (),
+    engine_options: EngineOptions | None = None,
+    detector_options: DetectorOptions | None = None,
+    tracker: Tracker | None = None,
+) -> Pipeline:
+    """Load a bundle and a detector, and join them.
+
+    ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
+    a name, or "auto" for the first that can start. Raises FerliteError.
+    """
+    loaded = bundles.load(bundle)
+    engine_choice = engines.choose(engine, loaded.files, engine_order)
+    options = detector_options or DetectorOptions()
+    detector_choice = detect.choose(detector, options)
+    name = engine_choice.name
+    running = engines.load(name, loaded.model(name), engine_options or EngineOptions())
+    try:
+        classifier = Classifier(loaded, running, loaded.files[name].layout)
+        finder = detect.detector_class(detector_choice.name)(options)
+    except BaseException:
+        running.close()
+        raise
+    chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
+    return Pipeline(loaded, finder, classifier, chosen, tracker)

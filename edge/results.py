@@ -1,0 +1,80 @@
+"""What the runtime says about a frame. Pixels are those of the frame, origin top left, x to the right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+# Right eye, left eye, nose tip, right and left corner of the mouth: the person's right, so smaller x first.
+Landmarks = tuple[Point, Point, Point, Point, Point]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels; may reach past the frame's edge."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    @property
+    def centre(self) -> Point:
+        """Middle of the box."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with ``other``, 0-1."""
+        wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        high = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if wide <= 0 or high <= 0:
+            return 0.0
+        return wide * high / (self.area + other.area - wide * high)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A detected face. ``score`` 0-1 and ``landmarks`` are None where the detector has none to give."""
+
+    box: Box
+    score: float | None = None
+    landmarks: Landmarks | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One face's expression.
+
+    ``weights`` has a calibrated weight per expression, in the bundle's order, summing to 1. ``expression``
+    is the heaviest. ``doubts`` are the reasons not to rely on it, empty where there is none. ``track`` is
+    the face's identity over frames, None for stills.
+    """
+
+    face: Face
+    weights: Mapping[str, float]
+    expression: str
+    doubts: tuple[str, ...] = ()
+    track: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The expression, or "uncertain" where there is a doubt."""
+        return "uncertain" if self.doubts else self.expression
+
+
+@dataclass(frozen=True)
+class FrameReadings:
+    """All readings of one frame. ``time`` is in seconds since the source's start, None for stills."""
+
+    source: str
+    index: int
+    time: float | None
+    width: int
+    height: int
+    readings: tuple[Reading, ...]

@@ -1,0 +1,99 @@
+"""How good a model is in the engine that will run it, through the runtime's own classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge import engine as engines
+from edge.bundle import Bundle
+from edge.classify import Classifier
+from edge.engine import EngineOptions, ModelFile
+from edge.errors import BuildFailed
+from edge.progress import Progress
+from quantize.builder import Built
+from train import metrics
+from train.data import FaceSet
+
+BATCH = 128
+Answers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Answers held against labels; shares 0-1. ``f1`` per label, in the bundle's order."""
+
+    images: int
+    accuracy: float
+    macro_f1: float
+    f1: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What int8 did to the float model's answers on the same faces.
+
+    ``drop`` in percentage points of accuracy, negative where int8 is better. ``worst_class`` lost most F1:
+    ``worst_drop``, in points.
+    """
+
+    drop: float
+    agreement: float
+    worst_class: str
+    worst_drop: float
+
+
+def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: int = 0) -> Answers:
+    """Log-weights float64 [N, labels] of every face, by ``edge``'s classifier with the bundle's temperature.
+
+    At temperature 1 they are the logits but for a constant per face. Raises BuildFailed where an answer is
+    not a number, EngineError and ModelMismatch.
+    """
+    model = ModelFile(f"{bundle.name}/{engine}", built.parts)
+    classifier = Classifier(bundle, engines.load(engine, model, EngineOptions(threads=threads)), built.layout)
+    parts = []
+    try:
+        with Progress(f"{engine} {built.precision} on {faces.name}", len(faces), "faces") as progress:
+            for start in range(0, len(faces), BATCH):
+                crops = list(faces.faces[start : start + BATCH])
+                parts.append(classifier(crops))
+                progress.advance(len(crops))
+    finally:
+        classifier.close()
+    weights = np.concatenate(parts)
+    if not np.isfinite(weights).all():
+        raise BuildFailed(f"{engine} {built.precision}: the model gives weights that are not numbers")
+    logs: Answers = np.log(np.maximum(weights, np.finfo(np.float64).tiny))
+    return logs
+
+
+def score(given: Answers, faces: FaceSet) -> Score:
+    """Answers [N, labels] held against the labels of ``faces``."""
+    chosen: Any = given.argmax(1)
+    return Score(
+        len(faces),
+        metrics.accuracy(chosen, faces.labels),
+        metrics.macro_f1(chosen, faces.labels),
+        tuple(float(value) for value in metrics.f1_per_class(chosen, faces.labels)),
+    )
+
+
+def change(plain: Answers, quantized: Answers, faces: FaceSet, labels: tuple[str, ...]) -> Change:
+    """What became of the answers ``plain`` [N, labels] when they came to be ``quantized``."""
+    before, after = score(plain, faces), score(quantized, faces)
+    drops = [was - now for was, now in zip(before.f1, after.f1, strict=True)]
+    worst = int(np.argmax(drops))
+    return Change(
+        drop=100 * (before.accuracy - after.accuracy),
+        agreement=float((plain.argmax(1) == quantized.argmax(1)).mean()),
+        worst_class=labels[worst],
+        worst_drop=100 * drops[worst],
+    )
+
+
+def calibration_error(given: Answers, faces: FaceSet, temperature: float) -> float:
+    """Expected calibration error 0-1 of answers taken at temperature 1, once they get ``temperature``."""
+    return metrics.expected_calibration_error(metrics.softmax(given, temperature), faces.labels)

@@ -1,0 +1,166 @@
+"""The main path, start reading here: a training run to a bundle whose int8 was proved.
+
+run folder -> source -> export -> per engine: climb the ladder -> temperature -> measure -> bundle
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle import MANIFEST, Bundle
+from edge.errors import DataInvalid, UsageError
+from quantize import bundling, calibrate, card, record
+from quantize.builder import Float
+from quantize.bundling import Framing
+from quantize.calibrate import Splits
+from quantize.export import Exported, export
+from quantize.html import page
+from quantize.ladder import Climb, Setting, climb
+from quantize.recipe import Ladder
+from quantize.record import Measured
+from quantize.source import Source, load_source
+from quantize.workspace import Workspace
+from train.metrics import fit_temperature
+
+RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be built. ``command`` is written into the record; ``threads`` 0: all cores."""
+
+    run: Path
+    data: Path
+    out: Path
+    engines: Sequence[str]
+    ladder: Ladder
+    framing: Framing
+    name: str = ""
+    command: str = ""
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The bundle that was written, the record of how, and whether int8 passed in every engine."""
+
+    bundle: Bundle
+    record: dict[str, Any]
+    passed: bool
+
+
+def build(order: Order) -> Outcome:
+    """Build, prove and write a bundle; stopped at any point, the same order goes on from there.
+
+    Where no recipe passes the gate the float model is shipped and ``passed`` is False.
+    Raises ToolchainError, EngineError and UsageError, having written nothing.
+    """
+    began = time.monotonic()
+    _refuse(order)
+    source = load_source(order.run)
+    splits = calibrate.load_splits(order.data)
+    work = Workspace(
+        order.out.with_name(order.out.name + ".building"),
+        {"weights": source.weights_sha256, "data": digest(order.data)},
+    )
+    exported = _exported(source, work)
+    start = _start(order, source)
+    setting = Setting(
+        Float(source.name, exported, source.input), start, splits.train, splits.public, work, order.threads
+    )
+    climbs = [
+        climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
+    ]
+    measured = record.measure(climbs, _temperature(climbs, splits), splits, start, order.threads)
+    seconds = time.monotonic() - began
+    made = _write(order, source, splits, measured, (exported.error, seconds))
+    work.remove()
+    return made
+
+
+def digest(path: Path) -> str:
+    """Sha256 of a file in hex. Raises DataInvalid."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def _refuse(order: Order) -> None:
+    bundling.refuse_output(order.out)
+    for engine in order.engines:
+        if engine not in order.ladder.engines:
+            known = ", ".join(order.ladder.engines)
+            raise UsageError(
+                f"ladder '{order.ladder.name}' has no recipes for engine '{engine}': it has {known}"
+            )
+
+
+def _exported(source: Source, work: Workspace) -> Exported:
+    import onnx
+    import torch
+
+    def make() -> dict[str, bytes]:
+        made = export(source)
+        facts = json.dumps({"error": made.error}).encode()
+        return {"model.onnx": made.onnx, "program.pt2": made.program, "facts.json": facts}
+
+    libraries = {"torch": torch.__version__, "onnx": onnx.__version__}
+    kept = work.files("export", libraries, make)
+    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+
+
+def _start(order: Order, source: Source) -> Bundle:
+    """The bundle before anything is known of its engines: temperature 1, no files."""
+    return Bundle(
+        path=order.out,
+        name=order.name or source.name,
+        description=card.description(source),
+        labels=source.labels,
+        input=source.input,
+        crop=order.framing.crop,
+        temperature=1.0,
+        doubt=order.framing.doubt,
+        files={},
+    )
+
+
+def _temperature(climbs: Sequence[Climb], splits: Splits) -> float:
+    """Fitted on the public split's answers of the very models that ship, all engines together."""
+    logits = np.concatenate([each.shipped.public for each in climbs])
+    labels = np.tile(splits.public.labels, len(climbs))
+    # Seven digits are far more than 3,589 faces can tell, and keep the last bit of a sum out of the file.
+    return float(f"{fit_temperature(logits, labels):.7g}")
+
+
+def _write(
+    order: Order, source: Source, splits: Splits, measured: Measured, build_facts: tuple[float, float]
+) -> Outcome:
+    climbs = measured.climbs
+    entries, content = bundling.engine_files({each.engine: each.shipped.built for each in climbs})
+    bundle = dataclasses.replace(
+        _start(order, source),
+        temperature=measured.temperature,
+        files=entries,
+        accuracy=tuple(record.accuracy_entries(measured)),
+        made_by=record.made_by(order.command, source, order.ladder, climbs),
+    )
+    content[MANIFEST] = bundling.manifest(bundle)
+    content["train.toml"] = source.recipe_text.encode()
+    for each in climbs:
+        if each.shipped.recipe:
+            content[f"quantize-{each.engine}.toml"] = each.shipped.recipe.text.encode()
+    full = record.full(bundle, measured, splits, order.ladder.gate, build_facts)
+    content[RECORD] = (json.dumps(full, indent=1, allow_nan=False) + "\n").encode()
+    content[CARD] = card.card(bundle, full).encode()
+    content[PAGE] = page(full).encode()
+    return Outcome(bundling.write(order.out, content), full, all(each.passed for each in climbs))

@@ -1,0 +1,65 @@
+"""The seam between ferlite and a quantizer: what a builder is, and how one is chosen."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle import InputSpec, Layout
+from edge.errors import EngineUnknown
+from quantize.builders.table import BUILDERS
+from quantize.export import Exported
+from quantize.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Built:
+    """One engine's model. ``parts``: suffix -> content (".onnx"; ".xml" and ".bin")."""
+
+    parts: Mapping[str, bytes]
+    precision: str
+    layout: Layout = "NCHW"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(len(part) for part in self.parts.values())
+
+
+@dataclass(frozen=True)
+class Float:
+    """The float network as builders are given it."""
+
+    name: str
+    exported: Exported
+    input: InputSpec
+
+
+class Builder(Protocol):
+    """Makes one engine's models. Raises BuildFailed, RecipeInvalid and EngineError."""
+
+    def versions(self) -> dict[str, str]:
+        """Every library that shapes the bytes, and its version."""
+        ...
+
+    def plain(self, network: Float) -> Built:
+        """The float model, which int8 is held against."""
+        ...
+
+    def quantize(self, network: Float, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
+        """The recipe's model, calibrated on ``faces`` uint8 [N, H, W]."""
+        ...
+
+
+def builder(engine: str) -> Builder:
+    """The named engine's builder. Raises EngineUnknown."""
+    if engine not in BUILDERS:
+        raise EngineUnknown(f"nothing builds for engine '{engine}': choose {', '.join(BUILDERS)}")
+    module, attribute = BUILDERS[engine].split(":")
+    made: Any = getattr(importlib.import_module(module), attribute)()
+    return cast("Builder", made)

@@ -1,0 +1,5 @@
+"""The builders. To add one: a file beside this and a line here."""
+
+BUILDERS = {
+    "onnx": "quantize.builders.onnx:OnnxBuilder",
+}

@@ -1,0 +1,127 @@
+"""Write a bundle: bundle.json in ``edge``'s schema beside the weights, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import train
+from edge import bundle as bundles
+from edge.bundle import Bundle, CropRule, DoubtRule, EngineFiles
+from edge.errors import BuildFailed, BundleInvalid, DataInvalid, UsageError
+from quantize.builder import Built
+from quantize.workspace import write_folder
+
+CROPS = Path(train.__file__).parent / "crops"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: the same content gives the same file
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a face of this data set is cut out, and when its reading is to be doubted."""
+
+    crop: CropRule
+    doubt: DoubtRule
+
+
+def read_framing(name_or_path: str) -> Framing:
+    """The sections ``crop`` and ``doubt`` of a .json file, or of the built-in one for a data set.
+
+    Raises DataInvalid.
+    """
+    path = Path(name_or_path) if name_or_path.endswith(".json") else CROPS / f"{name_or_path}.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        sections = {
+            name: {key: _tuples(value) for key, value in table[name].items()} for name in ("crop", "doubt")
+        }
+        return Framing(CropRule(**sections["crop"]), DoubtRule(**sections["doubt"]))
+    except OSError as error:
+        raise DataInvalid(f"crop rule '{path}' cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataInvalid(
+            f"crop rule '{path}' needs the sections crop and doubt of bundle.json: {reason}"
+        ) from error
+
+
+def engine_files(engines: Mapping[str, Built]) -> tuple[dict[str, EngineFiles], dict[str, bytes]]:
+    """What bundle.json says of the engines' models, and the files themselves (name -> content)."""
+    entries, content = {}, {}
+    for engine, built in engines.items():
+        named = {f"model{suffix}": part for suffix, part in built.parts.items()}
+        content.update(named)
+        digests = {name: hashlib.sha256(part).hexdigest() for name, part in named.items()}
+        entries[engine] = EngineFiles(digests, built.precision, built.layout)
+    return entries, content
+
+
+def manifest(bundle: Bundle) -> bytes:
+    """bundle.json of ``bundle``."""
+    table = dataclasses.asdict(bundle)
+    del table["path"]
+    if math.isinf(table["doubt"]["turn"]):
+        del table["doubt"]["turn"]
+    return (json.dumps({"schema": bundles.SCHEMA, **table}, indent=2, allow_nan=False) + "\n").encode()
+
+
+def refuse_output(out: Path) -> None:
+    """Raise UsageError where ``out`` holds something that is no bundle and so must not be replaced."""
+    if out.is_dir() and any(out.iterdir()) and not (out / bundles.MANIFEST).is_file():
+        raise UsageError(f"'{out}' is a folder of other things: give another -o, or empty it")
+    if out.is_file() and out.suffix != ".zip":
+        raise UsageError(f"'{out}' is a file: give a folder or a .zip")
+
+
+def write(out: Path, content: Mapping[str, bytes]) -> Bundle:
+    """Write the files as a folder, or as one file where ``out`` ends in .zip, and read the bundle back.
+
+    Raises BuildFailed.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".zip":
+            _write_file(out, _zipped(content))
+        else:
+            write_folder(out, content)
+    except OSError as error:
+        raise BuildFailed(f"cannot write '{out}': {error.strerror or error}") from error
+    try:
+        written = bundles.load(out)
+        written.verify()
+    except BundleInvalid as error:
+        raise BuildFailed(f"the bundle that was written does not load: {error}") from error
+    return written
+
+
+def _zipped(content: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in sorted(content.items()):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _write_file(out: Path, data: bytes) -> None:
+    part = out.with_name(out.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

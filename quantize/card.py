@@ -1,0 +1,142 @@
+"""The model card: what the model is, what it was trained on, what it is not for, what it measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.bundle import Bundle
+from quantize.source import Source
+
+DATA = """\
+The training and test faces are FER2013 (Goodfellow et al., *Challenges in Representation Learning*,
+ICONIP 2013): 48 x 48 grey pictures gathered by a web search, labelled by few people and noisily; the
+crowd's votes of FER+ (Barsoum et al., ICMI 2016, MIT) are used beside the labels where the training recipe
+says so. No authoritative licence for the pictures is known. **Treat these weights as research-only.**
+
+Training left out every training picture that repeats, exactly or nearly, in either test split, and every
+blank one; {train} were left. Both test splits are used whole. Weights, int8 recipe and temperature were
+chosen on the public split ({public} faces); the private split ({private} faces) was only measured on.
+Int8 was calibrated on training faces alone."""
+
+LIMITS = """\
+- The weights say how a **picture** resembles the faces that people called by these words. They do not say
+  what somebody feels, and must not be used as if they did.
+- Not for decisions about people: hiring, education, insurance, credit, policing, border control, medicine,
+  lie detection. The EU's AI Act (Regulation 2024/1689, article 5) forbids inferring emotions at work and in
+  education.
+- Not for watching people who have not agreed to it.
+- FER2013 is unbalanced (disgust is rare) and says nothing of age, origin or gender: expect other groups and
+  other cameras to fare worse than the figures here."""
+
+
+def description(source: Source) -> str:
+    """One sentence for bundle.json and the card's head."""
+    kind = "grey" if source.input.colour == "grey" else "colour"
+    return (
+        f"{source.backbone} for {source.input.size} x {source.input.size} {kind} faces, "
+        f"{len(source.labels)} expressions, trained on FER2013: research use only"
+    )
+
+
+def card(bundle: Bundle, full: dict[str, Any]) -> str:
+    """CARD.md of a built bundle, every figure taken from its record ``full``."""
+    counts = {name.rsplit("-", 1)[-1]: count for name, count in full["data"].items()}
+    made, machine, per_class = full["made_by"], full["machine"], _per_class(full)
+    return "\n".join(
+        [
+            f"# {bundle.name}",
+            "",
+            f"{bundle.description}. Labels, in order: {', '.join(bundle.labels)}.",
+            "",
+            "## What it must not be used for",
+            "",
+            LIMITS,
+            "",
+            "## Data and terms",
+            "",
+            DATA.format(**counts),
+            "",
+            "## Measured",
+            "",
+            f"On {full['date']}, by `{made['command']}` (full record: build.json). Accuracy is the share of",
+            "faces given their FER2013 label; float is the same network before quantization in the same",
+            "engine; agreement is the share of faces to which both give the same answer; ECE is the expected",
+            f"calibration error at the bundle's temperature, {full['temperature']:.3f}.",
+            "",
+            *_table(full),
+            "",
+            "F1 per expression on the private split:",
+            "",
+            *per_class,
+            "",
+            f"Speed on {machine['cpu']} ({machine['machine']}), batch 1, 1 thread, load average",
+            f"{machine['load']} at the time; float and int8 ran in turns, so their ratio can be relied on",
+            "more than the times:",
+            "",
+            *_speeds(full),
+            "",
+            "## Made by",
+            "",
+            f"- training recipe `{made['train']['recipe']}`, sha256 `{made['train']['sha256']}` (train.toml)",
+            *[
+                f"- {engine}: quantization recipe `{used['recipe']}`, sha256 `{used['sha256']}`"
+                for engine, used in made["quantize"].items()
+            ],
+            f"- weights before quantization: sha256 `{made['train']['weights_sha256']}`",
+            "",
+        ]
+    )
+
+
+def _table(full: dict[str, Any]) -> list[str]:
+    lines = [
+        "| engine | split | faces | float accuracy | accuracy | macro-F1 | ECE | agreement |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for engine, climb in full["engines"].items():
+        for row in climb["figures"]:
+            shipped, plain = row["shipped"], row["plain"]
+            cells = (
+                f"{engine} {row['precision']}",
+                row["data"],
+                str(shipped["images"]),
+                f"{plain['accuracy']:.2%}",
+                f"{shipped['accuracy']:.2%}",
+                f"{shipped['macro_f1']:.3f}",
+                f"{row['ece']:.2%}",
+                f"{row['change']['agreement']:.1%}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _per_class(full: dict[str, Any]) -> list[str]:
+    lines = [f"| engine | {' | '.join(full['labels'])} |", "|---" * (1 + len(full["labels"])) + "|"]
+    for engine, climb in full["engines"].items():
+        for row in climb["figures"]:
+            if row["data"].endswith("private"):
+                cells = " | ".join(f"{value:.2f}" for value in row["shipped"]["f1"])
+                lines.append(f"| {engine} {row['precision']} | {cells} |")
+    return lines
+
+
+def _speeds(full: dict[str, Any]) -> list[str]:
+    lines = ["| engine | MB | float MB | ms | float ms | ratio | peak MiB |", "|---|---|---|---|---|---|---|"]
+    for engine, climb in full["engines"].items():
+        for rung in climb["rungs"]:
+            if rung["recipe"] == climb["shipped"]:
+                race = rung["race"]
+                cells = (
+                    climb["library"],
+                    f"{rung['bytes'] / 1e6:.2f}",
+                    f"{climb['float']['bytes'] / 1e6:.2f}",
+                    f"{race['int8_ms']:.2f}",
+                    f"{race['float_ms']:.2f}",
+                    f"{race['ratio']:.2f}",
+                    f"{rung['peak_rss_mib']:.0f}",
+                )
+                lines.append(f"| {' | '.join(cells)} |")
+        if not climb["passed"]:
+            size = climb["float"]["bytes"] / 1e6
+            lines.append(f"| {engine}: no int8 passed, float ships | {size:.2f} | {size:.2f} | | | | |")
+    return lines

@@ -1,0 +1,167 @@
+"""``ferlite-quantize``: a thin face on ``quantize.build`` and ``quantize.verify``.
+
+Results go to standard output and nothing else does; messages and progress go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge.exits import FAILED, OK, guard
+
+PROGRAM = "ferlite-quantize"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``argv`` (default: the process's own arguments) and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    return guard(PROGRAM, lambda: int(arguments.do(arguments)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Trained classifiers to proved int8 bundles.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    build = _verb(verbs, "build", _build, "quantize a training run, prove it and write a bundle")
+    build.add_argument("run", type=Path, help="folder of a training run, or its best.pt")
+    build.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    build.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
+    build.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
+    build.add_argument(
+        "--ladder", default="default", help="recipes to try in order: a built-in name or a .toml"
+    )
+    build.add_argument("--crop", default="fer2013", help="crop rule: a data set's name or a .json file")
+    build.add_argument("--name", default="", help="the bundle's name (default: the training recipe's)")
+    build.add_argument("--max-drop", type=float, help="percentage points of accuracy int8 may lose")
+    build.add_argument("--min-agreement", type=float, help="share of faces that must keep their answer, 0-1")
+    build.add_argument("--max-ratio", type=float, help="int8 time over float time that is still accepted")
+    build.add_argument("--threads", type=int, default=0, help="threads for measuring accuracy (default: all)")
+    verify = _verb(verbs, "verify", _verify, "measure a bundle again and hold it against its own record")
+    verify.add_argument("bundle", help="a folder, a .zip or the name of a shipped bundle")
+    verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
+    verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
+    return parser
+
+
+def _verb(
+    verbs: Any, name: str, do: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    verb.set_defaults(do=do)
+    verb.add_argument("--json", action="store_true", help="print the result as JSON")
+    return verb
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from quantize import recipe, report
+    from quantize.build import Order, build
+    from quantize.bundling import read_framing
+
+    ladder = recipe.load_ladder(arguments.ladder)
+    settings = {
+        "drop": arguments.max_drop,
+        "agreement": arguments.min_agreement,
+        "ratio": arguments.max_ratio,
+    }
+    asked = {name: value for name, value in settings.items() if value is not None}
+    ladder = dataclasses.replace(ladder, gate=dataclasses.replace(ladder.gate, **asked))
+    outcome = build(
+        Order(
+            run=arguments.run,
+            data=arguments.data,
+            out=arguments.out,
+            engines=_words(arguments.engines),
+            ladder=ladder,
+            framing=read_framing(arguments.crop),
+            name=arguments.name,
+            command=command(arguments),
+            threads=arguments.threads,
+        )
+    )
+    print(json.dumps(outcome.record, indent=2) if arguments.json else report.text(outcome.record))
+    if outcome.passed:
+        return OK
+    failed = [engine for engine, climb in outcome.record["engines"].items() if not climb["passed"]]
+    print(
+        f"{PROGRAM}: no int8 recipe passed the gate for {', '.join(failed)}: "
+        f"'{arguments.out}' ships the float model there",
+        file=sys.stderr,
+    )
+    return FAILED
+
+
+def command(arguments: argparse.Namespace) -> str:
+    """The command as it may be written into a bundle: files by their names, not by where they lay here."""
+    words = [PROGRAM, "build", arguments.run.name, "--data", arguments.data.name, "-o", arguments.out.name]
+    words += ["--engines", arguments.engines]
+    for option, value, usual in (
+        ("--ladder", Path(arguments.ladder).name, "default"),
+        ("--crop", Path(arguments.crop).name, "fer2013"),
+        ("--name", arguments.name, ""),
+        ("--max-drop", arguments.max_drop, None),
+        ("--min-agreement", arguments.min_agreement, None),
+        ("--max-ratio", arguments.max_ratio, None),
+    ):
+        if value != usual:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from quantize.verify import verify
+
+    checks = verify(arguments.bundle, arguments.data, _words(arguments.engines), arguments.threads)
+    if arguments.json:
+        listing = [{**dataclasses.asdict(check), "holds": check.holds} for check in checks]
+        print(json.dumps({"schema": 1, "bundle": arguments.bundle, "checks": listing}, indent=2))
+    else:
+        for check in checks:
+            said = "no record" if check.recorded is None else f"recorded {check.recorded:.2%}"
+            print(
+                f"{check.engine:9}{check.data:17}{check.accuracy:.2%} of {check.images} ({said}), macro-F1 "
+                f"{check.macro_f1:.3f}, ECE {check.ece:.2%}{'' if check.holds else ': DIFFERS'}"
+            )
+    wrong = [f"{check.engine} on {check.data}" for check in checks if not check.holds]
+    if wrong:
+        print(f"{PROGRAM}: the bundle's record is not borne out: {', '.join(wrong)}", file=sys.stderr)
+    return FAILED if wrong else OK
+
+
+def _recipes(arguments: argparse.Namespace) -> int:
+    from quantize import recipe
+
+    recipes = [recipe.load(name) for name in recipe.built_in()]
+    ladders = [recipe.load_ladder(name) for name in recipe.built_in(recipe.LADDERS)]
+    if arguments.json:
+        listing = {
+            "schema": 1,
+            "recipes": {each.name: {"engine": each.engine, "sha256": each.sha256} for each in recipes},
+            "ladders": {
+                each.name: {engine: [one.name for one in rungs] for engine, rungs in each.engines.items()}
+                for each in ladders
+            },
+        }
+        print(json.dumps(listing, indent=2))
+        return OK
+    for each in recipes:
+        print(f"recipe {each.name:24}{each.engine}")
+    for ladder in ladders:
+        for engine, rungs in ladder.engines.items():
+            print(f"ladder {ladder.name:24}{engine}: {', '.join(one.name for one in rungs)}")
+    return OK
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

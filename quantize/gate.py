@@ -1,0 +1,19 @@
+"""What a quantized model must hold to be shipped."""
+
+from __future__ import annotations
+
+from quantize.accuracy import Change
+from quantize.latency import Race
+from quantize.recipe import Gate
+
+
+def objections(change: Change, race: Race, gate: Gate) -> list[str]:
+    """Why the gate stays shut, a phrase each; empty where the model passes."""
+    found = []
+    if change.drop > gate.drop + 1e-9:
+        found.append(f"accuracy drops {change.drop:.2f} points, over {gate.drop:.2f}")
+    if change.agreement < gate.agreement:
+        found.append(f"{change.agreement:.1%} of faces keep their answer, under {gate.agreement:.1%}")
+    if race.ratio > gate.ratio:
+        found.append(f"int8 takes {race.ratio:.2f} of float's time, over {gate.ratio:.2f}")
+    return found

@@ -1,0 +1,120 @@
+"""Rewrites of an ONNX graph that keep its values and make it smaller or faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Model = Any  # onnx.ModelProto
+
+
+def tidy(model: Model) -> None:
+    """Drop what does not compute: notes, the exporter's stack traces, derived shapes, unused weights."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def pool_means(model: Model) -> int:
+    """A mean over both axes of a picture as the pooling that it is, for which engines have an int8 kernel.
+
+    Returns how many were rewritten.
+    """
+    from onnx import helper
+
+    values = constants(model)
+    nodes = model.graph.node
+    found = [node for node in nodes if node.op_type == "ReduceMean" and _is_spatial(node, values)]
+    for node in found:
+        keep = next((each.i for each in node.attribute if each.name == "keepdims"), 1)
+        pooled = node.output[0] if keep else f"{node.output[0]}_pooled"
+        new = [helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=f"{node.name}_pool")]
+        if not keep:
+            new.append(
+                helper.make_node("Flatten", [pooled], [node.output[0]], name=f"{node.name}_flat", axis=1)
+            )
+        at = list(nodes).index(node)
+        nodes.remove(node)
+        for step, each in enumerate(new):
+            nodes.insert(at + step, each)
+    return len(found)
+
+
+def _is_spatial(node: Any, values: dict[str, npt.NDArray[Any]]) -> bool:
+    axes = next((list(each.ints) for each in node.attribute if each.name == "axes"), None)
+    if axes is None and len(node.input) > 1 and node.input[1] in values:
+        axes = values[node.input[1]].tolist()
+    return axes is not None and sorted(axes) in ([2, 3], [-2, -1])
+
+
+def uint8_input(model: Model) -> bool:
+    """Take the quantizer off the input, so that the graph is fed the integers themselves.
+
+    Returns False, changing nothing, unless the one thing done with the input is to quantize it to uint8.
+    """
+    from onnx import TensorProto
+
+    graph = model.graph
+    given = graph.input[0]
+    users = [node for node in graph.node if given.name in node.input]
+    if len(users) != 1 or users[0].op_type != "QuantizeLinear":
+        return False
+    quantizer = users[0]
+    zero = constants(model).get(quantizer.input[2]) if len(quantizer.input) > 2 else None
+    if zero is None or zero.dtype != np.uint8:
+        return False
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name == quantizer.output[0]:
+                node.input[index] = given.name
+    graph.node.remove(quantizer)
+    given.type.tensor_type.elem_type = TensorProto.UINT8
+    return True
+
+
+def drop_zero_points(model: Model) -> int:
+    """Leave out the zero points of constant weights and biases where all are 0, which absence means too.
+
+    Returns how many were dropped. A zero point per channel is a tenth of a small network's file.
+    """
+    values = constants(model)
+    dropped = 0
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or len(node.input) < 3 or node.input[0] not in values:
+            continue
+        if node.input[2] in values and not values[node.input[2]].any():
+            del node.input[2:]
+            dropped += 1
+    return dropped
+
+
+def constants(model: Model) -> dict[str, npt.NDArray[Any]]:
+    """The graph's initializers by name."""
+    from onnx import numpy_helper
+
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def layers(model: Model) -> list[tuple[str, str]]:
+    """(node name, layer name) of each layer that has weights, from input to output.
+
+    A layer is named after its weight: ``features.0.0`` for the weight ``features.0.0.weight``.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [
+        (node.name, node.input[1].removesuffix(".weight"))
+        for node in model.graph.node
+        if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
+    ]

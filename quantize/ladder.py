@@ -1,0 +1,153 @@
+"""Climb one engine's ladder: quantize by each recipe in turn until one passes the gate.
+
+Rungs are chosen by the public split alone; the private split is looked at once, by whoever reports.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle import Bundle
+from edge.errors import BuildFailed, ModelMismatch, RecipeInvalid
+from quantize import accuracy, calibrate, latency
+from quantize.accuracy import Answers, Change
+from quantize.builder import Builder, Built, Float, builder
+from quantize.gate import objections
+from quantize.latency import Race
+from quantize.recipe import Gate, Recipe
+from quantize.workspace import Workspace
+from train.data import FaceSet
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all rungs of a build share. ``bundle`` has temperature 1; ``threads`` 0: all cores."""
+
+    network: Float
+    bundle: Bundle
+    train: FaceSet
+    public: FaceSet
+    work: Workspace
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that could be shipped. ``recipe`` None is the float model; ``public`` its answers there."""
+
+    engine: str
+    recipe: Recipe | None
+    built: Built
+    public: Answers
+    peak_rss_mib: float
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One recipe's outcome. ``objections`` is empty where it passed; no ``candidate``: it did not build."""
+
+    recipe: Recipe
+    objections: tuple[str, ...]
+    candidate: Candidate | None = None
+    change: Change | None = None
+    race: Race | None = None
+
+
+@dataclass(frozen=True)
+class Climb:
+    """One engine's outcome: the float model, every rung tried, and what is shipped."""
+
+    engine: str
+    plain: Candidate
+    shipped: Candidate
+    rungs: tuple[Rung, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether a quantized model passed the gate."""
+        return self.shipped.recipe is not None
+
+
+def climb(engine: str, recipes: tuple[Recipe, ...], gate: Gate, setting: Setting) -> Climb:
+    """Try ``recipes`` in order; ship the first that passes, or the float model where none does.
+
+    Raises EngineError where the engine or its quantizer is not here, and BuildFailed where even the float
+    model does not build.
+    """
+    make = builder(engine)
+    plain = _candidate(engine, None, make, setting)
+    rungs: list[Rung] = []
+    for recipe in recipes:
+        rungs.append(_try(recipe, plain, make, gate, setting))
+        won = rungs[-1].candidate
+        if not rungs[-1].objections and won is not None:
+            return Climb(engine, plain, won, tuple(rungs))
+    return Climb(engine, plain, plain, tuple(rungs))
+
+
+def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: Setting) -> Rung:
+    try:
+        candidate = _candidate(plain.engine, recipe, make, setting)
+    except (BuildFailed, RecipeInvalid, ModelMismatch) as error:
+        return Rung(recipe, (str(error),))
+    change = accuracy.change(plain.public, candidate.public, setting.public, setting.bundle.labels)
+    timed = setting.work.value(
+        f"race-{plain.engine}",
+        {"recipe": recipe.sha256, "libraries": make.versions()},
+        lambda: dataclasses.asdict(
+            latency.race(plain.engine, plain.built, candidate.built, setting.bundle.input)
+        ),
+    )
+    race = Race(**{**timed, "ratios": tuple(timed["ratios"])})
+    return Rung(recipe, tuple(objections(change, race, gate)), candidate, change, race)
+
+
+def _candidate(engine: str, recipe: Recipe | None, make: Builder, setting: Setting) -> Candidate:
+    inputs = {"engine": engine, "recipe": recipe.sha256 if recipe else None, "libraries": make.versions()}
+    step = f"{engine}-{recipe.name if recipe else 'float'}"
+    built = _stored(setting, step, inputs, lambda: _build(recipe, make, setting))
+    kept = setting.work.files(
+        f"answers-{step}", inputs, lambda: {"public.npy": _npy(_answers(engine, built, setting))}
+    )
+    peak = setting.work.value(
+        f"memory-{step}", inputs, lambda: latency.peak_rss(engine, built, setting.bundle.input)
+    )
+    public = np.load(io.BytesIO(kept["public.npy"]), allow_pickle=False)
+    return Candidate(engine, recipe, built, public, float(peak))
+
+
+def _build(recipe: Recipe | None, make: Builder, setting: Setting) -> Built:
+    if recipe is None:
+        return make.plain(setting.network)
+    faces = calibrate.choose(setting.train, recipe.calibration, len(setting.bundle.labels))
+    return make.quantize(setting.network, recipe, faces)
+
+
+def _stored(setting: Setting, step: str, inputs: Mapping[str, Any], make: Callable[[], Built]) -> Built:
+    def to_files() -> dict[str, bytes]:
+        built = make()
+        facts = {"precision": built.precision, "layout": built.layout}
+        parts = {f"model{suffix}": content for suffix, content in built.parts.items()}
+        return {"built.json": json.dumps(facts).encode(), **parts}
+
+    kept = dict(setting.work.files(step, inputs, to_files))
+    facts = json.loads(kept.pop("built.json"))
+    return Built({Path(name).suffix: content for name, content in kept.items()}, **facts)
+
+
+def _answers(engine: str, built: Built, setting: Setting) -> Answers:
+    return accuracy.answers(setting.bundle, engine, built, setting.public, setting.threads)
+
+
+def _npy(array: Answers) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

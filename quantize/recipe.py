@@ -1,0 +1,240 @@
+"""Recipes and ladders are data: how one engine's model is quantized, and which recipe is tried next.
+
+A recipe is one TOML file for one engine. A ladder names, per engine, the recipes in the order in which
+they are tried, and the gate that the first of them must pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from edge.errors import RecipeInvalid
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+SCHEMA = 1
+RECIPES = Path(__file__).parent / "recipes"
+LADDERS = Path(__file__).parent / "ladders"
+
+Method = Literal["minmax", "entropy", "percentile"]
+Activations = Literal["uint8", "int8", "int16"]
+
+
+def _within(low: float, high: float) -> dict[str, tuple[float, float]]:
+    return {"range": (low, high)}
+
+
+@dataclass(frozen=True)
+class CalibrationRecipe:
+    """Which training faces show the quantizer its ranges, and how a range is taken from them.
+
+    ``method``: the extremes; the range that loses least information (KL divergence); or the range that
+    ``percentile`` per cent of the values lie in.
+    """
+
+    faces: int = field(default=512, metadata=_within(8, 100_000))
+    seed: int = field(default=1, metadata=_within(0, 1_000_000))
+    method: Method = "minmax"
+    percentile: float = field(default=99.99, metadata=_within(50.0, 100.0))
+
+
+@dataclass(frozen=True)
+class QuantizeRecipe:
+    """What becomes integer, and which integer.
+
+    ``keep_float`` names layers left in float: "first", "last", or a pattern of layer names
+    (``features.1.*``). ``uint8_input`` feeds grey levels straight in, the normalisation being the input's
+    scale. ``symmetric`` centres the activations' ranges on 0. ``bias_correction`` (openvino) undoes the
+    mean error that rounding the weights makes.
+    """
+
+    activations: Activations = "uint8"
+    per_channel: bool = True
+    symmetric: bool = False
+    uint8_input: bool = True
+    bias_correction: bool = True
+    keep_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One rung, with the text it was read from (its sha256 identifies it)."""
+
+    name: str
+    engine: str
+    calibration: CalibrationRecipe
+    quantize: QuantizeRecipe
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the recipe's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def refuse_unsupported(self, **supported: tuple[Any, ...]) -> None:
+        """Raise RecipeInvalid if a setting has a value that this recipe's builder cannot honour."""
+        for name, values in supported.items():
+            value = getattr(self.quantize if hasattr(self.quantize, name) else self.calibration, name)
+            if value not in values:
+                valid = ", ".join(repr(each) for each in values)
+                raise RecipeInvalid(
+                    f"recipe '{self.name}': engine '{self.engine}' has no {name} = {value!r}; valid: {valid}"
+                )
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What int8 must hold, against the float model in the same engine on the same faces.
+
+    ``drop`` in percentage points of accuracy, ``agreement`` as the share of faces given the same answer,
+    ``ratio`` as int8 time over float time.
+    """
+
+    drop: float = field(default=0.5, metadata=_within(0.0, 100.0))
+    agreement: float = field(default=0.95, metadata=_within(0.0, 1.0))
+    ratio: float = field(default=1.0, metadata=_within(0.0, 1000.0))
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The recipes to try per engine, in order, and the gate."""
+
+    name: str
+    gate: Gate
+    engines: Mapping[str, tuple[Recipe, ...]]
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the ladder's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def built_in(kind: Path = RECIPES) -> list[str]:
+    """Names of the recipes (or, given ``LADDERS``, the ladders) that come with ferlite."""
+    return sorted(path.stem for path in kind.glob("*.toml"))
+
+
+def load(name_or_path: str, beside: Path = RECIPES) -> Recipe:
+    """Read a recipe: a built-in name, a .toml file, or one that lies in ``beside``. Raises RecipeInvalid."""
+    return _load(name_or_path, "recipe", (beside, RECIPES), parse)
+
+
+def load_ladder(name_or_path: str) -> Ladder:
+    """Read a ladder by its built-in name or from a file; it names built-in recipes or files beside it.
+
+    Raises RecipeInvalid.
+    """
+    return _load(name_or_path, "ladder", (LADDERS,), parse_ladder)
+
+
+def parse(text: str, where: Path) -> Recipe:
+    """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
+    table = _toml(text, where, ["schema", "name", "engine", "calibration", "quantize"])
+    return Recipe(
+        name=_word(table, "name", where),
+        engine=_word(table, "engine", where),
+        calibration=_section(CalibrationRecipe, table.get("calibration", {}), f"{where}: calibration"),
+        quantize=_section(QuantizeRecipe, table.get("quantize", {}), f"{where}: quantize"),
+        text=text,
+    )
+
+
+def parse_ladder(text: str, where: Path) -> Ladder:
+    """Turn a ladder's text into a Ladder. ``where`` is its file. Raises RecipeInvalid."""
+    table = _toml(text, where, ["schema", "name", "gate", "engines"])
+    named = table.get("engines")
+    if not isinstance(named, dict) or not named:
+        raise RecipeInvalid(f"ladder '{where}': 'engines' must name recipes per engine")
+    engines = {}
+    for engine, names in named.items():
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise RecipeInvalid(f"ladder '{where}': 'engines.{engine}' must be a list of recipes")
+        engines[engine] = tuple(load(name, where.parent) for name in names)
+        for recipe in engines[engine]:
+            if recipe.engine != engine:
+                raise RecipeInvalid(
+                    f"ladder '{where}': recipe '{recipe.name}' is for '{recipe.engine}', not '{engine}'"
+                )
+    gate = _section(Gate, table.get("gate", {}), f"{where}: gate")
+    return Ladder(_word(table, "name", where), gate, engines, text)
+
+
+def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, Path], T]) -> T:
+    places = [Path(name)] if name.endswith(".toml") else []
+    places += [folder / f"{name.removesuffix('.toml')}.toml" for folder in folders]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        known = ", ".join(built_in(folders[-1]))
+        raise RecipeInvalid(f"no {kind} '{name}': give a .toml file or one of {known}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"{kind} '{path}' cannot be read: {error}") from error
+    return read(text, path)
+
+
+def _toml(text: str, where: Path, valid: list[str]) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeInvalid(f"'{where}' is not TOML: {error}") from error
+    _refuse_unknown(table, valid, str(where))
+    if table.get("schema") != SCHEMA:
+        raise RecipeInvalid(f"'{where}': schema {table.get('schema')!r} is not {SCHEMA}")
+    return table
+
+
+def _word(table: Mapping[str, Any], key: str, where: Path) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise RecipeInvalid(f"'{where}': '{key}' must be a word, not {value!r}")
+    return value
+
+
+def _refuse_unknown(table: Mapping[str, Any], valid: list[str], where: str) -> None:
+    unknown = sorted(set(table) - set(valid))
+    if unknown:
+        raise RecipeInvalid(f"'{where}': unknown key '{unknown[0]}'; valid keys: {', '.join(valid)}")
+
+
+def _section(cls: type[T], table: Any, where: str) -> T:
+    if not isinstance(table, dict):
+        raise RecipeInvalid(f"'{where}' must be a table of settings, not {table!r}")
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    _refuse_unknown(table, list(known), where)
+    kinds = get_type_hints(cls)
+    return cls(
+        **{
+            key: _checked(value, kinds[key], known[key].metadata.get("range"), f"{where}.{key}")
+            for key, value in table.items()
+        }
+    )
+
+
+def _checked(value: Any, kind: Any, span: tuple[float, float] | None, where: str) -> Any:
+    """``value`` as a field's annotation ``kind`` says it is; TOML's 1 will do where 1.0 is meant."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise RecipeInvalid(f"'{where}': {value!r} is not one of {', '.join(get_args(kind))}")
+        return value
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise RecipeInvalid(f"'{where}': {value!r} is not a list")
+        return tuple(_checked(item, get_args(kind)[0], span, where) for item in value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise RecipeInvalid(f"'{where}': {value!r} is not of type {kind.__name__}")
+    if span and not span[0] <= value <= span[1]:
+        raise RecipeInvalid(f"'{where}': {value!r} is not in {span[0]:g} to {span[1]:g}")
+    return value

@@ -1,0 +1,177 @@
+"""What a build measured, as JSON: short in bundle.json, in full in build.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge import engine as engines
+from edge.bundle import Bundle
+from quantize import accuracy, latency
+from quantize.accuracy import Answers, Change, Score
+from quantize.builder import builder
+from quantize.calibrate import Splits
+from quantize.ladder import Candidate, Climb, Rung
+from quantize.recipe import Gate, Ladder
+from quantize.source import Source
+from train.data import FaceSet
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One engine's shipped model on one split, held against float in the same engine. Shares are 0-1."""
+
+    engine: str
+    data: str
+    precision: str
+    plain: Score
+    shipped: Score
+    change: Change
+    ece: float
+    ece_float: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All engines' climbs, the temperature fitted on their shipped models, and figures on both splits."""
+
+    climbs: Sequence[Climb]
+    temperature: float
+    figures: Sequence[Figures]
+
+
+def measure(
+    climbs: Sequence[Climb], temperature: float, splits: Splits, bundle: Bundle, threads: int
+) -> Measured:
+    """Both splits' figures; the private split is run here for the first time, when all is chosen."""
+    figures = []
+    for each in climbs:
+        private = [
+            accuracy.answers(bundle, each.engine, candidate.built, splits.private, threads)
+            for candidate in (each.plain, each.shipped)
+        ]
+        public = [each.plain.public, each.shipped.public]
+        for faces, given in ((splits.public, public), (splits.private, private)):
+            figures.append(_figures(each, faces, given, temperature, bundle.labels))
+    return Measured(climbs, temperature, figures)
+
+
+def _figures(
+    climb: Climb, faces: FaceSet, given: list[Answers], temperature: float, labels: tuple[str, ...]
+) -> Figures:
+    plain, shipped = given
+    return Figures(
+        engine=climb.engine,
+        data=faces.name,
+        precision=climb.shipped.built.precision,
+        plain=accuracy.score(plain, faces),
+        shipped=accuracy.score(shipped, faces),
+        change=accuracy.change(plain, shipped, faces, labels),
+        ece=accuracy.calibration_error(shipped, faces, temperature),
+        ece_float=accuracy.calibration_error(plain, faces, temperature),
+    )
+
+
+def accuracy_entries(measured: Measured) -> list[dict[str, Any]]:
+    """bundle.json's ``accuracy``: one record per engine and split, shares 0-1."""
+    return [
+        {
+            "data": each.data,
+            "images": each.shipped.images,
+            "engine": each.engine,
+            "library": engines.engine_class(each.engine).version(),
+            "precision": each.precision,
+            "accuracy": round(each.shipped.accuracy, 5),
+            "macro_f1": round(each.shipped.macro_f1, 5),
+            "ece": round(each.ece, 5),
+            "fp32_accuracy": round(each.plain.accuracy, 5),
+            "agreement": round(each.change.agreement, 5),
+        }
+        for each in measured.figures
+    ]
+
+
+def made_by(command: str, source: Source, ladder: Ladder, climbs: Sequence[Climb]) -> dict[str, Any]:
+    """bundle.json's ``made_by``: the recipes with their sha256, and the command."""
+    used = {
+        each.engine: {"recipe": each.shipped.recipe.name, "sha256": each.shipped.recipe.sha256}
+        if each.shipped.recipe
+        else {"recipe": "float", "sha256": None}
+        for each in climbs
+    }
+    return {
+        "command": command,
+        "train": {
+            "recipe": source.name,
+            "sha256": source.recipe_sha256,
+            "weights_sha256": source.weights_sha256,
+        },
+        "quantize": used,
+        "ladder": {"name": ladder.name, "sha256": ladder.sha256},
+    }
+
+
+def full(
+    bundle: Bundle, measured: Measured, splits: Splits, gate: Gate, build_facts: tuple[float, float]
+) -> dict[str, Any]:
+    """build.json: everything that was tried and measured, JSON-ready.
+
+    ``build_facts``: the export's relative error, and the seconds that the build took.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "schema": SCHEMA,
+        "kind": "ferlite-build",
+        "name": bundle.name,
+        "date": now.strftime("%Y-%m-%d"),
+        "seconds": round(build_facts[1], 1),
+        "machine": latency.machine(),
+        "made_by": dict(bundle.made_by),
+        "labels": list(bundle.labels),
+        "input": dataclasses.asdict(bundle.input),
+        "export_error": build_facts[0],
+        "temperature": measured.temperature,
+        "data": {each.name: len(each) for each in (splits.train, splits.public, splits.private)},
+        "gate": dataclasses.asdict(gate),
+        "engines": {each.engine: _climb(each, measured.figures) for each in measured.climbs},
+    }
+
+
+def _climb(climb: Climb, figures: Sequence[Figures]) -> dict[str, Any]:
+    return {
+        "passed": climb.passed,
+        "shipped": _name(climb.shipped),
+        "library": engines.engine_class(climb.engine).version(),
+        "builder": builder(climb.engine).versions(),
+        "float": _candidate(climb.plain),
+        "rungs": [_rung(each) for each in climb.rungs],
+        "figures": [dataclasses.asdict(each) for each in figures if each.engine == climb.engine],
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "recipe": rung.recipe.name,
+        "sha256": rung.recipe.sha256,
+        "objections": list(rung.objections),
+        **(_candidate(rung.candidate) if rung.candidate else {}),
+        "change": dataclasses.asdict(rung.change) if rung.change else None,
+        "race": dataclasses.asdict(rung.race) if rung.race else None,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "precision": candidate.built.precision,
+        "bytes": candidate.built.size,
+        "peak_rss_mib": candidate.peak_rss_mib,
+    }
+
+
+def _name(candidate: Candidate) -> str:
+    return candidate.recipe.name if candidate.recipe else "float"

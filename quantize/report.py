@@ -1,0 +1,97 @@
+"""A build's record as one table for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+COLUMNS = (
+    "engine",
+    "recipe",
+    "MB",
+    "accuracy",
+    "drop",
+    "agree",
+    "worst class",
+    "ms",
+    "ratio",
+    "MiB",
+    "verdict",
+)
+
+
+def rows(full: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per model tried, as COLUMNS; a cell that was not measured is empty."""
+    found = []
+    for engine, climb in full["engines"].items():
+        found.append(_float_row(engine, climb))
+        for rung in climb["rungs"]:
+            found.append(_rung_row(engine, climb, rung))
+    return found
+
+
+def text(full: dict[str, Any]) -> str:
+    """The table, then what ships and how it fares on the split that nothing was chosen by."""
+    table = [COLUMNS, *rows(full)]
+    widths = [max(len(row[k]) for row in table) for k in range(len(COLUMNS) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in table
+    ]
+    lines.append("")
+    for engine, climb in full["engines"].items():
+        for each in climb["figures"]:
+            if each["data"].endswith("private"):
+                lines.append(
+                    f"{engine} ships {climb['shipped']}: {each['shipped']['accuracy']:.2%} on {each['data']} "
+                    f"({each['shipped']['images']} faces; float {each['plain']['accuracy']:.2%}), macro-F1 "
+                    f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} at temperature "
+                    f"{full['temperature']:.3f}"
+                )
+    unstable = [
+        f"{engine} {rung['recipe']}"
+        for engine, climb in full["engines"].items()
+        for rung in climb["rungs"]
+        if rung["race"] and not rung["race"]["stable"]
+    ]
+    if unstable:
+        lines.append(f"unstable times (the machine was busy): {', '.join(unstable)}")
+    return "\n".join(lines)
+
+
+def _float_row(engine: str, climb: dict[str, Any]) -> tuple[str, ...]:
+    public = next((each["plain"] for each in climb["figures"] if each["data"].endswith("public")), None)
+    race = next((rung["race"] for rung in climb["rungs"] if rung["race"]), None)
+    return (
+        engine,
+        f"float ({climb['float']['precision']})",
+        f"{climb['float']['bytes'] / 1e6:.2f}",
+        f"{public['accuracy']:.2%}" if public else "",
+        "",
+        "",
+        "",
+        f"{race['float_ms']:.2f}" if race else "",
+        "",
+        f"{climb['float']['peak_rss_mib']:.0f}",
+        "" if climb["passed"] else "ships: no recipe passed",
+    )
+
+
+def _rung_row(engine: str, climb: dict[str, Any], rung: dict[str, Any]) -> tuple[str, ...]:
+    verdict = "; ".join(rung["objections"]) or "passed"
+    change, race = rung["change"], rung["race"]
+    if not change or not race:
+        return (engine, rung["recipe"], *[""] * 8, verdict)
+    public = next((each["plain"] for each in climb["figures"] if each["data"].endswith("public")), None)
+    return (
+        engine,
+        rung["recipe"],
+        f"{rung['bytes'] / 1e6:.2f}",
+        f"{public['accuracy'] - change['drop'] / 100:.2%}" if public else "",
+        f"{change['drop']:+.2f}",
+        f"{change['agreement']:.1%}",
+        f"{change['worst_class']} {-change['worst_drop']:+.1f}",
+        f"{race['int8_ms']:.2f}",
+        f"{race['ratio']:.2f}",
+        f"{rung['peak_rss_mib']:.0f}",
+        verdict,
+    )

@@ -1,0 +1,78 @@
+"""What is to be quantized: a trained classifier, what it wants to see, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from edge.bundle import InputSpec
+from edge.errors import DataInvalid
+from train.checkpoint import load_run
+from train.data import LABELS
+from train.predict import input_spec
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained classifier in evaluation mode.
+
+    ``model`` takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
+    [N, ``labels``]. ``weights_sha256`` is that of the file it was read from.
+    """
+
+    name: str
+    backbone: str
+    model: nn.Module
+    labels: tuple[str, ...]
+    input: InputSpec
+    recipe_text: str
+    recipe_sha256: str
+    weights_sha256: str
+
+    def example(self, count: int) -> torch.Tensor:
+        """``count`` inputs that look like nothing but have the right shape and range, always the same."""
+        shape = (count, self.input.channels, self.input.size, self.input.size)
+        values = np.random.default_rng(1).uniform(-2, 2, shape).astype(np.float32)
+        return torch.from_numpy(values)
+
+
+def load_source(run: Path) -> Source:
+    """The best network of a training run: its folder or its best.pt. Raises DataInvalid.
+
+    Refuses weights that are not numbers and a network that does not give one logit per label.
+    """
+    trained = load_run(run)
+    for name, values in trained.model.state_dict().items():
+        if not torch.isfinite(values).all():
+            raise DataInvalid(f"'{trained.path}': weight '{name}' holds values that are not finite numbers")
+    source = Source(
+        name=trained.recipe.name,
+        backbone=trained.recipe.model.backbone,
+        model=trained.model.eval(),
+        labels=LABELS,
+        input=input_spec(trained.recipe),
+        recipe_text=trained.recipe.text,
+        recipe_sha256=trained.recipe.sha256,
+        weights_sha256=trained.sha256,
+    )
+    refuse_non_classifier(source)
+    return source
+
+
+def refuse_non_classifier(source: Source) -> None:
+    """Raise DataInvalid unless the network turns N faces into N rows of one finite logit per label."""
+    with torch.no_grad():
+        given = source.model(source.example(2))
+    wanted = (2, len(source.labels))
+    if not isinstance(given, torch.Tensor) or tuple(given.shape) != wanted:
+        shape = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__
+        raise DataInvalid(
+            f"model '{source.name}' is no classifier of {len(source.labels)} labels: "
+            f"2 faces give {shape}, not {wanted}"
+        )
+    if not torch.isfinite(given).all():
+        raise DataInvalid(f"model '{source.name}' gives logits that are not finite numbers")

@@ -1,0 +1,94 @@
+"""Measure a bundle again, as it lies there, and hold it against what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import bundle as bundles
+from edge import engine as engines
+from edge.bundle import Bundle
+from edge.classify import Classifier
+from edge.engine import EngineOptions
+from edge.errors import DataInvalid, UsageError
+from edge.progress import Progress
+from train import metrics
+from train.data import LABELS, FaceSet, Split, load_fer2013
+
+BATCH = 128
+# Other versions and processors round differently: a face or two in a thousand may change its answer.
+TOLERANCE = 0.002
+
+
+@dataclass(frozen=True)
+class Check:
+    """One engine on one split: measured now, and recorded in the bundle (None: it says nothing of it)."""
+
+    engine: str
+    library: str
+    data: str
+    images: int
+    accuracy: float
+    macro_f1: float
+    ece: float
+    recorded: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bundle's record is borne out."""
+        return self.recorded is not None and abs(self.accuracy - self.recorded) <= TOLERANCE
+
+
+def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0) -> list[Check]:
+    """Check every digest, then run both test splits through each engine (or those in ``only``).
+
+    Raises BundleInvalid, DataInvalid, EngineError and UsageError.
+    """
+    bundle = bundles.load(where)
+    bundle.verify()
+    for engine in only:
+        if engine not in bundle.files:
+            raise UsageError(
+                f"bundle '{bundle.path}' has no engine '{engine}': it has {', '.join(bundle.files)}"
+            )
+    if set(bundle.labels) != set(LABELS):
+        raise DataInvalid(f"bundle '{bundle.path}' has other labels than FER2013: {', '.join(bundle.labels)}")
+    splits: tuple[Split, ...] = ("public", "private")
+    faces = [load_fer2013(data, split) for split in splits]
+    return [_check(bundle, engine, each, threads) for engine in only or bundle.files for each in faces]
+
+
+def _check(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> Check:
+    options = EngineOptions(threads=threads)
+    classifier = Classifier(
+        bundle, engines.load(engine, bundle.model(engine), options), bundle.files[engine].layout
+    )
+    parts = []
+    try:
+        with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:
+            for start in range(0, len(faces), BATCH):
+                parts.append(classifier(list(faces.faces[start : start + BATCH])))
+                progress.advance(len(parts[-1]))
+    finally:
+        classifier.close()
+    # The bundle's own order of classes decides, not the data set's.
+    weights = np.concatenate(parts)[:, [bundle.labels.index(label) for label in LABELS]]
+    chosen: Any = weights.argmax(1)
+    recorded = [
+        record["accuracy"]
+        for record in bundle.accuracy
+        if record.get("engine") == engine and record.get("data") == faces.name and "accuracy" in record
+    ]
+    return Check(
+        engine=engine,
+        library=engines.engine_class(engine).version(),
+        data=faces.name,
+        images=len(faces),
+        accuracy=metrics.accuracy(chosen, faces.labels),
+        macro_f1=metrics.macro_f1(chosen, faces.labels),
+        ece=metrics.expected_calibration_error(weights, faces.labels),
+        recorded=recorded[0] if recorded else None,
+    )

@@ -1,0 +1,88 @@
+"""Finished steps of a build, kept so that a build that was stopped goes on where it was.
+
+A step's results are stored under the digest of everything they depend on, this tool's own code included:
+what is found is what would be made again. The folder lies beside the bundle and goes when that is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.errors import BuildFailed
+
+
+class Workspace:
+    """Steps in ``folder``. ``base`` is what every step of this build depends on, JSON-ready."""
+
+    def __init__(self, folder: Path, base: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._base = {"tool": tool_digest(), **base}
+        self.reused: list[str] = []
+
+    def files(
+        self, step: str, inputs: Mapping[str, Any], make: Callable[[], Mapping[str, bytes]]
+    ) -> Mapping[str, bytes]:
+        """What ``make`` returned (name -> content) when the step was first done with these ``inputs``.
+
+        Raises BuildFailed where the folder cannot be written.
+        """
+        key = json.dumps({"step": step, "base": self._base, "inputs": inputs}, sort_keys=True)
+        place = self._folder / f"{step}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        try:
+            if place.is_dir():
+                self.reused.append(step)
+                return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
+            made = make()
+            write_folder(place, made)
+        except OSError as error:
+            raise BuildFailed(f"cannot write '{place}': {error.strerror or error}") from error
+        return made
+
+    def value(self, step: str, inputs: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+        """``files`` for one JSON-ready value."""
+        kept = self.files(step, inputs, lambda: {"value.json": json.dumps(make()).encode()})
+        return json.loads(kept["value.json"])
+
+    def remove(self) -> None:
+        """Forget every step."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
+    """Write files beside, then rename: the folder appears whole, in the place of an older one, or not at all.
+
+    Raises OSError.
+    """
+    part, old = place.with_name(place.name + ".part"), place.with_name(place.name + ".old")
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for name, data in content.items():
+            with (part / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        if place.exists():
+            place.replace(old)
+        part.replace(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not place.exists():
+            old.replace(place)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def tool_digest() -> str:
+    """Digest of this package's code: another version of the tool trusts no step of this one's."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,81 @@
+"""Fixtures shared by all tests: small real models and bundles, pictures made on the spot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edge  # noqa: F401 - before OpenCV, whose log level it sets, as in the program itself
+
+DATA = Path(__file__).parent / "data"
+sys.path.insert(0, str(DATA))
+LABELS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+PARTS = {"onnx": ["tiny.onnx"], "tflite": ["tiny.tflite"], "openvino": ["tiny.xml", "tiny.bin"]}
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of tiny models."""
+    return DATA
+
+
+def tiny_manifest() -> dict[str, Any]:
+    """bundle.json of the tiny models, as JSON types."""
+    files = {
+        engine: {
+            "parts": {name: hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in names},
+            "precision": "fp32",
+            "layout": "NHWC" if engine == "tflite" else "NCHW",
+        }
+        for engine, names in PARTS.items()
+    }
+    return {
+        "schema": 1,
+        "name": "tiny",
+        "description": "one fully connected layer",
+        "labels": LABELS,
+        "input": {"size": 8, "colour": "grey", "mean": [128], "std": [64]},
+        "crop": {
+            "landmarks": [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.75], [0.65, 0.75]],
+            "box_scale": 1.0,
+            "box_shift": [0, 0],
+        },
+        "temperature": 20.0,
+        "doubt": {"face_px": 10, "weight": 0.2},
+        "files": files,
+        "accuracy": [],
+        "made_by": {"command": "python tests/data/make_models.py"},
+    }
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a bundle folder; ``change`` may alter its manifest first."""
+
+    def make(change: Callable[[dict[str, Any]], object] = lambda table: None, name: str = "bundle") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for names in PARTS.values():
+            for file in names:
+                (folder / file).write_bytes((DATA / file).read_bytes())
+        table = tiny_manifest()
+        change(table)
+        (folder / "bundle.json").write_text(json.dumps(table))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def bright_square() -> np.ndarray:
+    """A dark 160 x 128 frame with one bright 32-pixel square: what tiny_yunet.onnx takes for a face."""
+    frame = np.zeros((128, 160, 3), np.uint8)
+    frame[32:64, 64:96] = 250
+    return frame

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.train import make
+from train import cli
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
+    try:
+        code = cli.main([str(each) for each in argv])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.fixture
+def tiny_toml(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(make.RECIPE.replace("epochs = 3", "epochs = 1"))
+    return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path, tiny_toml: Path, pack: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with tiny.toml and faces.npz."""
+    assert tiny_toml.parent == pack.parent == tmp_path
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_and_its_evaluation(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_toml: Path, pack: Path
+) -> None:
+    out = tmp_path / "run"
+    common = ["--data", pack, "--threads", 1]
+    code, printed, told = run(capsys, "run", tiny_toml, "--out", out, "--json", *common)
+    assert (code, told) == (0, "")
+    result = json.loads(printed)
+    assert result["finished"] is True
+    assert result["steps"] == result["total_steps"] == 5
+    assert 0 <= result["best_public_accuracy"] <= 1
+    code, printed, told = run(capsys, "run", tiny_toml, "--out", out, *common)
+    assert (code, told) == (0, "")
+    assert printed.startswith("tiny: ") and printed.endswith("step 5 of 5\n")
+
+    for split in ("public", "private"):
+        code, printed, told = run(capsys, "evaluate", out, "--split", split, "--json", *common)
+        assert (code, told) == (0, "")
+        record = json.loads(printed)
+        assert record["data"] == {"name": f"fer2013-{split}", "faces": 21}
+        assert record["calibration"]["fitted_on"] == "fer2013-public"
+    public = json.loads(run(capsys, "evaluate", out, "--json", *common)[1])
+    assert public["score"]["accuracy"] == pytest.approx(result["best_public_accuracy"])
+    code, printed, _ = run(capsys, "evaluate", out / "best.pt", *common)
+    assert code == 0
+    assert "surprise" in printed
+
+
+def test_the_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = run(capsys, "recipes", "--json")
+    assert code == 0
+    assert json.loads(printed)["recipes"]["mobilenetv2"]["backbone"] == "mobilenet_v2"
+    assert "mobilenetv2" in run(capsys, "recipes")[1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["run", "resnet", "--data", "p", "--out", "o"], 1, "no recipe 'resnet'"),
+        (["run", "mobilenetv2", "--data", "none.npz", "--out", "o"], 1, "none.npz' cannot be read: No such"),
+        (["run", "mobilenetv2", "--data", "faces.npz", "--out", "o"], 1, "fewer than a batch of 128"),
+        (
+            ["run", "tiny.toml", "--data", "faces.npz", "--out", "tiny.toml"],
+            1,
+            "'tiny.toml' cannot be made a folder",
+        ),
+        (["run", "tiny.toml", "--data", "faces.npz", "--out", "o", "--threads", "-3"], 2, "--threads -3"),
+        (["evaluate", "none", "--data", "faces.npz"], 1, "none' cannot be read: No such file"),
+        (["evaluate", ".", "--data", "faces.npz"], 1, "has no best.pt"),
+        (["evaluate", "faces.npz", "--data", "faces.npz"], 1, "is not a ferlite checkpoint"),
+        (["evaluate", "x", "--data", "y", "--split", "train"], 2, "invalid choice"),
+        (["run"], 2, "required"),
+        ([], 2, "VERB"),
+        (["fly"], 2, "invalid choice"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], desk: Path, argv: list[str], code: int, words: str
+) -> None:
+    got, printed, told = run(capsys, *argv)
+    assert got == code
+    assert printed == ""
+    assert words in told
+    assert "Traceback" not in told
+    if code == 1:
+        assert told.count("\n") == 1
+
+
+def test_help_needs_no_torch() -> None:
+    code = """
+import sys
+import train.cli
+try:
+    train.cli.main(["--help"])
+except SystemExit:
+    pass
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "evaluate" in done.stdout

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import RecipeInvalid
+from tests.train import make
+from train import backbones, recipe
+
+HEAD = 'schema = 1\nname = "x"\n'
+MODEL = '[model]\nbackbone = "mobilenet_v2"\ninput_size = 48\n'
+TRAIN = "[train]\nepochs = 2\n"
+
+
+@pytest.mark.parametrize("name", recipe.built_in())
+def test_every_built_in_recipe_reads_and_builds_its_network(name: str) -> None:
+    chosen = recipe.load(name)
+    assert chosen.name == name
+    network = backbones.build(chosen.model, 7)
+    assert sum(each.numel() for each in network.parameters()) > 100_000
+
+
+def test_there_are_built_in_recipes() -> None:
+    assert "mobilenetv2" in recipe.built_in()
+
+
+def test_what_is_not_said_keeps_its_default_and_whole_numbers_serve_as_floats() -> None:
+    read = recipe.parse(HEAD + MODEL + "width = 1\n[augment]\nrotate = 15\n" + TRAIN, "x")
+    assert read.model.width == 1.0
+    assert type(read.augment.rotate) is float
+    assert read.augment.flip is True
+    assert read.train.momentum == 0.9
+
+
+def test_a_recipe_is_identified_by_the_digest_of_its_text() -> None:
+    text = HEAD + MODEL + TRAIN
+    assert recipe.parse(text, "x").sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert recipe.parse(text + "# more\n", "x").sha256 != recipe.parse(text, "x").sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEAD + "colour = 1\n" + MODEL + TRAIN, ["unknown key 'colour'", "schema, name, model"]),
+        (
+            HEAD + MODEL + "depth = 3\n" + TRAIN,
+            ["x: model", "unknown key 'depth'", "activation, backbone, drop_path"],
+        ),
+        (HEAD + MODEL + TRAIN + "[augment]\nrotat = 1\n", ["unknown key 'rotat'", "rotate"]),
+        (HEAD + MODEL + TRAIN + "[data]\nMean = 1\n", ["unknown key 'Mean'", "mean, std"]),
+        (HEAD + MODEL, ["x: train", "'epochs' is missing"]),
+        ('schema = 2\nname = "x"\n' + MODEL + TRAIN, ["schema 2 is not 1"]),
+        ('name = "x"\n' + MODEL + TRAIN, ["schema None is not 1"]),
+        ("schema = 1\n" + MODEL + TRAIN, ["'name' is missing"]),
+        ("schema = 1\nname = 7\n" + MODEL + TRAIN, ["'name' is missing"]),
+        (HEAD + 'model = "b0"\n' + TRAIN, ["model", "must be a table", "'b0'"]),
+        (HEAD + MODEL + '[train]\nepochs = "two"\n', ["train.epochs", "'two' is not of type int"]),
+        (HEAD + MODEL + "[train]\nepochs = 2.5\n", ["train.epochs", "2.5 is not of type int"]),
+        (HEAD + MODEL + "[train]\nepochs = true\n", ["train.epochs", "True is not of type int"]),
+        (HEAD + MODEL + "[train]\nepochs = 0\n", ["train.epochs", "0 is not in 1 to"]),
+        (HEAD + MODEL + TRAIN + "lr = -0.1\n", ["train.lr", "-0.1 is not in"]),
+        (HEAD + MODEL + TRAIN + "lr = nan\n", ["train.lr", "nan is not in"]),
+        (HEAD + MODEL + TRAIN + 'optimizer = "lamb"\n', ["train.optimizer", "'lamb'", "sgd, adamw"]),
+        (HEAD + MODEL + "strides = 2\n" + TRAIN, ["model.strides", "2 is not a list"]),
+        (HEAD + MODEL + "strides = [2, 3]\n" + TRAIN, ["model.strides", "3 is not in 1 to 2"]),
+        (HEAD + MODEL + 'strides = ["a"]\n' + TRAIN, ["model.strides", "'a' is not of type int"]),
+        (HEAD + MODEL + TRAIN + "[augment]\nflip = 1\n", ["augment.flip", "1 is not of type bool"]),
+        ("schema = ", ["is not TOML"]),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_sentence(text: str, words: list[str]) -> None:
+    with pytest.raises(RecipeInvalid) as caught:
+        recipe.parse(text, "x")
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_recipe_or_refused(text: str) -> None:
+    with pytest.raises(RecipeInvalid):
+        recipe.parse(text, "x")
+
+
+@given(
+    st.sampled_from(["batch_size", "lr", "ema", "seed", "warmup_epochs"]),
+    st.one_of(st.integers(-10, 10**7), st.floats(), st.booleans()),
+)
+def test_any_training_value_is_taken_as_it_is_or_refused(key: str, value: float) -> None:
+    written = str(value).lower() if isinstance(value, bool | float) else str(value)
+    try:
+        read = recipe.parse(f"{HEAD}{MODEL}{TRAIN}{key} = {written}\n", "x")
+    except RecipeInvalid:
+        assert not (type(value) is int and key == "batch_size" and 2 <= value <= 65536)
+        assert not (type(value) is float and key == "ema" and 0 <= value <= 1)
+        return
+    taken = getattr(read.train, key)
+    assert taken == value
+    assert not isinstance(value, bool)
+    assert type(taken) is (int if key in ("batch_size", "seed") else float)
+
+
+def test_a_recipe_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeInvalid, match=r"no recipe 'resnet'.*mobilenetv2"):
+        recipe.load("resnet")
+    with pytest.raises(RecipeInvalid, match="no recipe"):
+        recipe.load(str(tmp_path / "none.toml"))
+
+
+def test_a_recipe_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(RecipeInvalid, match=r"latin\.toml' cannot be read"):
+        recipe.load(str(path))
+
+
+def test_a_recipe_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(make.RECIPE)
+    assert recipe.load(str(path)).train.epochs == 3

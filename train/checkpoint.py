@@ -1,0 +1,105 @@
+"""What a run leaves on disk: written whole or not at all, read back with plain words for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge.errors import DataInvalid
+from train import backbones
+from train.data import LABELS
+from train.recipe import Recipe, parse
+
+CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in evaluation mode, the recipe that made it, and the file it was read from.
+
+    ``sha256`` is the file's; ``data`` and ``init`` are those of what it learnt from and started with, ""
+    where the file does not say.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    path: Path
+    sha256: str
+    data: str = ""
+    init: str = ""
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Save beside, then rename: a run killed while it writes keeps its last checkpoint."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The saved dictionary, which must have ``keys``; no code in the file is run. Raises DataInvalid."""
+    return read_bytes(content_of(path), path, keys)
+
+
+def read_bytes(content: bytes, path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """``read`` for a file's content that is at hand; ``path`` names it in messages."""
+    try:
+        saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint, or it is damaged") from error
+    if not isinstance(saved, dict):
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it holds a {type(saved).__name__}")
+    missing = [key for key in keys if key not in saved]
+    if missing:
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it has no '{missing[0]}'")
+    return dict(saved)
+
+
+def content_of(path: Path) -> bytes:
+    """The file's bytes. Raises DataInvalid."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def build_model(recipe: Recipe) -> nn.Module:
+    """The recipe's network with weights drawn from its seed. Raises RecipeInvalid."""
+    torch.manual_seed(recipe.train.seed)
+    return backbones.build(recipe.model, len(LABELS))
+
+
+def load_run(path: Path) -> Trained:
+    """The best network of a run: ``path`` is the run's folder or its best.pt. Raises DataInvalid."""
+    if path.is_dir():
+        path = path / BEST
+        if not path.exists():
+            raise DataInvalid(f"'{path.parent}' has no {BEST}: no epoch of that run has ended yet")
+    content = content_of(path)
+    saved = read_bytes(content, path, ("recipe", "model"))
+    recipe = parse(saved["recipe"], f"in {path}")
+    model = build_model(recipe)
+    load_state(model, saved["model"], path)
+    model.eval()
+    digest = hashlib.sha256(content).hexdigest()
+    return Trained(model, recipe, path, digest, saved.get("data", ""), saved.get("init", ""))
+
+
+def load_state(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Copy ``state`` into ``model``; every name and shape must match. Raises DataInvalid."""
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise DataInvalid(f"'{path}' holds weights of another network than its recipe describes") from error

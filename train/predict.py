@@ -1,0 +1,33 @@
+"""Faces to logits through the runtime's own preprocessing, so that what is measured is what will run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from edge.bundle import InputSpec
+from edge.classify import to_input
+from train.recipe import Recipe
+
+
+def input_spec(recipe: Recipe) -> InputSpec:
+    """What the runtime must do to a face crop for a network of this recipe."""
+    return InputSpec(recipe.model.input_size, "grey", (recipe.data.mean,), (recipe.data.std,))
+
+
+def predict(
+    model: nn.Module, faces: npt.NDArray[np.uint8], recipe: Recipe, batch: int = 256
+) -> npt.NDArray[np.float32]:
+    """Logits float32 [N, 7] of uint8 grey faces [N, H, W]. Leaves ``model`` in evaluation mode."""
+    how = input_spec(recipe)
+    model.eval()
+    parts: list[npt.NDArray[Any]] = []
+    with torch.no_grad():
+        for start in range(0, len(faces), batch):
+            x = torch.from_numpy(to_input(list(faces[start : start + batch]), how))
+            parts.append(model(x).numpy())
+    return np.concatenate(parts)
