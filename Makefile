@@ -1,16 +1,29 @@
-# The words: setup, demo, test, check, bench. Each installs what it needs.
+# The words: setup, demo, test, check, bench. Each installs what it needs into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+# The toolchain's tests need torch; without it (make test TORCH=) they are left out, and say so.
+TORCH  ?= torch==2.13.0
+# A second environment for boards that still have tflite-runtime, whose last release needs numpy < 2.
+OLD    := $(VENV)-tflite-runtime
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup setup-train demo test test-tflite-runtime check bench clean
 
-setup: $(STAMP)
+setup: $(VENV)/.runtime
 
-$(STAMP): pyproject.toml
+setup-train: $(VENV)/.toolchain
+
+$(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[onnx,tflite,openvino,dev]'
+	$(PIP) --editable '.[onnx,tflite,openvino,dev]'
+	touch $@
+
+$(VENV)/.toolchain: pyproject.toml | $(VENV)/.runtime
+ifneq ($(TORCH),)
+	$(PIP) '$(TORCH)'
+	$(PIP) --editable '.[train,build]'
+endif
 	touch $@
 
 # A photograph that comes inside an installed package: matplotlib's picture of Grace Hopper.
@@ -19,10 +32,21 @@ demo: setup
 	$(BIN)/ferlite run "$$($(BIN)/python -c 'import matplotlib; print(matplotlib.get_data_path())')/sample_data/grace_hopper.jpg" --save out/demo.png
 	@echo "The picture with the overlay: out/demo.png" >&2
 
-test: setup
+test: setup-train test-tflite-runtime
 	$(BIN)/python -m pytest
 
-check: setup
+$(OLD)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip --quiet --disable-pip-version-check install 'tflite-runtime==2.14.*' 'numpy<2' 'opencv-python-headless>=4.10,<4.12' pytest
+	touch $@
+
+# tflite-runtime has wheels for Python 3.9 to 3.11 only.
+test-tflite-runtime:
+	@if $(PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))'; then \
+	  $(MAKE) --no-print-directory $(OLD)/.installed && $(OLD)/bin/python -m pytest -q tests/contracts; \
+	else echo "SKIPPED the tflite-runtime contract: no wheel for this Python"; fi
+
+check: setup-train
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,4 +55,4 @@ bench: setup
 	$(BIN)/python benchmarks/runtime_cost.py
 
 clean:
-	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
