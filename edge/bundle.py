@@ -101,7 +101,9 @@ class EngineFiles:
         _check(isinstance(self.precision, str), "precision", self.precision, "a word such as int8")
         _check(isinstance(self.parts, dict) and len(self.parts) > 0, "parts", self.parts, "file: sha256")
         for name, digest in self.parts.items():
-            is_digest = isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+            is_digest = (
+                isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+            )
             _check(is_digest, f"parts.{name}", digest, "a sha256 in hex")
             path = PurePosixPath(name)
             plain = not path.is_absolute() and ".." not in path.parts and "\\" not in name
@@ -184,14 +186,18 @@ def _parse(table: Any, path: Path) -> Bundle:
         raise BundleInvalid(f"{MANIFEST} must be an object")
     schema = table.pop("schema", None)
     if schema != SCHEMA:
-        raise BundleInvalid(f"schema {schema!r} is not {SCHEMA}: this ferlite is too old or the file is damaged")
+        raise BundleInvalid(
+            f"schema {schema!r} is not {SCHEMA}: this ferlite is too old or the file is damaged"
+        )
     _known_keys(Bundle, table, "", {"path"})
     labels = table["labels"]
     words = isinstance(labels, list) and len(labels) > 1 and all(isinstance(word, str) for word in labels)
     _check(words and len(set(labels)) == len(labels), "labels", labels, "two or more different words")
     _check(_is_number(table["temperature"]) and table["temperature"] > 0, "temperature", table["temperature"],
            "a number above 0")  # fmt: skip
-    _check(isinstance(table["files"], dict) and len(table["files"]) > 0, "files", table["files"], "engine: files")
+    _check(
+        isinstance(table["files"], dict) and len(table["files"]) > 0, "files", table["files"], "engine: files"
+    )
     for name in ("name", "description"):
         _check(isinstance(table[name], str), name, table[name], "text")
     return Bundle(
@@ -266,7 +272,15 @@ def _read(bundle: Path, name: str) -> bytes:
                 return file_in_zip.read(LARGEST_FILE)
     except (FileNotFoundError, KeyError) as error:
         raise BundleInvalid(f"bundle '{bundle}' has no file '{name}'") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         if isinstance(error, BundleInvalid):
             raise
         raise BundleInvalid(f"bundle '{bundle}': cannot read '{name}': {error}") from error

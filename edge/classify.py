@@ -57,10 +57,12 @@ def to_input(
     """The network's input from crops of any size: normalised float32, or plain grey levels for uint8."""
     size = spec.size
     fitting = [
-        crop if crop.shape[:2] == (size, size) else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+        crop
+        if crop.shape[:2] == (size, size)
+        else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
         for crop in crops
     ]
-    batch = np.stack(fitting).reshape(len(crops), size, size, spec.channels)
+    batch: npt.NDArray[Any] = np.stack(fitting).reshape(len(crops), size, size, spec.channels)
     if dtype != "uint8":
         batch = (batch - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     if layout == "NCHW":
@@ -81,7 +83,8 @@ def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | No
     spec, who = bundle.input, f"bundle '{bundle.name}'"
     if len(engine.inputs) != 1 or len(engine.outputs) != 1:
         raise ModelMismatch(
-            f"{who}: the model has {len(engine.inputs)} inputs and {len(engine.outputs)} outputs, not one each"
+            f"{who}: the model has {len(engine.inputs)} inputs and {len(engine.outputs)} outputs, "
+            "and must have one each"
         )
     given, result = engine.inputs[0], engine.outputs[0]
     if layout == "NCHW":

@@ -74,14 +74,16 @@ def parser() -> Parser:
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", parser_class=Parser)
     _add_run(verbs.add_parser("run", help="read expressions from pictures, videos or a camera"))
     info = verbs.add_parser("info", help="what a bundle holds, checked")
-    info.add_argument("bundle", nargs="?", default="", help="folder, .zip or shipped name (default: the default)")
+    info.add_argument(
+        "bundle", nargs="?", default="", help="folder, .zip or shipped name (default: the default)"
+    )
     info.add_argument("--json", action="store_true", help="print JSON")
     doctor = verbs.add_parser("doctor", help="what works on this machine, and what to type for the rest")
     doctor.add_argument("--bundle", default="", help="bundle to look at (default: the shipped one)")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     fetch = verbs.add_parser("fetch", help="download weights that are not ours to ship")
     fetch.add_argument("name", metavar="NAME", help="yunet: the YuNet face detector (MIT)")
-    fetch.add_argument("--from", dest="address", default="", metavar="URL", help="a mirror; the sha256 must match")
+    fetch.add_argument("--from", dest="address", default="", metavar="URL", help="a mirror (same sha256)")
     fetch.add_argument("--json", action="store_true", help="print JSON")
     return top
 
@@ -90,12 +92,16 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("source", nargs="*", metavar="SOURCE",
                      help="picture, folder, glob, video, camera number, /dev/videoN, URL, "
                           "GStreamer pipeline or picamera2")  # fmt: skip
-    run.add_argument("--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)")
+    run.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)"
+    )
     model = run.add_argument_group("model")
     model.add_argument("--bundle", default="", help="folder, .zip or shipped name")
     model.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)} (default: auto)")
     model.add_argument("--device", default="", help="CPU, GPU, NPU, AUTO; CUDA or TensorRT for onnx")
-    model.add_argument("--threads", type=int, default=0, metavar="N", help="engine threads (default: its own)")
+    model.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="engine threads (default: its own)"
+    )
     model.add_argument("--smooth", type=float, default=0.4, metavar="SECONDS",
                        help="time constant of smoothing in videos, 0 for none (default: 0.4)")  # fmt: skip
     faces = run.add_argument_group("faces")
@@ -103,13 +109,17 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     faces.add_argument("--detector-model", type=Path, metavar="FILE", help="its weights")
     faces.add_argument("--detector-engine", default="auto", metavar="ENGINE", help="the engine it runs in")
     faces.add_argument("--detect-size", type=int, default=0, metavar="PX",
-                       help="longer side searched for faces (default: 640 for stills, 320 for videos)")  # fmt: skip
+                       help="longer side searched for faces (default: 640, in videos 320)")  # fmt: skip
     faces.add_argument("--detect-score", type=float, metavar="0-1", help="least score of a face")
     output = run.add_argument_group("output (a table, unless --json or --csv is on standard output)")
     output.add_argument("--json", nargs="?", const="-", metavar="FILE", help="JSON lines")
     output.add_argument("--csv", nargs="?", const="-", metavar="FILE", help="CSV")
-    output.add_argument("--save", type=Path, metavar="PATH", help="annotated picture, folder of them, or video")
-    output.add_argument("--privacy", action="store_true", help="make faces unrecognisable in what --save writes")
+    output.add_argument(
+        "--save", type=Path, metavar="PATH", help="annotated picture, folder of them, or video"
+    )
+    output.add_argument(
+        "--privacy", action="store_true", help="make faces unrecognisable in what --save writes"
+    )
     output.add_argument("--most", type=int, default=0, metavar="N", help="stop after N frames")
     output.add_argument("--quiet", action="store_true", help="no remarks on standard error")
     output.add_argument("--notify", action="store_true", help="tell systemd that frames flow (sd_notify)")
@@ -121,6 +131,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings.apply(arguments, arguments.config)
     if not arguments.source:
         raise UsageError("nothing to look at: give a picture, a folder, a video or a camera number")
+    if arguments.privacy and not arguments.save:
+        raise UsageError("--privacy changes what --save writes: add --save PATH")
     if arguments.json == "-" and arguments.csv == "-":
         raise UsageError("--json and --csv cannot both go to standard output: give one of them a file")
     sources, failures = _open_sources(arguments.source)
@@ -207,7 +219,11 @@ def _fetch(arguments: argparse.Namespace) -> int:
     from edge import weights
 
     path = weights.fetch(arguments.name, arguments.address)
-    result: dict[str, Any] = {"name": arguments.name, "file": str(path), "sha256": weights.WEIGHTS[arguments.name].sha256}
+    result: dict[str, Any] = {
+        "name": arguments.name,
+        "file": str(path),
+        "sha256": weights.WEIGHTS[arguments.name].sha256,
+    }
     print(json.dumps(result) if arguments.json else path)
     return exits.OK
 

@@ -84,7 +84,9 @@ def _bundle(where: str) -> Finding:
         engines.load(choice.name, loaded.model(choice.name), engines.EngineOptions()).close()
     except FerliteError as error:
         return Finding("bundle", "bad", str(error))
-    return Finding("bundle", "good", f"{loaded.name} ({', '.join(loaded.files)}), runs in engine '{choice.name}'")
+    return Finding(
+        "bundle", "good", f"{loaded.name} ({', '.join(loaded.files)}), runs in engine '{choice.name}'"
+    )
 
 
 def _cameras() -> Finding:

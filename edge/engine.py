@@ -161,7 +161,5 @@ def check_arrays(arrays: Sequence[Array], inputs: Sequence[Tensor]) -> list[Arra
 def missing(name: str, package: str, error: ImportError) -> EngineError:
     """What to raise when an engine's library does not import: only its plain absence is 'missing'."""
     if error.name is not None and error.name.split(".")[0] == package:
-        return EngineMissing(
-            f"engine '{name}' needs the {package} package: pip install 'ferlite[{name}]'"
-        )
+        return EngineMissing(f"engine '{name}' needs the {package} package: pip install 'ferlite[{name}]'")
     return EngineRefused(f"engine '{name}': the {package} package does not load here: {error}")

@@ -7,7 +7,7 @@ Field numbers are those of onnx.proto3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from edge.errors import ModelMismatch
 
@@ -25,6 +25,7 @@ NESTED = {
 }  # fmt: skip
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+SHAPE = (2, 1, 2)  # ValueInfoProto.type.tensor_type.shape
 DEEPEST = 64
 
 
@@ -57,43 +58,55 @@ def _has_external_data(message: memoryview, kind: str, name: str, depth: int) ->
         if kind == "Tensor" and (field == EXTERNAL_DATA or (field == DATA_LOCATION and value == 1)):
             return True
         inner = NESTED[kind].get(field)
-        if inner and wire == LENGTH and isinstance(value, memoryview):
-            if _has_external_data(value, inner, name, depth + 1):
-                return True
+        if (
+            inner
+            and wire == LENGTH
+            and isinstance(value, memoryview)
+            and _has_external_data(value, inner, name, depth + 1)
+        ):
+            return True
     return False
 
 
 def _reshape_graph(graph: memoryview, shape: Sequence[int], name: str) -> bytes:
-    """A GraphProto with its first input (field 11) given ``shape`` and value_info (13) left out."""
+    """A GraphProto with its first input (field 11) of ``shape``, outputs (12) of any, no value_info (13)."""
     parts, seen = [], False
     for field, wire, value in _fields(graph, name):
         if field == 13:
             continue
         if field == 11 and not seen and isinstance(value, memoryview):
             seen = True
-            value = _replace(value, (2, 1, 2), _dimensions(shape), name)
+            parts.append(_encode(field, wire, _replace(value, SHAPE, lambda old: _dimensions(shape), name)))
         elif field == 12 and isinstance(value, memoryview):
-            value = _replace(value, (2, 1, 2), None, name)
-        parts.append(_encode(field, wire, value))
+            parts.append(_encode(field, wire, _replace(value, SHAPE, lambda old: _any_size(old, name), name)))
+        else:
+            parts.append(_encode(field, wire, value))
     return b"".join(parts)
 
 
-def _replace(message: memoryview, path: Sequence[int], new: bytes | None, name: str) -> bytes:
-    """``message`` with the field at ``path`` replaced, or left out where ``new`` is None."""
+def _replace(
+    message: memoryview, path: Sequence[int], change: Callable[[memoryview], bytes], name: str
+) -> bytes:
+    """``message`` with the message at ``path`` given to ``change``."""
     parts = []
     for field, wire, value in _fields(message, name):
         if field != path[0] or not isinstance(value, memoryview):
             parts.append(_encode(field, wire, value))
         elif len(path) > 1:
-            parts.append(_encode(field, wire, _replace(value, path[1:], new, name)))
-        elif new is not None:
-            parts.append(_encode(field, wire, new))
+            parts.append(_encode(field, wire, _replace(value, path[1:], change, name)))
+        else:
+            parts.append(_encode(field, wire, change(value)))
     return b"".join(parts)
 
 
 def _dimensions(shape: Sequence[int]) -> bytes:
     """A TensorShapeProto."""
     return b"".join(_encode(1, LENGTH, _encode(1, VARINT, size)) for size in shape)
+
+
+def _any_size(shape: memoryview, name: str) -> bytes:
+    """A TensorShapeProto of the same rank that promises nothing."""
+    return b"".join(_encode(1, LENGTH, b"") for field, _, _ in _fields(shape, name) if field == 1)
 
 
 def _fields(message: memoryview, name: str) -> Iterator[tuple[int, int, memoryview | int]]:

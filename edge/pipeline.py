@@ -1,6 +1,6 @@
 """The main path: a frame, its faces, a reading for each. Start reading here.
 
-    frame -> detect -> align -> classify -> (track, smooth) -> doubt -> readings
+frame -> detect -> align -> classify -> (track, smooth) -> doubt -> readings
 """
 
 from __future__ import annotations
@@ -113,7 +113,5 @@ def open_pipeline(
     except BaseException:
         running.close()
         raise
-    chosen = Chosen(
-        loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped
-    )
+    chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
     return Pipeline(loaded, finder, classifier, chosen, tracker)

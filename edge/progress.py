@@ -15,7 +15,9 @@ class Progress:
     Writes to standard error, and only where that is a terminal: a log gets no control characters.
     """
 
-    def __init__(self, what: str, total: int = 0, unit: str = "", start: int = 0, stream: TextIO | None = None):
+    def __init__(
+        self, what: str, total: int = 0, unit: str = "", start: int = 0, stream: TextIO | None = None
+    ):
         self._what, self._total, self._unit = what, total, unit
         self._start, self._done = start, start
         self._stream = stream or sys.stderr

@@ -45,7 +45,11 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
             _apply_sinks(arguments, value, str(config))
         elif not getattr(arguments, KEYS[key][0]) or getattr(arguments, KEYS[key][0]) == "auto":
             setattr(arguments, KEYS[key][0], Path(value) if key == "detector_model" else value)
-    for name, value in (("threads", arguments.threads), ("most", arguments.most), ("smooth", arguments.smooth)):
+    for name, value in (
+        ("threads", arguments.threads),
+        ("most", arguments.most),
+        ("smooth", arguments.smooth),
+    ):
         if value < 0:
             raise UsageError(f"--{name} is {value}, and must be 0 or more")
     if arguments.detect_size and not 64 <= arguments.detect_size <= 4096:

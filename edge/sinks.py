@@ -137,7 +137,9 @@ def _still(result: FrameReadings) -> str:
 def _moment(result: FrameReadings) -> str:
     lines = []
     for reading in result.readings:
-        weights = " ".join(f"{name[:3]} {weight:.2f}"[:8].replace("0.", ".") for name, weight in reading.weights.items())
+        weights = " ".join(
+            f"{name[:3]} {weight:.2f}"[:8].replace("0.", ".") for name, weight in reading.weights.items()
+        )
         lines.append(f"{result.time:8.2f}s #{reading.track or 0:<2} {reading.label:<9.9} {weights}\n")
     return "".join(lines)
 

@@ -95,7 +95,9 @@ class ImageSource:
         for index, file in enumerate(self._files):
             try:
                 if file.suffix.lower() not in SUFFIXES:
-                    raise SourceError(f"'{file}' is not a picture: its name ends in none of {', '.join(SUFFIXES)}")
+                    raise SourceError(
+                        f"'{file}' is not a picture: its name ends in none of {', '.join(SUFFIXES)}"
+                    )
                 yield Frame(str(file), index, None, read_image(file))
             except SourceError as error:
                 yield error
@@ -132,7 +134,9 @@ class VideoSource:
             raise SourceError(f"'{self._name}' gives no more frames after {index}")
         # Containers count generously: only a clear shortfall is a file that was cut off.
         if index == 0 or index < 0.9 * self.total - 2:
-            raise SourceError(f"video '{self._name}' ends after {index} of {self.total} frames: it is cut short")
+            raise SourceError(
+                f"video '{self._name}' ends after {index} of {self.total} frames: it is cut short"
+            )
 
     def close(self) -> None:
         """Release the capture."""
@@ -159,7 +163,9 @@ class PicameraSource:
         try:
             self._camera: Any = Picamera2(int(number))
             # libcamera names the formats by the order in the register: this one is BGR in memory.
-            self._camera.configure(self._camera.create_video_configuration({"format": "RGB888", "size": (640, 480)}))
+            self._camera.configure(
+                self._camera.create_video_configuration({"format": "RGB888", "size": (640, 480)})
+            )
             self._camera.start()
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceError(f"camera '{spec}' does not start: {error}") from error
@@ -182,7 +188,9 @@ def _open_camera(spec: str) -> VideoSource:
     device = Path(spec if spec.startswith("/") else f"/dev/video{spec}")
     if not device.exists():
         there = sorted(str(path) for path in Path("/dev").glob("video*"))
-        raise SourceError(f"no camera '{spec}': {device} does not exist; there is {', '.join(there) or 'no camera'}")
+        raise SourceError(
+            f"no camera '{spec}': {device} does not exist; there is {', '.join(there) or 'no camera'}"
+        )
     capture = _capture(str(device), cv2.CAP_V4L2)
     # Raw video of 640 x 480 fills a USB 2 bus; most webcams compress if asked to.
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
@@ -191,7 +199,7 @@ def _open_camera(spec: str) -> VideoSource:
 
 
 def _open_gstreamer(spec: str) -> VideoSource:
-    if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         raise SourceError(
             "this OpenCV has no GStreamer (the wheels never do): use the system's python3-opencv, "
             "or a camera number or address instead of a pipeline"
@@ -211,14 +219,21 @@ def _open_video_file(path: Path) -> VideoSource:
 
 
 def _capture(name: str, backend: int) -> cv2.VideoCapture:
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
+    timeouts = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        OPEN_TIMEOUT_MS,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        OPEN_TIMEOUT_MS,
+    ]
     try:
         capture = cv2.VideoCapture(name, backend, timeouts if backend == cv2.CAP_FFMPEG else [])
     except cv2.error as error:
         raise SourceError(f"'{name}' cannot be opened as video") from error
     if not capture.isOpened():
         capture.release()
-        raise SourceError(f"'{name}' cannot be opened: it is no picture or video that OpenCV knows, or is cut short")
+        raise SourceError(
+            f"'{name}' cannot be opened: it is no picture or video that OpenCV knows, or is cut short"
+        )
     return capture
 
 

@@ -96,16 +96,19 @@ def _download(address: str, part: Path, weights: Weights) -> None:
     with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
         if reply.status != 206:  # the server sends all of it again
             have = 0
-        with part.open("ab" if have else "wb") as file, Progress(
-            f"fetching {weights.file}", weights.bytes, "bytes", start=have
-        ) as progress:
+        with (
+            part.open("ab" if have else "wb") as file,
+            Progress(f"fetching {weights.file}", weights.bytes, "bytes", start=have) as progress,
+        ):
             # One byte more than expected is enough to know that it is not the file.
             while have <= weights.bytes and (block := reply.read(BLOCK)):
                 file.write(block)
                 have += len(block)
                 progress.advance(len(block))
     if have < weights.bytes:
-        raise ConnectionError(f"the connection ended after {have} of {weights.bytes} bytes; run it again to go on")
+        raise ConnectionError(
+            f"the connection ended after {have} of {weights.bytes} bytes; run it again to go on"
+        )
 
 
 def _digest(path: Path) -> str:

@@ -24,12 +24,18 @@ CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network in evaluation mode, the recipe that made it, and the file it was read from."""
+    """A trained network in evaluation mode, the recipe that made it, and the file it was read from.
+
+    ``sha256`` is the file's; ``data`` and ``init`` are those of what it learnt from and started with, ""
+    where the file does not say.
+    """
 
     model: nn.Module
     recipe: Recipe
     path: Path
     sha256: str
+    data: str = ""
+    init: str = ""
 
 
 def write(state: dict[str, Any], path: Path) -> None:
@@ -44,7 +50,7 @@ def write(state: dict[str, Any], path: Path) -> None:
 
 def read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """The saved dictionary, which must have ``keys``; no code in the file is run. Raises DataInvalid."""
-    return read_bytes(_content(path), path, keys)
+    return read_bytes(content_of(path), path, keys)
 
 
 def read_bytes(content: bytes, path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -53,13 +59,16 @@ def read_bytes(content: bytes, path: Path, keys: tuple[str, ...]) -> dict[str, A
         saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise DataInvalid(f"'{path}' is not a ferlite checkpoint, or it is damaged") from error
-    missing = [key for key in keys if not isinstance(saved, dict) or key not in saved]
+    if not isinstance(saved, dict):
+        raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it holds a {type(saved).__name__}")
+    missing = [key for key in keys if key not in saved]
     if missing:
         raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it has no '{missing[0]}'")
     return dict(saved)
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The file's bytes. Raises DataInvalid."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -69,8 +78,7 @@ def _content(path: Path) -> bytes:
 def build_model(recipe: Recipe) -> nn.Module:
     """The recipe's network with weights drawn from its seed. Raises RecipeInvalid."""
     torch.manual_seed(recipe.train.seed)
-    model = recipe.model
-    return backbones.build(model.backbone, len(LABELS), model.width, model.strides, model.dropout)
+    return backbones.build(recipe.model, len(LABELS))
 
 
 def load_run(path: Path) -> Trained:
@@ -79,13 +87,14 @@ def load_run(path: Path) -> Trained:
         path = path / BEST
         if not path.exists():
             raise DataInvalid(f"'{path.parent}' has no {BEST}: no epoch of that run has ended yet")
-    content = _content(path)
+    content = content_of(path)
     saved = read_bytes(content, path, ("recipe", "model"))
     recipe = parse(saved["recipe"], f"in {path}")
     model = build_model(recipe)
     load_state(model, saved["model"], path)
     model.eval()
-    return Trained(model, recipe, path, hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    return Trained(model, recipe, path, digest, saved.get("data", ""), saved.get("init", ""))
 
 
 def load_state(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

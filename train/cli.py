@@ -12,33 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.errors import FerliteError, UsageError
-
-OK, KNOWN, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 130
+from edge.exits import INTERRUPTED, OK, guard
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``argv`` (default: the process's own arguments) and return the exit code."""
     arguments = _parser().parse_args(argv)
-    return guarded(lambda: int(arguments.do(arguments)))
-
-
-def guarded(do: Callable[[], int]) -> int:
-    """What ``do`` returns, or the exit code of what it raised, told in one sentence on standard error."""
-    try:
-        return do()
-    except KeyboardInterrupt:
-        print("ferlite-train: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except FerliteError as error:
-        print(f"ferlite-train: {error}", file=sys.stderr)
-        return USAGE if isinstance(error, UsageError) else KNOWN
-    except OSError as error:
-        print(f"ferlite-train: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return KNOWN
-    except Exception as error:
-        print(f"ferlite-train: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        return UNEXPECTED
+    return guard("ferlite-train", lambda: int(arguments.do(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,10 +30,22 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", help="a built-in recipe's name or a .toml file")
     run.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
+    run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
     evaluate = _verb(verbs, "evaluate", _evaluate, "measure a run's best network on a test split")
     evaluate.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     evaluate.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     evaluate.add_argument("--split", choices=("public", "private"), default="public")
+    export = _verb(verbs, "export", _export, "write a run's best network as a calibrated ONNX bundle")
+    export.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    export.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    export.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    export.add_argument(
+        "--evaluation",
+        type=Path,
+        action="append",
+        default=[],
+        help="a record of 'evaluate --json' to include",
+    )
     _verb(verbs, "recipes", _recipes, "list the built-in recipes")
     return parser
 
@@ -78,6 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         data.load_fer2013(arguments.data, "public"),
         arguments.out,
         threads=arguments.threads,
+        init=arguments.init,
     )
     result = {
         "schema": 1,
@@ -108,6 +101,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     test = public if arguments.split == "public" else data.load_fer2013(arguments.data, arguments.split)
     record = evaluate.evaluate(trained, test, public)
     _print(arguments, record, evaluate.as_text(record))
+    return OK
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from train import data, evaluate, export, loop, metrics, predict
+    from train.checkpoint import load_run
+
+    loop.use_threads(arguments.threads)
+    trained = load_run(arguments.model)
+    records = [evaluate.accuracy_record(path, trained) for path in arguments.evaluation]
+    public = data.load_fer2013(arguments.data, "public")
+    logits = predict.predict(trained.model, public.faces, trained.recipe)
+    temperature = metrics.fit_temperature(logits, public.labels)
+    bundle = export.export(trained, arguments.out, temperature, records, "fer2013")
+    result = {"schema": 1, "bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
+    _print(arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}")
     return OK
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,6 +22,7 @@ from train.metrics import Floats, Indices
 from train.predict import predict
 
 SCHEMA = 1
+KIND = "ferlite-evaluation"
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def evaluate(trained: Trained, test: FaceSet, calibrate_on: FaceSet) -> dict[str
     agreed = test.majority >= 0
     return {
         "schema": SCHEMA,
-        "kind": "ferlite-evaluation",
+        "kind": KIND,
         "model": describe(trained),
         "data": {"name": test.name, "faces": len(test)},
         "environment": environment(),
@@ -126,6 +129,8 @@ def describe(trained: Trained) -> dict[str, Any]:
         "parameters": sum(each.numel() for each in trained.model.parameters()),
         "recipe_sha256": trained.recipe.sha256,
         "weights_sha256": trained.sha256,
+        "data_sha256": trained.data,
+        "init_sha256": trained.init,
     }
 
 
@@ -163,3 +168,29 @@ def as_text(record: dict[str, Any]) -> str:
             f"{label:12}{row['count']:7d}{row['precision']:11.1%}{row['recall']:9.1%}{row['f1']:7.3f}"
         )
     return "\n".join(lines)
+
+
+def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
+    """What bundle.json says of a written evaluation record of the very same weights. Raises DataInvalid."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataInvalid(f"'{path}' is not JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("kind") != KIND or record.get("schema") != SCHEMA:
+        raise DataInvalid(f"'{path}' is not an evaluation record of schema {SCHEMA}")
+    if record["model"]["weights_sha256"] != trained.sha256:
+        raise DataInvalid(f"'{path}' is a record of other weights than '{trained.path}'")
+    ferplus = record["ferplus"]
+    return {
+        "data": record["data"]["name"],
+        "faces": record["score"]["count"],
+        "engine": f"torch {record['environment']['torch']}",
+        "precision": "float32",
+        "accuracy": round(record["score"]["accuracy"], 4),
+        "macro_f1": round(record["score"]["macro_f1"], 4),
+        "ferplus_accuracy": round(ferplus["accuracy"], 4) if ferplus else None,
+        "ece": round(record["calibration"]["ece_after"], 4),
+        "date": record["environment"]["date"],
+    }

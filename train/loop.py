@@ -10,6 +10,7 @@ import copy
 import csv
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from train.data import FaceSet
 from train.metrics import accuracy, macro_f1
 from train.optimise import learning_rate, make_optimizer
 from train.predict import predict
+from train.pretrained import start_from
 from train.recipe import Recipe
 
 # Besides the weights: everything that must not start anew when a run goes on.
@@ -49,12 +51,21 @@ class Outcome:
         return self.steps >= self.total_steps
 
 
-def fit(recipe: Recipe, train: FaceSet, public: FaceSet, out: Path, threads: int = 0) -> Outcome:
+def fit(
+    recipe: Recipe,
+    train: FaceSet,
+    public: FaceSet,
+    out: Path,
+    *,
+    threads: int = 0,
+    init: Path | None = None,
+) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
 
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
-    history.csv. A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. On the
-    same machine and number of ``threads`` (0: all) a continued run ends in the very same weights.
+    history.csv. ``init`` is a file of public weights to start from. A checkpoint that is there is
+    continued; SIGINT and SIGTERM write one and return. On the same machine and number of ``threads``
+    (0: all) a continued run ends in the very same weights.
     Raises DataInvalid, RecipeInvalid and ToolchainError (the loss diverged).
     """
     if len(train) < recipe.train.batch_size:
@@ -62,9 +73,13 @@ def fit(recipe: Recipe, train: FaceSet, public: FaceSet, out: Path, threads: int
             f"{train.name} has {len(train)} faces, fewer than a batch of {recipe.train.batch_size}"
         )
     use_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
     run = Run(recipe, train, out)
-    run.resume()
+    if not run.resume() and init:
+        run.start(init)
     run.train_until_stopped(public)
     return Outcome(run.step, run.total, run.best if run.history else None)
 
@@ -86,18 +101,28 @@ class Run:
         self.optimizer = make_optimizer(self.model, recipe.train)
         self.per_epoch = len(train) // recipe.train.batch_size
         self.total = self.per_epoch * recipe.train.epochs
-        self.step, self.best = 0, 0.0
+        self.step, self.best, self.init = 0, 0.0, ""
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
         self.data_sha256 = train.sha256
         self.faces = torch.from_numpy(train.faces)
         self.targets = torch.from_numpy(train.targets(recipe.data.votes_weight, recipe.train.label_smoothing))
 
-    def resume(self) -> None:
-        """Go on from the checkpoint in ``out``, if there is one. Raises DataInvalid and RecipeInvalid."""
+    def start(self, path: Path) -> None:
+        """Begin with the weights of ``path``. Raises DataInvalid."""
+        start = start_from(self.model, path)
+        self.average.load_state_dict(self.model.state_dict())
+        self.init = start.sha256
+        print(
+            f"{path.name}: took {start.taken} tensors, fresh: {', '.join(start.fresh) or 'none'}",
+            file=sys.stderr,
+        )
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint in ``out``: whether there is one. Raises DataInvalid, RecipeInvalid."""
         path = self.out / CHECKPOINT
         if not path.exists():
-            return
+            return False
         saved = read(path, ("recipe", "model", "average", "optimizer", *STATE))
         if saved["recipe"] != self.recipe.text:
             raise RecipeInvalid(
@@ -113,12 +138,15 @@ class Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         for name in STATE:
             setattr(self, name, saved[name])
+        self.init = saved.get("init", "")
+        return True
 
     def save(self) -> None:
         """Write all that ``resume`` needs."""
         state = {name: getattr(self, name) for name in STATE} | {
             "recipe": self.recipe.text,
             "data": self.data_sha256,
+            "init": self.init,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -202,7 +230,8 @@ class Run:
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         if score > self.best or len(self.history) == 1:
             self.best = score
-            write({"recipe": self.recipe.text, "model": self.average.state_dict()}, self.out / BEST)
+            kept = {"recipe": self.recipe.text, "data": self.data_sha256, "init": self.init}
+            write(kept | {"model": self.average.state_dict()}, self.out / BEST)
         with (self.out / HISTORY).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()

@@ -35,13 +35,19 @@ _ANY_SIZE = _within(0.0, float("inf"))
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network. ``strides`` are those of the stem and then of each stage; empty: the paper's own."""
+    """The network. ``strides`` are those of the stem and then of each stage.
+
+    Empty ``strides`` and ``activation``: the paper's own. ``drop_path`` is the chance of leaving out the last
+    block in training, that of earlier blocks grows linearly up to it.
+    """
 
     backbone: str
     input_size: int = field(metadata=_within(16, 512))
     width: float = field(default=1.0, metadata=_within(0.1, 4.0))
     strides: tuple[int, ...] = field(default=(), metadata=_within(1, 2))
     dropout: float = field(default=0.2, metadata=_within(0.0, 0.95))
+    activation: Literal["", "relu", "relu6", "silu", "hardswish"] = ""
+    drop_path: float = field(default=0.0, metadata=_within(0.0, 0.95))
 
 
 @dataclass(frozen=True)

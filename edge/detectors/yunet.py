@@ -51,7 +51,10 @@ class YunetDetector:
         if not path.is_file():
             if options.model is not None:
                 return f"detector 'yunet' has no file '{path}'"
-            return f"detector 'yunet' needs its weights ({WEIGHTS['yunet'].bytes >> 10} KiB): ferlite fetch yunet"
+            return (
+                f"detector 'yunet' needs its weights ({WEIGHTS['yunet'].bytes >> 10} KiB): "
+                "ferlite fetch yunet"
+            )
         try:
             engines.choose(options.engine, engines.readers(".onnx"))
         except FerliteError as error:
@@ -114,7 +117,9 @@ def decode(outputs: dict[tuple[str, int], Floats], height: int, width: int, scor
         scores = np.sqrt(cls * obj)
         keep = np.flatnonzero(scores >= score)
         if len(scores) != rows * columns:
-            raise ModelMismatch(f"the detector gave {len(scores)} cells of stride {stride}, not {rows * columns}")
+            raise ModelMismatch(
+                f"the detector gave {len(scores)} cells of stride {stride}, not {rows * columns}"
+            )
         corner = np.stack([keep % columns, keep // columns], 1).astype(np.float32)
         box = outputs["bbox", stride].reshape(-1, 4)[keep]
         points = outputs["kps", stride].reshape(-1, 5, 2)[keep]
@@ -124,7 +129,8 @@ def decode(outputs: dict[tuple[str, int], Floats], height: int, width: int, scor
         landmarks = ((points + corner[:, None]) * stride).reshape(-1, 10)
         found.append(np.concatenate([top_left, sides, landmarks, scores[keep, None]], 1))
     rows_found = np.concatenate(found)
-    return rows_found[np.isfinite(rows_found).all(1)]
+    finite: Floats = rows_found[np.isfinite(rows_found).all(1)]
+    return finite
 
 
 def nms(boxes: Floats, scores: Floats, overlap: float) -> list[int]:
@@ -158,17 +164,13 @@ def _check_outputs(session: Engine, name: str) -> None:
     wanted = {f"{kind}_{stride}" for kind in KINDS for stride in STRIDES}
     got = {tensor.name for tensor in session.outputs}
     if got != wanted or len(session.inputs) != 1:
-        raise ModelMismatch(
-            f"'{name}' is not a YuNet model: its outputs are {', '.join(sorted(got))[:120]}"
-        )
+        raise ModelMismatch(f"'{name}' is not a YuNet model: its outputs are {', '.join(sorted(got))[:120]}")
 
 
 def _face(row: Floats, scale: float) -> Face:
     values = [float(value) for value in row[:14] / scale]
     points = [(values[i], values[i + 1]) for i in range(4, 14, 2)]
-    return Face(
-        Box(*values[:4]), float(row[14]), (points[0], points[1], points[2], points[3], points[4])
-    )
+    return Face(Box(*values[:4]), float(row[14]), (points[0], points[1], points[2], points[3], points[4]))
 
 
 def _multiple(side: int) -> int:

@@ -50,7 +50,7 @@ class OnnxEngine:
 
     @staticmethod
     def version() -> str:
-        """Library and version. Raises EngineMissing, and EngineRefused for a version that kills Arm boards."""
+        """Library and version. Raises EngineMissing, and EngineRefused for one that kills Arm boards."""
         # 1.21 executes an instruction that Cortex-A53 and A72 lack while it is being imported, so its
         # version must be known before that.
         from importlib import metadata

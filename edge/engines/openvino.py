@@ -53,7 +53,9 @@ class OpenvinoEngine:
     @staticmethod
     def _check_device(device: str, available: Sequence[str]) -> None:
         # "GPU" answers for GPU.0 and GPU.1; AUTO chooses among them by itself.
-        if device.split(":")[0] == "AUTO" or any(name.split(".")[0] == device for name in available):
+        if device.split(":", maxsplit=1)[0] == "AUTO" or any(
+            name.split(".")[0] == device for name in available
+        ):
             return
         if device not in available:
             raise EngineRefused(f"OpenVINO sees no device '{device}': it has {', '.join(available)}, AUTO")

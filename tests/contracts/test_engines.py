@@ -84,7 +84,9 @@ def test_takes_a_view_that_is_not_contiguous(name: str, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["no array", "two arrays", "dtype", "rank", "size", "empty"], ids=lambda word: word.replace(" ", "-")
+    "wrong",
+    ["no array", "two arrays", "dtype", "rank", "size", "empty"],
+    ids=lambda word: word.replace(" ", "-"),
 )
 def test_refuses_arrays_that_do_not_fit(name: str, data: Path, wrong: str) -> None:
     engine = engines.load(name, model_for(name, data), EngineOptions())
@@ -104,10 +106,14 @@ def test_refuses_arrays_that_do_not_fit(name: str, data: Path, wrong: str) -> No
 
 
 @pytest.mark.parametrize("damage", ["garbage", "cut", "nothing"])
-def test_refuses_a_damaged_model(name: str, data: Path, damage: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refuses_a_damaged_model(
+    name: str, data: Path, damage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     whole = model_for(name, data).parts
     main = next(suffix for suffix in engines.engine_class(name).formats if suffix in whole)
-    content = {"garbage": b"\x07garbage" * 40, "cut": whole[main][: len(whole[main]) // 2], "nothing": b""}[damage]
+    content = {"garbage": b"\x07garbage" * 40, "cut": whole[main][: len(whole[main]) // 2], "nothing": b""}[
+        damage
+    ]
     with pytest.raises((EngineFailed, ModelMismatch), match="tiny") as caught:
         engines.load(name, ModelFile("tiny", {**whole, main: content}), EngineOptions())
     assert "\n" not in str(caught.value)

@@ -2,7 +2,8 @@
 
 tiny.onnx, tiny.tflite, tiny.xml + tiny.bin: one fully connected layer from an 8 x 8 grey picture to 7 logits,
 the same weights for every engine, any batch size. tiny_yunet.onnx: YuNet's twelve outputs, computed by
-pooling: a cell's score is its brightness, its box is two strides wide, its landmarks form a face.
+pooling: a cell's score is its brightness
+times stride / 32, its box is two strides wide, its landmarks form a face.
 Needs onnx, openvino and ai-edge-litert (all in the dev environment).
 """
 
@@ -23,7 +24,9 @@ POINTS = ((0.1, 0.2), (0.9, 0.2), (0.5, 0.5), (0.2, 0.9), (0.8, 0.9))
 def weights() -> tuple[np.ndarray, np.ndarray]:
     """Float32 [7, 64] and [7] of the layer: small integers, so that every engine gets the same sums."""
     rng = np.random.default_rng(7)
-    return rng.integers(-3, 4, (CLASSES, SIZE * SIZE)).astype(np.float32), np.arange(CLASSES, dtype=np.float32)
+    return rng.integers(-3, 4, (CLASSES, SIZE * SIZE)).astype(np.float32), np.arange(
+        CLASSES, dtype=np.float32
+    )
 
 
 def tiny_onnx() -> bytes:
@@ -61,7 +64,7 @@ def tiny_yunet() -> bytes:
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, channels]))
 
     for stride in STRIDES:
-        mean = np.full((1, 3, 1, 1), 1 / (3 * 255), np.float32)
+        mean = np.full((1, 3, 1, 1), stride / 32 / (3 * 255), np.float32)
         pool = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
         nodes.append(helper.make_node("AveragePool", ["input"], [f"pool_{stride}"], **pool))
         for kind, channels, bias in (
@@ -72,7 +75,11 @@ def tiny_yunet() -> bytes:
         ):
             name = f"{kind}_{stride}"
             kernel = mean if channels == 1 else np.zeros((channels, 3, 1, 1), np.float32)
-            inputs = [f"pool_{stride}", constant(f"{name}_w", kernel), constant(f"{name}_b", np.array(bias, np.float32))]
+            inputs = [
+                f"pool_{stride}",
+                constant(f"{name}_w", kernel),
+                constant(f"{name}_b", np.array(bias, np.float32)),
+            ]
             nodes.append(helper.make_node("Conv", inputs, [f"{name}_c"]))
             output(name, f"{name}_c", channels)
     image = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 64, 64])
@@ -94,7 +101,12 @@ def tiny_tflite() -> bytes:
 
     def tensor(name: str, shape: list[int], buffer: int, free: bool = False) -> object:
         made = schema.TensorT()
-        made.name, made.shape, made.buffer, made.type = name.encode(), shape, buffer, schema.TensorType.FLOAT32
+        made.name, made.shape, made.buffer, made.type = (
+            name.encode(),
+            shape,
+            buffer,
+            schema.TensorType.FLOAT32,
+        )
         made.shapeSignature = [-1, *shape[1:]] if free else None
         return made
 

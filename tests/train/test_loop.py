@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import signal
 import subprocess
@@ -133,6 +134,40 @@ def test_another_recipe_or_other_data_cannot_go_on_with_a_run(
         loop.fit(tiny, make.face_set(40, seed=3), PUBLIC, tmp_path, threads=1)
 
 
+def test_a_run_starts_from_public_weights_and_says_so(
+    tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(tiny, tmp_path / "first")
+    public = state(tmp_path / "first", BEST)["model"]
+    torch.save(public, tmp_path / "w.pth")
+    slow = recipe.parse(make.RECIPE.replace("lr = 0.05", "lr = 1e-8"), "slow")
+    loop.fit(slow, TRAIN, PUBLIC, tmp_path / "second", threads=1, init=tmp_path / "w.pth")
+    assert "w.pth: took 314 tensors, fresh: none" in capsys.readouterr().err
+    trained = load_run(tmp_path / "second")
+    assert trained.init == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    assert trained.data == TRAIN.sha256
+    weights = dict(trained.model.named_parameters())
+    for name, value in weights.items():
+        torch.testing.assert_close(value.data, public[name], atol=1e-6, rtol=1e-5)
+
+
+def test_a_continued_run_does_not_start_anew_from_public_weights(
+    tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(tiny, tmp_path / "first")
+    torch.save(state(tmp_path / "first", BEST)["model"], tmp_path / "w.pth")
+
+    def go(name: str) -> loop.Outcome:
+        return loop.fit(tiny, TRAIN, PUBLIC, tmp_path / name, threads=1, init=tmp_path / "w.pth")
+
+    go("whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        go("parts")
+    go("parts")
+    assert_same(without_times(state(tmp_path / "parts")), without_times(state(tmp_path / "whole")))
+
+
 def test_too_few_faces_and_senseless_threads_are_refused(tiny: Recipe, tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="made-4 has 7 faces, fewer than a batch of 8"):
         loop.fit(tiny, make.face_set(7, seed=4), PUBLIC, tmp_path, threads=1)
@@ -169,6 +204,9 @@ def test_weights_of_another_network_or_another_thing_are_refused(tiny: Recipe, t
     with pytest.raises(DataInvalid, match="weights of another network"):
         load_run(tmp_path)
     torch.save([1, 2], tmp_path / BEST)
+    with pytest.raises(DataInvalid, match="it holds a list"):
+        load_run(tmp_path)
+    torch.save({"model": {}}, tmp_path / BEST)
     with pytest.raises(DataInvalid, match="it has no 'recipe'"):
         load_run(tmp_path)
 

@@ -20,8 +20,7 @@ TRAIN = "[train]\nepochs = 2\n"
 def test_every_built_in_recipe_reads_and_builds_its_network(name: str) -> None:
     chosen = recipe.load(name)
     assert chosen.name == name
-    model = chosen.model
-    network = backbones.build(model.backbone, 7, model.width, model.strides, model.dropout)
+    network = backbones.build(chosen.model, 7)
     assert sum(each.numel() for each in network.parameters()) > 100_000
 
 
@@ -47,7 +46,10 @@ def test_a_recipe_is_identified_by_the_digest_of_its_text() -> None:
     ("text", "words"),
     [
         (HEAD + "colour = 1\n" + MODEL + TRAIN, ["unknown key 'colour'", "schema, name, model"]),
-        (HEAD + MODEL + "depth = 3\n" + TRAIN, ["x: model", "unknown key 'depth'", "backbone, dropout"]),
+        (
+            HEAD + MODEL + "depth = 3\n" + TRAIN,
+            ["x: model", "unknown key 'depth'", "activation, backbone, drop_path"],
+        ),
         (HEAD + MODEL + TRAIN + "[augment]\nrotat = 1\n", ["unknown key 'rotat'", "rotate"]),
         (HEAD + MODEL + TRAIN + "[data]\nMean = 1\n", ["unknown key 'Mean'", "mean, std"]),
         (HEAD + MODEL, ["x: train", "'epochs' is missing"]),

@@ -1,0 +1,131 @@
+"""Which engine runs a bundle on a board: the profile's order meets the bundle's files and the facts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from boards.bundle import Bundle
+from boards.errors import BoardRefused
+from boards.facts import Facts
+from boards.match import python_is_enough, python_refusal
+from boards.profile import EngineChoice, Profile
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One engine of the profile, and why it is or is not used."""
+
+    engine: EngineChoice
+    usable: bool
+    reason: str
+    then_type: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The engines in the profile's order, and the first that can be used."""
+
+    profile: Profile
+    bundle: Bundle
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def chosen(self) -> EngineChoice:
+        """The engine that will run. Raises BoardRefused where there is none."""
+        for candidate in self.candidates:
+            if candidate.usable:
+                return candidate.engine
+        reasons = "; ".join(
+            f"{one.engine.name} on {one.engine.device}: {one.reason}" for one in self.candidates
+        )
+        raise BoardRefused(
+            f"no engine of {self.profile.id} can run bundle '{self.bundle.name}' ({reasons}): "
+            f"build a file for one of its engines with ferlite-quantize"
+        )
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The distributions to install: the chosen engine's, and no other."""
+        return (self.chosen.package,)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "board": self.profile.id,
+            "bundle": self.bundle.name,
+            "engine": self.chosen.name,
+            "device": self.chosen.device,
+            "precision": self.chosen.precision,
+            "threads": self.profile.deploy.threads,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+        }
+
+
+def plan(profile: Profile, bundle: Bundle, facts: Facts | None = None, own_wheels: bool = False) -> Plan:
+    """Weigh the profile's engines. ``facts`` None: the board is not at hand, so what it must have is assumed.
+
+    ``own_wheels``: the user brings the wheels that PyPI lacks.
+    """
+    if not any(python_is_enough(image.python) for image in profile.image):
+        raise BoardRefused(f"{profile.name}: {python_refusal(profile.image[0].python)}")
+    return Plan(profile, bundle, tuple(_weigh(one, bundle, facts, own_wheels) for one in profile.engine))
+
+
+def _weigh(engine: EngineChoice, bundle: Bundle, facts: Facts | None, own_wheels: bool) -> Candidate:
+    if engine.name not in bundle.engines:
+        return Candidate(
+            engine, False, f"the bundle has no {engine.name} file (it has {', '.join(bundle.engines)})"
+        )
+    if engine.own_wheel and not own_wheels:
+        return Candidate(
+            engine, False, f"needs {engine.needs}", "give the folder of that wheel with --wheels"
+        )
+    if engine.device == "NPU" and facts is not None:
+        return _weigh_npu(engine, facts)
+    needs = f"; needs {engine.needs}" if engine.needs else ""
+    return Candidate(engine, True, f"the bundle has its file{needs}")
+
+
+def _weigh_npu(engine: EngineChoice, facts: Facts) -> Candidate:
+    npus = [one for one in facts.accelerators if one.kind.startswith("Intel NPU")]
+    if not npus:
+        return Candidate(engine, False, "no NPU on the PCI bus", "enable the NPU in the firmware's set-up")
+    if not any(one.driver for one in npus):
+        return Candidate(
+            engine, False, "the NPU has no driver", "sudo modprobe intel_vpu (kernel 6.6 or newer)"
+        )
+    if not any(one.node for one in npus):
+        return Candidate(engine, False, "the NPU has no device file under /dev/accel", "sudo udevadm trigger")
+    return Candidate(engine, True, "the bundle has its file and the NPU has its driver")
+
+
+def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str, ...] = ("jsonl:-",),
+                detector: str = "haar") -> dict[str, Any]:  # fmt: skip
+    """edge.json as the runtime reads it; this is the only place that writes its keys."""
+    engine = chosen.chosen
+    order = [one.engine.name for one in chosen.candidates if one.usable]
+    return {
+        "schema": SCHEMA,
+        "source": source or chosen.profile.camera.source,
+        "engine": engine.name,
+        "engine_order": list(dict.fromkeys(order)),
+        "threads": chosen.profile.deploy.threads,
+        "device": _device(engine),
+        "bundle": bundle,
+        "detector": detector,
+        "sink": list(sink),
+    }
+
+
+def _device(engine: EngineChoice) -> str:
+    """The device as the engine's library names it: ONNX Runtime has providers where others have devices."""
+    return engine.device if engine.device == "CPU" or engine.name != "onnx" else engine.provider
+
+
+def to_text(config: dict[str, Any]) -> str:
+    """edge.json's text, the same bytes for the same settings."""
+    return json.dumps(config, indent=2) + "\n"

@@ -1,0 +1,70 @@
+"""The arrows between the packages, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"edge", "train", "quantize", "boards", "tests"}
+ALLOWED = {
+    "edge": set(),
+    "boards": set(),
+    "train": {"edge"},
+    "quantize": {"edge", "train", "boards"},
+}
+ENGINE_LIBRARIES = {"onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch", "onnx"}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_arrows(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    if not files:
+        pytest.skip(f"there is no {package}/ yet")
+    for path in files:
+        wrong = imported(path) & (OURS - {package} - ALLOWED[package])
+        assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(wrong)}"
+
+
+def test_only_engine_files_name_an_engine_library() -> None:
+    for path in (ROOT / "edge").rglob("*.py"):
+        used = imported(path) & ENGINE_LIBRARIES
+        assert not used or path.parent.name == "engines", (
+            f"{path.relative_to(ROOT)} imports {', '.join(used)}"
+        )
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(' '.join(sorted(name.split('.')[0] for name in sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_importing_edge_loads_no_engine_and_no_opencv() -> None:
+    assert not loaded_after("import edge") & (ENGINE_LIBRARIES | {"cv2", "numpy"})
+    assert not loaded_after("import edge.pipeline") & ENGINE_LIBRARIES
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert not loaded_after("import edge.cli; edge.cli.parser()") & (ENGINE_LIBRARIES | {"cv2", "numpy"})
+
+
+def test_the_runtime_names_everything_it_imports() -> None:
+    """Beyond the standard library: numpy, OpenCV, and in its own file one engine (or a board's camera)."""
+    for path in (ROOT / "edge").rglob("*.py"):
+        foreign = imported(path) - set(sys.stdlib_module_names) - {"edge", "numpy", "cv2", "__future__"}
+        assert foreign <= ENGINE_LIBRARIES | {"picamera2"}, f"{path.relative_to(ROOT)} imports {foreign}"

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge import engine as engines
+from edge.bundle import Bundle, load
+from edge.classify import Classifier
+from edge.engine import EngineOptions
+from edge.errors import BuildFailed, DataInvalid
+from tests.train import make
+from train import evaluate, loop, metrics, recipe
+from train import export as exporting
+from train.checkpoint import Trained, load_run
+from train.data import LABELS
+from train.predict import predict
+
+pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
+pytest.importorskip("onnxruntime", reason="an export is checked with onnxruntime")
+RECORD = {"data": "made-2", "faces": 21, "accuracy": 0.5}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    out = tmp_path_factory.mktemp("run")
+    text = make.RECIPE.replace("epochs = 3", "epochs = 1")
+    loop.fit(recipe.parse(text, "tiny"), make.face_set(40, 1), make.face_set(21, 2), out, threads=1)
+    return load_run(out)
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return exporting.export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013")
+
+
+def test_the_runtime_reads_from_the_bundle_what_torch_computed(bundle: Bundle, trained: Trained) -> None:
+    faces = make.face_set(11, 5).faces
+    running = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
+    classifier = Classifier(bundle, running, "NCHW")
+    weights = classifier(list(faces))
+    classifier.close()
+    expected = metrics.softmax(predict(trained.model, faces, trained.recipe), 1.7)
+    np.testing.assert_allclose(weights, expected, atol=1e-4)
+
+
+def test_the_bundle_says_how_it_came_to_be(bundle: Bundle, trained: Trained) -> None:
+    again = load(bundle.path)
+    again.verify()
+    assert again.labels == LABELS
+    assert (again.input.size, again.input.colour, again.input.mean) == (16, "grey", (127.5,))
+    assert again.temperature == 1.7
+    assert again.crop.landmarks[0][0] + again.crop.landmarks[1][0] == pytest.approx(1)
+    assert again.doubt.face_px > 0
+    assert again.accuracy == (RECORD,)
+    assert again.made_by["recipe"] == trained.recipe.text
+    assert again.made_by["train"]["weights_sha256"] == trained.sha256
+
+
+def test_a_bundle_is_replaced_and_a_stranger_is_not(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    content = bundle.model("onnx").parts[".onnx"]
+    monkeypatch.setattr(exporting, "to_onnx", lambda trained: content)
+    first = exporting.export(trained, tmp_path / "b", 1.0, [], "fer2013")
+    second = exporting.export(trained, tmp_path / "b", 2.0, [], "fer2013")
+    assert (first.temperature, second.temperature) == (1.0, 2.0)
+    assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["bundle.json", "model.onnx"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(BuildFailed, match="is not a bundle"):
+        exporting.export(trained, tmp_path / "mine", 1.0, [], "fer2013")
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    with pytest.raises(DataInvalid, match=r"'lfw' are cut was never measured: known are .*fer2013"):
+        exporting.export(trained, tmp_path / "c", 1.0, [], "lfw")
+
+
+def test_a_wrong_export_is_caught(bundle: Bundle, trained: Trained) -> None:
+    other = load_run(trained.path)
+    last = other.model.get_submodule("classifier.1")
+    last.bias.data += 0.5
+    content = bundle.model("onnx").parts[".onnx"]
+    with pytest.raises(BuildFailed, match=r"logits differ by 0\.5 from torch's"):
+        exporting._compare(content, other.model, 16)
+
+
+def record(trained: Trained, path: Path, **changes: Any) -> Path:
+    made: Mapping[str, Any] = evaluate.evaluate(trained, make.face_set(30, 6), make.face_set(21, 2))
+    path.write_text(json.dumps({**made, **changes}))
+    return path
+
+
+def test_only_records_of_these_weights_enter_the_bundle(trained: Trained, tmp_path: Path) -> None:
+    good = evaluate.accuracy_record(record(trained, tmp_path / "e.json"), trained)
+    assert (good["data"], good["faces"], good["precision"]) == ("made-6", 30, "float32")
+    assert 0 <= good["accuracy"] <= 1
+    for path, words in [
+        (record(trained, tmp_path / "w.json", model={"weights_sha256": "0" * 64}), "other weights"),
+        (record(trained, tmp_path / "s.json", schema=99), "not an evaluation record of schema 1"),
+        (tmp_path / "none.json", "No such file"),
+    ]:
+        with pytest.raises(DataInvalid, match=words):
+            evaluate.accuracy_record(path, trained)
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(DataInvalid, match="is not JSON"):
+        evaluate.accuracy_record(tmp_path / "x.json", trained)

@@ -1,0 +1,99 @@
+"""The pieces that the backbones share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from edge.errors import RecipeInvalid
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "relu6": lambda: nn.ReLU6(inplace=True),
+    "silu": lambda: nn.SiLU(inplace=True),
+    "hardswish": lambda: nn.Hardswish(inplace=True),
+}
+
+
+def make_divisible(channels: float, divisor: int = 8) -> int:
+    """Round a scaled channel count to a multiple of ``divisor``, never losing over a tenth of it."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def activation_named(name: str) -> nn.Module:
+    """A fresh activation. Raises RecipeInvalid for an unknown name."""
+    if name not in ACTIVATIONS:
+        raise RecipeInvalid(f"unknown activation '{name}': choose {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]()
+
+
+def check_strides(backbone: str, given: Sequence[int], usual: Sequence[int]) -> tuple[int, ...]:
+    """``given``, or ``usual`` where it is empty. Raises RecipeInvalid for another number of strides."""
+    if given and len(given) != len(usual):
+        raise RecipeInvalid(f"{backbone} takes {len(usual)} strides (stem, then stages), not {len(given)}")
+    return tuple(given) or tuple(usual)
+
+
+def conv_bn_act(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    activation: str,
+) -> nn.Sequential:
+    """Convolution, batch normalisation, and the named activation ("": none)."""
+    layers = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    return nn.Sequential(*layers, *([activation_named(activation)] if activation else []))
+
+
+class SqueezeExcitation(nn.Module):
+    """Weighs channels by what all of the picture says of them (Hu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int, squeezed: int, activation: str, gate: nn.Module) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.activation = activation_named(activation)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+        self.gate = gate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[N, C, H, W]`` to the same shape."""
+        pooled = x.mean((2, 3), keepdim=True)
+        return x * self.gate(self.fc2(self.activation(self.fc1(pooled))))
+
+
+class DropPath(nn.Module):
+    """In training, leaves a block out for some of the faces (Huang et al., ECCV 2016)."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[N, C, H, W]`` to the same shape; what is kept is scaled up to keep its expectation."""
+        if not self.training or self.probability == 0:
+            return x
+        kept = 1 - self.probability
+        return x * torch.rand(len(x), 1, 1, 1, device=x.device).lt(kept) / kept
+
+
+def initialise(module: nn.Module) -> None:
+    """Fresh weights: He et al. (ICCV 2015) by fan-out, small linear layers, batch norm as identity."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.01)
+        nn.init.zeros_(module.bias)

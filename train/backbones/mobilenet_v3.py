@@ -1,0 +1,113 @@
+"""MobileNetV3-Small (Howard et al., ICCV 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from train.backbones.layers import (
+    DropPath,
+    SqueezeExcitation,
+    activation_named,
+    check_strides,
+    conv_bn_act,
+    initialise,
+    make_divisible,
+)
+
+
+class Bottleneck(nn.Module):
+    """Expand, depthwise, squeeze-and-excitation (or none), project, with a shortcut where it fits."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int,
+        activation: str,
+        excite: bool,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        if hidden != inputs:
+            layers.append(conv_bn_act(inputs, hidden, 1, activation=activation))
+        layers.append(conv_bn_act(hidden, hidden, kernel, stride, groups=hidden, activation=activation))
+        if excite:
+            layers.append(SqueezeExcitation(hidden, make_divisible(hidden / 4), "relu", nn.Hardsigmoid()))
+        layers.append(conv_bn_act(hidden, outputs, 1, activation=""))
+        self.block = nn.Sequential(*layers)
+        self.shortcut = stride == 1 and inputs == outputs
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[N, inputs, H, W]`` to ``[N, outputs, H/stride, W/stride]``."""
+        return x + self.drop_path(self.block(x)) if self.shortcut else self.block(x)
+
+
+class MobileNetV3Small(nn.Module):
+    """MobileNetV3-Small for grey faces."""
+
+    # table 2 of the paper in stages of one resolution and width; a block is (expanded width, kernel,
+    # excitation); the first two stages use ReLU, the others hard-swish
+    STAGES = (
+        (16, ((16, 3, True),)),
+        (24, ((72, 3, False), (88, 3, False))),
+        (40, ((96, 5, True), (240, 5, True), (240, 5, True))),
+        (48, ((120, 5, True), (144, 5, True))),
+        (96, ((288, 5, True), (576, 5, True), (576, 5, True))),
+    )
+    RELU_STAGES = 2
+    STRIDES = (2, 2, 2, 2, 1, 2)
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        width: float = 1.0,
+        strides: Sequence[int] = (),
+        dropout: float = 0.2,
+        activation: str = "",
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        strides = check_strides("mobilenet_v3_small", strides, self.STRIDES)
+        late = activation or "hardswish"
+        channels = make_divisible(16 * width)
+        features: list[nn.Module] = [conv_bn_act(1, channels, 3, strides[0], activation=late)]
+        blocks = sum(len(stage) for _, stage in self.STAGES)
+        for number, ((base, stage), stride) in enumerate(zip(self.STAGES, strides[1:], strict=True)):
+            outputs = make_divisible(base * width)
+            for index, (expanded, kernel, excite) in enumerate(stage):
+                features.append(
+                    Bottleneck(
+                        channels,
+                        make_divisible(expanded * width),
+                        outputs,
+                        kernel=kernel,
+                        stride=stride if index == 0 else 1,
+                        activation=(activation or "relu") if number < self.RELU_STAGES else late,
+                        excite=excite,
+                        drop_path=drop_path * (len(features) - 1) / blocks,
+                    )
+                )
+                channels = outputs
+        last, hidden = 6 * channels, make_divisible(1024 * width)
+        features.append(conv_bn_act(channels, last, 1, activation=late))
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Sequential(
+            nn.Linear(last, hidden), activation_named(late), nn.Dropout(dropout), nn.Linear(hidden, classes)
+        )
+        self.apply(initialise)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps, module.momentum = 1e-3, 0.01
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Float ``[N, 1, S, S]`` to logits ``[N, classes]``."""
+        return self.classifier(self.features(x).mean((2, 3)))
