@@ -52,7 +52,9 @@ def cold_starts(command: list[str], runs: int) -> list[float]:
     seconds = []
     for _ in range(runs + 1):
         began = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
+        ) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             seconds.append(time.perf_counter() - began)
