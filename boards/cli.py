@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, deb, deploy, device, flash, match, payload, profile, show
+from boards import bundle, choice, deb, deploy, device, emulate, flash, match, payload, profile, show
 from boards.errors import BoardsError, UsageError, exit_code
 from boards.facts import Facts
 from boards.payload import Payload, Settings
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--board", default="", help="a board's id (default: this machine)")
     _deploy_parser(verbs)
     _flash_parser(verbs)
+    _emulate_parser(verbs)
     return parser
 
 
@@ -85,6 +86,20 @@ def _flash_parser(verbs: Any) -> None:
         "--out", type=Path, default=Path(), help="package to make, or its folder (default: here)"
     )
     _board_arguments(one)
+
+
+def _emulate_parser(verbs: Any) -> None:
+    one = _verb(
+        verbs, "emulate", "run ferlite here as on an Arm board, under QEMU's model of its core", _emulate
+    )
+    one.add_argument("board", metavar="BOARD", help="a board's id")
+    one.add_argument("--system", default="", help="system image of the board (see ferlite boards show)")
+    one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
+    one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
+    one.add_argument("--offline", action="store_true", help="download nothing")
+    one.add_argument(
+        "command", nargs="+", metavar="-- COMMAND", help="what to run: ferlite ... or python ..."
+    )
 
 
 def _board_arguments(one: argparse.ArgumentParser) -> None:
@@ -291,6 +306,19 @@ def _deb(arguments: argparse.Namespace) -> int:
     }
     _print(arguments.json, result, show.table(result))
     return 0
+
+
+def _emulate(arguments: argparse.Namespace) -> int:
+    settings = Settings(
+        own_wheels=tuple(arguments.wheels), wheelhouse=arguments.wheelhouse, offline=arguments.offline
+    )
+    board = profile.load(arguments.board)
+    machine = emulate.prepare(board, _cache(), settings=settings, system=arguments.system)
+    done = machine.run(arguments.command, capture=arguments.json)
+    if arguments.json:
+        result = {"board": board.id, "core": machine.core, "exit_code": done.returncode}
+        _print(True, {**result, "stdout": done.stdout, "stderr": done.stderr}, "")
+    return done.returncode
 
 
 if __name__ == "__main__":

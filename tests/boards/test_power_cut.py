@@ -29,7 +29,7 @@ CALLS = (
     "mkdir,mkdirat,unlink,unlinkat,rmdir,chmod,fchmod,fchmodat,ftruncate,fsync,sync,flock,statfs,vfork,clone"
 )
 # Beside each of those, this many moments spread over all of the installer's system calls.
-SAMPLES = 70
+SAMPLES = 50
 FEWEST_POINTS = 150
 
 
@@ -90,6 +90,7 @@ def test_an_update_killed_at_every_point(board: tuple[Path, Payload, Payload], t
         assert state in ("ferlite 1.0", "ferlite 2.0"), f"broken when killed at {calls} number {number}"
         seen.add(state)
         if index % 10 == 0:
+            print(f"point {index} of {len(cuts)}: {state}", file=sys.stderr)
             assert good(run(two, place))["current"] == two.id
             assert says(place) == "ferlite 2.0"
             assert good(run(None, place, "rollback"))["current"] == one.id
