@@ -1,4 +1,4 @@
-"""README and docs say what is true: their commands run, their links lead somewhere, their tables are current."""
+"""README and docs say what is true: commands run, links lead somewhere, tables are current."""
 
 from __future__ import annotations
 

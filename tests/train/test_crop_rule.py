@@ -25,7 +25,7 @@ def classifier(make_bundle: Callable[..., Path]) -> Classifier:
 
 
 def face_set(faces: np.ndarray, labels: np.ndarray) -> FaceSet:
-    return FaceSet("made", faces, labels, np.zeros((len(faces), 7), np.float32))
+    return FaceSet("made", faces, labels, np.zeros((len(faces), 7), np.float32), labels)
 
 
 def test_the_bound_lies_where_a_tenth_is_lost(classifier: Classifier) -> None:
