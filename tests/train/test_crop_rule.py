@@ -36,7 +36,8 @@ def test_the_bound_lies_where_a_tenth_is_lost(classifier: Classifier) -> None:
     kept = [point["sharpness"] for point in curve if point["accuracy"] >= 0.9]
     lost = [point["sharpness"] for point in curve if point["accuracy"] < 0.9]
     assert lost[0] <= bound <= kept[-1]
-    sharpness = [point["sharpness"] for point in curve]
+    # Blur far wider than these 8-pixel faces leaves a plain slope, whose ratio means nothing.
+    sharpness = [point["sharpness"] for point in curve if point["sigma"] <= 1]
     assert sharpness == sorted(sharpness, reverse=True)
 
 
