@@ -69,6 +69,7 @@ def _payload_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument("--source", default="", help="where frames come from (default: the board's camera)")
     one.add_argument("--sink", action="append", default=[], help="where readings go (default: jsonl:-)")
     one.add_argument("--detector", default="haar", choices=["haar", "yunet"], help="face detector")
+    one.add_argument("--detector-model", type=Path, help="weights of the detector (.onnx) to carry along")
     one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
     one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
     one.add_argument("--offline", action="store_true", help="download nothing")
@@ -166,6 +167,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         source=arguments.source,
         sinks=tuple(arguments.sink) or ("jsonl:-",),
         detector=arguments.detector,
+        detector_model=arguments.detector_model,
         own_wheels=tuple(arguments.wheels),
         wheelhouse=arguments.wheelhouse,
         offline=arguments.offline,

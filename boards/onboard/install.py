@@ -225,25 +225,28 @@ def build(manifest: dict[str, Any], store: Path, board: Board, handle: int) -> N
     command = [str(python), str(pip / "pip"), "install", "--quiet", "--no-index", "--find-links", str(wheels)]
     command += ["--no-deps", "--no-cache-dir", "--require-hashes", "--disable-pip-version-check"]
     run(
-        board,
+        wheels,
         [*command, "--requirement", str(folder / "requirements.txt")],
         handle,
         "installing the wheels failed",
     )
     say("checking that it imports")
-    run(board, [str(python), "-c", manifest["check"]], handle, "the new version does not start")
+    run(wheels, [str(python), "-c", manifest["check"]], handle, "the new version does not start")
     shutil.rmtree(wheels)
     os.sync()
     write_safely(folder / "COMPLETE", manifest["id"] + "\n")
 
 
-def run(board: Board, command: list[str], handle: int, failure: str) -> None:
-    """Run a step in a process that dies with us and keeps the lock as long as it lives."""
+def run(home: Path, command: list[str], handle: int, failure: str) -> None:
+    """Run a step in a process that dies with us and keeps the lock as long as it lives.
+
+    What it leaves in its home goes away with that folder.
+    """
     libc = ctypes.CDLL(None)
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        pass_fds=(handle,), preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), cwd=board.base,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(board.base), "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"},
+        pass_fds=(handle,), preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), cwd=home,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"},
     )  # fmt: skip
     if done.returncode:
         lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
