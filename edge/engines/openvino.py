@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +19,7 @@ class OpenvinoEngine:
     formats = (".xml", ".onnx")
 
     def __init__(self, model: ModelFile, options: EngineOptions) -> None:
-        self.version()
-        import openvino
-
+        openvino = _library()
         core = openvino.Core()
         device = options.device or "CPU"
         self._check_device(device, core.available_devices)
@@ -46,11 +45,7 @@ class OpenvinoEngine:
     @staticmethod
     def version() -> str:
         """Library and version. Raises EngineMissing."""
-        try:
-            import openvino
-        except ImportError as error:
-            raise missing("openvino", "openvino", error) from error
-        return f"openvino {openvino.__version__.split('-')[0]}"
+        return f"openvino {_library().__version__.split('-')[0]}"
 
     @staticmethod
     def _check_device(device: str, available: Sequence[str]) -> None:
@@ -75,6 +70,17 @@ class OpenvinoEngine:
     def close(self) -> None:
         """Free the model; a second call does nothing."""
         self._request = self._compiled = None
+
+
+def _library() -> Any:
+    """The openvino module, without the reports that importing it would send to its maker."""
+    # OpenVINO itself takes a stub where this package is absent.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing("openvino", "openvino", error) from error
+    return openvino
 
 
 def _name(port: Any) -> str:
