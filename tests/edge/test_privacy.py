@@ -34,7 +34,8 @@ def test_no_socket_and_no_file_but_the_one_asked_for(
     command = [
         "strace", "-f", "-qq", "-o", "trace", "-e", "trace=socket,connect,sendto,open,openat,creat",
         sys.executable, "-m", "edge.cli", "run", "face.png", "--bundle", str(make_bundle()),
-        "--engine", engine, "--detector-model", str(DATA / "tiny_yunet.onnx"), "--detect-size", "160", "--json", "seen.jsonl",
+        "--engine", engine, "--detector-model", str(DATA / "tiny_yunet.onnx"), "--detect-size", "160",
+        "--json", "seen.jsonl",
     ]  # fmt: skip
     # A library may hold its reports back in CI: look at what it does elsewhere, and in an untouched home.
     usual = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
