@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from edge import exits
 from edge.align import Image, sharpness, turn_of
+from edge.bundle import CropRule
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
@@ -29,7 +30,8 @@ from edge.progress import Progress
 from edge.results import Face
 from train.data import FaceSet, load_fer2013
 
-FER2013 = Path(__file__).parent / "crops" / "fer2013.json"
+RULES = Path(__file__).parent / "crops"
+FER2013 = RULES / "fer2013.json"
 FACE_PX = 24.0  # half the training size: beyond that, enlarging invents what is read
 WEIGHT = 0.4
 # At half this size YuNet finds fewer of the faces, and sets the eyes lower than the mean face has them.
@@ -77,6 +79,23 @@ def measure(faces: FaceSet, detector_model: Path, count: int, seed: int = 0) -> 
             "detector": detector_model.name,
         },
     }
+
+
+def measured_rules(family: str) -> dict[str, Any]:
+    """What ``measure`` found for the data set ``family``: tables "crop" and "doubt". Raises DataInvalid."""
+    path = RULES / f"{family}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in RULES.glob("*.json")))
+        raise DataInvalid(f"how faces of '{family}' are cut was never measured: known are {known}")
+    rules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return rules
+
+
+def crop_rule_of(family: str) -> CropRule:
+    """The crop rule measured for the data set ``family``. Raises DataInvalid."""
+    crop = measured_rules(family)["crop"]
+    points = tuple((float(x), float(y)) for x, y in crop["landmarks"])
+    return CropRule(points, crop["box_scale"], (crop["box_shift"][0], crop["box_shift"][1]))
 
 
 def _first(detector: Detector, picture: Image, side: int) -> Face | None:
