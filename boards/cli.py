@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, match, profile, show
+from boards import bundle, choice, deploy, match, profile, show
 from boards.errors import BoardsError, UsageError, exit_code
 from boards.facts import Facts
+from boards.payload import Settings
 from boards.probe import probe
+from boards.remote import Remote
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,10 +43,45 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("board", metavar="BOARD", help="a board's id, or a profile of your own (.toml)")
     one = _verb(verbs, "probe", "find out what this board is and what it can do", _probe)
     one.add_argument("--root", default="/", help="read the recorded file tree in this folder instead")
+    one.add_argument("--host", default="", help="probe this board over ssh instead")
+    _ssh_arguments(one)
     one = _verb(verbs, "plan", "explain which engine runs a bundle on a board", _plan)
     one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
     one.add_argument("--board", default="", help="a board's id (default: this machine)")
+    _deploy_parser(verbs)
     return parser
+
+
+def _deploy_parser(verbs: Any) -> None:
+    one = _verb(verbs, "deploy", "put a bundle on a board over ssh, and start it at power-on", _deploy)
+    one.add_argument("bundle", metavar="BUNDLE", nargs="?", default="", help="folder of a model bundle")
+    one.add_argument("host", metavar="HOST", help="the board, as user@host")
+    one.add_argument("--board", default="", help="a board's id (default: what the board says it is)")
+    one.add_argument("--rollback", action="store_true", help="return to the version before")
+    one.add_argument("--status", action="store_true", help="only say what is installed there")
+    one.add_argument("--prefix", default="/", help="install below this folder of the board")
+    one.add_argument("--no-start", action="store_true", help="install, but do not start the service")
+    _payload_arguments(one)
+    _ssh_arguments(one)
+
+
+def _payload_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--source", default="", help="where frames come from (default: the board's camera)")
+    one.add_argument("--sink", action="append", default=[], help="where readings go (default: jsonl:-)")
+    one.add_argument("--detector", default="haar", choices=["haar", "yunet"], help="face detector")
+    one.add_argument("--detector-model", type=Path, help="weights of the detector (.onnx) to carry along")
+    one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
+    one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
+    one.add_argument("--offline", action="store_true", help="download nothing")
+
+
+def _ssh_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--port", type=int, default=0, help="ssh port")
+    one.add_argument("--identity", default="", help="ssh key file")
+    one.add_argument("--ssh-config", default="", help="ssh configuration file")
+    one.add_argument(
+        "--accept-new-host-key", action="store_true", help="trust a host seen for the first time"
+    )
 
 
 def _verb(
@@ -88,7 +126,11 @@ def _identified(facts: Facts) -> tuple[profile.Profile | None, str]:
 def _probe(arguments: argparse.Namespace) -> int:
     if not Path(arguments.root).is_dir():
         raise UsageError(f"--root '{arguments.root}' is not a folder")
-    facts = probe(arguments.root)
+    if arguments.host:
+        with _remote(arguments) as remote:
+            facts = deploy.probe_remote(remote)
+    else:
+        facts = probe(arguments.root)
     board, why = _identified(facts)
     data = {"board": board.id if board else None, "why": why, **asdict(facts)}
     _print(arguments.json, data, show.probe_text(facts, board, why))
@@ -104,6 +146,56 @@ def _plan(arguments: argparse.Namespace) -> int:
     chosen = choice.plan(board, model, facts)
     _ = chosen.chosen
     _print(arguments.json, chosen.as_json(), show.plan_text(chosen))
+    return 0
+
+
+def _remote(arguments: argparse.Namespace) -> Remote:
+    return Remote(
+        arguments.host, port=arguments.port, identity=arguments.identity, config=arguments.ssh_config,
+        accept_new_host_key=arguments.accept_new_host_key,
+    )  # fmt: skip
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    for folder in (
+        *arguments.wheels,
+        *([arguments.wheelhouse] if arguments.offline and arguments.wheelhouse else []),
+    ):
+        if not folder.is_dir():
+            raise UsageError(f"'{folder}' is not a folder of wheels")
+    return Settings(
+        source=arguments.source,
+        sinks=tuple(arguments.sink) or ("jsonl:-",),
+        detector=arguments.detector,
+        detector_model=arguments.detector_model,
+        own_wheels=tuple(arguments.wheels),
+        wheelhouse=arguments.wheelhouse,
+        offline=arguments.offline,
+    )
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ferlite"
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    start = not arguments.no_start
+    if arguments.rollback or arguments.status:
+        if arguments.bundle:
+            raise UsageError("--rollback and --status take a host only, no bundle")
+        with _remote(arguments) as remote:
+            act = deploy.rollback if arguments.rollback else deploy.status
+            result = act(remote, prefix=arguments.prefix, start=start)
+    else:
+        if not arguments.bundle:
+            raise UsageError("what shall run on the board? ferlite boards deploy BUNDLE user@host")
+        model, settings = bundle.read(arguments.bundle), _settings(arguments)
+        with _remote(arguments) as remote:
+            result = deploy.deploy(
+                model, remote, board=arguments.board, settings=settings, cache=_cache() / "wheels",
+                prefix=arguments.prefix, start=start,
+            )  # fmt: skip
+    _print(arguments.json, result, show.installed_text(result))
     return 0
 
 

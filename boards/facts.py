@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -105,3 +106,21 @@ class Facts:
     cameras: tuple[CameraFacts, ...]
     telemetry: Telemetry
     denied: tuple[str, ...] = ()
+
+
+def from_json(table: dict[str, Any]) -> Facts:
+    """Facts from what ``dataclasses.asdict`` made of them. Raises KeyError, TypeError."""
+    return Facts(
+        hardware=Hardware(**_tuples(table["hardware"])),
+        system=System(**_tuples(table["system"])),
+        cpu=CpuFacts(**_tuples(table["cpu"])),
+        memory=Memory(**_tuples(table["memory"])),
+        accelerators=tuple(Accelerator(**_tuples(one)) for one in table["accelerators"]),
+        cameras=tuple(CameraFacts(**_tuples(one)) for one in table["cameras"]),
+        telemetry=Telemetry(**_tuples(table["telemetry"])),
+        denied=tuple(table["denied"]),
+    )
+
+
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

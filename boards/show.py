@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from boards.choice import Plan
 from boards.facts import Accelerator, Facts
@@ -149,4 +150,18 @@ def plan_text(chosen: Plan) -> str:
         hint = f"; to change that: {one.then_type}" if one.then_type else ""
         pairs.append(("engines" if not index else "", f"{mark} {_engine(one.engine)}: {one.reason}{hint}"))
     pairs.append(("threads", str(chosen.profile.deploy.threads)))
+    return _rows(pairs)
+
+
+def installed_text(result: Mapping[str, Any]) -> str:
+    """What is installed on a board, and what became of the service."""
+    started = {True: "running: the first frame went through", False: "does not run (journalctl -u ferlite)"}
+    pairs = [
+        ("host", str(result["host"])),
+        ("version", str(result["current"] or "none installed")),
+        ("previous", str(result["previous"] or "none")),
+        ("bundle", f"{result['bundle']} on {result['engine']}" if result.get("bundle") else "none"),
+    ]
+    if "started" in result:
+        pairs.append(("service", started.get(result["started"], "not started here: it starts at power-on")))
     return _rows(pairs)

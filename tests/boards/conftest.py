@@ -1,0 +1,97 @@
+"""Fixtures: a pip wheel, an ssh server on loopback with throw-away keys."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from boards.remote import Remote
+from tests.boards import tiny
+
+
+@pytest.fixture(scope="session")
+def pip_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.pip_wheel(tmp_path_factory.mktemp("pip"))
+
+
+@dataclass
+class Server:
+    """A running sshd: its folder holds the keys, the configuration and the home of its one user."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def config(self) -> str:
+        return str(self.folder / "client")
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def remote(self, **changes: str) -> Remote:
+        return Remote(**{"host": "board", "config": self.config, **changes})  # type: ignore[arg-type]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_server(folder: Path, *extra: str, environment: str = "") -> Server:
+    """Start sshd for the user who runs the tests. ``extra`` are lines of its configuration."""
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if sshd is None or not shutil.which("ssh-keygen"):
+        pytest.skip("needs the ssh server: apt install openssh-server")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    (folder / "home").mkdir()
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    lines = [
+        f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"PidFile {folder}/pid",
+        f"AuthorizedKeysFile {folder}/user.pub", "StrictModes no", "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no", "UsePAM no",
+        f"SetEnv HOME={folder}/home XDG_CACHE_HOME= {environment}", *extra,
+    ]  # fmt: skip
+    (folder / "server").write_text("\n".join(lines) + "\n")
+    (folder / "client").write_text(
+        f"Host board\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
+        f" IdentityFile {folder}/user\n IdentitiesOnly yes\n"
+        f" UserKnownHostsFile {folder}/known\n GlobalKnownHostsFile /dev/null\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sshd, "-D", "-e", "-f", folder / "server"], stderr=log, stdin=subprocess.DEVNULL
+        )
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return Server(folder, port, process)
+        if process.poll() is not None:
+            pytest.fail(f"sshd does not start: {(folder / 'log').read_text()}")
+        time.sleep(0.02)
+    process.kill()
+    pytest.fail("sshd does not answer")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = start_server(tmp_path / "ssh")
+    yield running
+    running.process.terminate()
+    running.process.wait(10)
