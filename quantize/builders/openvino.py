@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle import InputSpec
+from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing
 from quantize import calibrate, graph
 from quantize.builder import Built, Float
@@ -61,6 +62,8 @@ class OpenvinoBuilder:
 
 
 def _read(network: Float) -> Any:
+    # The engine's own way to import it switches off the reports that it, and NNCF after it, would send.
+    OpenvinoEngine.version()
     import openvino
 
     with quiet():
@@ -98,5 +101,6 @@ def _version(metadata: Any, package: str) -> str:
         return str(metadata.version(package))
     except metadata.PackageNotFoundError as error:
         raise EngineMissing(
-            f"building for engine 'openvino' needs the {package} package: pip install openvino nncf"
+            f"building for engine 'openvino' needs the {package} package: "
+            "pip install 'ferlite[build-openvino]'"
         ) from error
