@@ -56,10 +56,7 @@ def blur_bound(faces: FaceSet, classifier: Classifier) -> tuple[float, list[dict
     """
     curve = []
     for sigma in SIGMAS:
-        blurred = [
-            np.asarray(cv2.GaussianBlur(face, (0, 0), sigma), np.uint8) if sigma else face
-            for face in faces.faces
-        ]
+        blurred = [_blurred(face, sigma) for face in faces.faces]
         answers = np.concatenate(
             [classifier(blurred[start : start + 256]).argmax(1) for start in range(0, len(blurred), 256)]
         )
