@@ -1,28 +1,64 @@
-# The words: setup, demo, test, check, bench. Each installs what it needs.
+# The words: setup, demo, test, check, bench. Each installs what it needs into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+# The toolchain's tests need torch; without it (make test TORCH=) they are left out, and say so.
+TORCH  ?= torch==2.13.0
+# A photograph that comes inside an installed package: matplotlib's picture of Grace Hopper.
+PHOTO   = $$($(BIN)/python -c 'import matplotlib; print(matplotlib.get_data_path())')/sample_data/grace_hopper.jpg
+# A second environment for boards that still have tflite-runtime, whose last release needs numpy < 2.
+OLD    := $(VENV)-tflite-runtime
 
-.PHONY: setup demo test check bench clean
+# A third with the built wheel, one engine and nothing else: what a board has.
+BOARD  := $(VENV)-board
 
-setup: $(STAMP)
+.PHONY: setup setup-train demo test test-tflite-runtime test-wheel check bench clean
 
-$(STAMP): pyproject.toml
+setup: $(VENV)/.runtime
+
+setup-train: $(VENV)/.toolchain
+
+$(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[onnx,tflite,openvino,dev]'
+	$(PIP) --editable '.[onnx,tflite,openvino,dev]'
 	touch $@
 
-# A photograph that comes inside an installed package: matplotlib's picture of Grace Hopper.
+$(VENV)/.toolchain: pyproject.toml | $(VENV)/.runtime
+ifneq ($(TORCH),)
+	$(PIP) '$(TORCH)'
+	$(PIP) --editable '.[train,build]'
+endif
+	touch $@
+
 demo: setup
 	mkdir -p out
-	$(BIN)/ferlite run "$$($(BIN)/python -c 'import matplotlib; print(matplotlib.get_data_path())')/sample_data/grace_hopper.jpg" --save out/demo.png
+	$(BIN)/ferlite run "$(PHOTO)" --save out/demo.png
 	@echo "The picture with the overlay: out/demo.png" >&2
 
-test: setup
+test: setup-train test-tflite-runtime test-wheel
 	$(BIN)/python -m pytest
 
-check: setup
+$(OLD)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip --quiet --disable-pip-version-check install 'tflite-runtime==2.14.*' 'numpy<2' 'opencv-python-headless>=4.10,<4.12' pytest
+	touch $@
+
+# tflite-runtime has wheels for Python 3.9 to 3.11 only.
+test-tflite-runtime:
+	@if $(PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))'; then \
+	  $(MAKE) --no-print-directory $(OLD)/.installed && $(OLD)/bin/python -m pytest -q tests/contracts; \
+	else echo "SKIPPED the tflite-runtime contract: no wheel for this Python"; fi
+
+# The wheel alone must read a photograph, away from the source tree.
+test-wheel: setup
+	rm -rf $(BOARD) build && $(PYTHON) -m venv $(BOARD)
+	$(BOARD)/bin/python -m pip --quiet --disable-pip-version-check install '.[onnx]'
+	mkdir -p out && cp "$(PHOTO)" out/photo.jpg
+	cd out && ../$(BOARD)/bin/ferlite run photo.jpg --json --quiet > wheel.json && grep -q '"faces": \[{' wheel.json
+	@echo "the wheel with one engine reads a photograph: passed"
+
+check: setup-train
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,4 +67,4 @@ bench: setup
 	$(BIN)/python benchmarks/runtime_cost.py
 
 clean:
-	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) $(BOARD) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

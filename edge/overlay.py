@@ -11,19 +11,29 @@ from edge.align import Image
 from edge.results import Box, Reading
 
 SURE, UNSURE = (80, 200, 60), (40, 160, 255)  # BGR: green, orange
-WHITE, DARK = (255, 255, 255), (32, 28, 24)
+WHITE, GREY, DIM, DARK = (255, 255, 255), (190, 190, 190), (150, 150, 150), (32, 28, 24)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 MOSAIC = 6  # blocks across a hidden face: too few to know anybody by
 
 
 def draw(frame: Image, readings: Sequence[Reading]) -> Image:
-    """A copy of a uint8 [H, W, 3] BGR frame with each face's box, label and weights."""
+    """A copy of a uint8 [H, W, 3] BGR frame with each face's box, label and weights.
+
+    All weights are shown where there is room beside the face, else the heaviest alone.
+    """
     picture = frame.copy()
     unit = max(1.0, min(frame.shape[:2]) / 480)
     for reading in readings:
         _draw_box(picture, reading, unit)
-    for reading in readings:  # panels last, so that no box crosses one
-        _draw_panel(picture, reading, unit)
+    taken = [reading.face.box for reading in readings]
+    for reading in readings:
+        panel = _Panel(reading, unit)
+        place = _place(reading.face.box, taken, panel, picture.shape)
+        if place is None:
+            _draw_tag(picture, reading, unit)
+        else:
+            panel.draw(picture, *place)
+            taken.append(Box(*place, panel.width, panel.height))
     return picture
 
 
@@ -49,45 +59,76 @@ def _draw_box(picture: Image, reading: Reading, unit: float) -> None:
     cv2.rectangle(picture, corner, opposite, colour, max(1, round(2 * unit)), cv2.LINE_AA)
 
 
-def _draw_panel(picture: Image, reading: Reading, unit: float) -> None:
-    """The label and a bar per expression, where there is room: right of the box, left, or over it."""
-    height, width = picture.shape[:2]
-    scale, line = 0.4 * unit, round(15 * unit)
-    heading = reading.label if reading.track is None else f"#{reading.track} {reading.label}"
-    name_width = max(_text_width(name, scale) for name in reading.weights)
-    bar_width, gap = round(60 * unit), round(6 * unit)
-    wide = max(name_width + bar_width, _text_width(heading, scale * 1.2)) + 3 * gap
-    high = line * (len(reading.weights) + 1) + 2 * gap
-    box = reading.face.box
-    left = round(box.x + box.width + gap)
-    if left + wide > width:
-        left = round(box.x - gap - wide)
-    if left < 0:
-        left = max(0, min(round(box.x), width - wide))
-    top = max(0, min(round(box.y), height - high))
+class _Panel:
+    """A face's label, and a bar and number per expression."""
+
+    def __init__(self, reading: Reading, unit: float) -> None:
+        self._reading, self._unit, self._scale = reading, unit, 0.4 * unit
+        self._line, self.gap = round(15 * unit), round(6 * unit)
+        self._names = max(_text_width(name, self._scale) for name in reading.weights)
+        self._bars, numbers = round(60 * unit), _text_width("0.00", self._scale)
+        heading = _text_width(_heading(reading), self._scale * 1.2)
+        self.width = max(self._names + self._bars + numbers + 2 * self.gap, heading) + 2 * self.gap
+        self.height = self._line * (len(reading.weights) + 1) + 2 * self.gap
+
+    def draw(self, picture: Image, left: int, top: int) -> None:
+        """Paint the panel at this place."""
+        unit, reading, scale = self._unit, self._reading, self._scale
+        _shade(picture, left, top, self.width, self.height)
+        x, y = left + self.gap, top + self.gap + self._line - round(4 * unit)
+        _text(picture, _heading(reading), (x, y), scale * 1.2, _colour(reading), unit)
+        for name, weight in reading.weights.items():
+            y += self._line
+            heaviest = name == reading.expression
+            ink, bar = (WHITE, _colour(reading)) if heaviest else (GREY, DIM)
+            _text(picture, name, (x, y), scale, ink, unit)
+            start, length = x + self._names + self.gap, max(1, round(self._bars * weight))
+            cv2.rectangle(picture, (start, y - round(8 * unit)), (start + length, y), bar, -1)
+            _text(picture, f"{weight:.2f}", (start + self._bars + self.gap, y), scale, ink, unit)
+
+
+def _place(box: Box, taken: Sequence[Box], panel: _Panel, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Left and top of a panel beside its face, within the frame and clear of all that is ``taken``."""
+    gap, x, y = panel.gap, round(box.x), round(box.y)
+    beside = max(0, min(y, shape[0] - panel.height))
+    right, below = round(box.x + box.width + gap), round(box.y + box.height + gap)
+    for left, top in (
+        (right, beside),
+        (x - gap - panel.width, beside),
+        (x, below),
+        (x, y - gap - panel.height),
+    ):
+        spot = Box(left, top, panel.width, panel.height)
+        inside = 0 <= left <= shape[1] - panel.width and 0 <= top <= shape[0] - panel.height
+        if inside and all(spot.overlap(other) == 0 for other in taken):
+            return left, top
+    return None
+
+
+def _draw_tag(picture: Image, reading: Reading, unit: float) -> None:
+    """The label and the heaviest weight over the box, or under it at the frame's top."""
+    scale, box = 0.35 * unit, reading.face.box
+    text = f"{_heading(reading)} {reading.weights[reading.expression]:.2f}"
+    wide, high = _text_width(text, scale) + 4, round(12 * unit)
+    left = max(0, min(round(box.x), picture.shape[1] - wide))
+    top = round(box.y) - high - 1 if box.y > high else round(box.y + box.height) + 1
     _shade(picture, left, top, wide, high)
-    x, y = left + gap, top + gap + line - round(4 * unit)
-    _text(picture, heading, x, y, scale * 1.2, _colour(reading), unit)
-    for name, weight in reading.weights.items():
-        y += line
-        top_one = name == reading.expression
-        _text(picture, name, x, y, scale, WHITE if top_one else (190, 190, 190), unit)
-        start = x + name_width + gap
-        end = (start + max(1, round(bar_width * weight)), y)
-        cv2.rectangle(
-            picture, (start, y - round(8 * unit)), end, _colour(reading) if top_one else (150, 150, 150), -1
-        )
+    _text(picture, text, (left + 2, top + high - round(3 * unit)), scale, _colour(reading), unit)
+
+
+def _heading(reading: Reading) -> str:
+    return reading.label if reading.track is None else f"#{reading.track} {reading.label}"
 
 
 def _shade(picture: Image, left: int, top: int, wide: int, high: int) -> None:
-    part = picture[top : top + high, left : left + wide]
+    part = picture[max(0, top) : top + high, max(0, left) : left + wide]
     part[:] = (part * 0.25 + np.array(DARK) * 0.75).astype(np.uint8)
 
 
 def _text(
-    picture: Image, text: str, x: int, y: int, scale: float, colour: tuple[int, int, int], unit: float
+    picture: Image, text: str, at: tuple[int, int], scale: float, colour: tuple[int, int, int], unit: float
 ) -> None:
-    cv2.putText(picture, text, (x, y), FONT, scale, colour, max(1, round(unit)), cv2.LINE_AA)
+    cv2.putText(picture, text, at, FONT, scale, colour, max(1, round(unit)), cv2.LINE_AA)
 
 
 def _text_width(text: str, scale: float) -> int:

@@ -29,13 +29,16 @@ class Box:
         """Middle of the box."""
         return self.x + self.width / 2, self.y + self.height / 2
 
-    def iou(self, other: Box) -> float:
-        """Intersection over union with ``other``, 0-1."""
+    def overlap(self, other: Box) -> float:
+        """Square pixels that both cover."""
         wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         high = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        if wide <= 0 or high <= 0:
-            return 0.0
-        return wide * high / (self.area + other.area - wide * high)
+        return max(0.0, wide) * max(0.0, high)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with ``other``, 0-1."""
+        common = self.overlap(other)
+        return common / (self.area + other.area - common) if common > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ def digest(path: Path) -> str:
 
 def _refuse(order: Order) -> None:
     bundling.refuse_output(order.out)
+    if not order.engines:
+        raise UsageError("name at least one engine to build for")
     for engine in order.engines:
         if engine not in order.ladder.engines:
             known = ", ".join(order.ladder.engines)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.exits import FAILED, OK, guard
+from quantize import bench_cli
 
 PROGRAM = "ferlite-quantize"
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
     verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    bench_cli.add(_verb(verbs, "bench", bench_cli.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
 
@@ -73,19 +75,22 @@ def _build(arguments: argparse.Namespace) -> int:
     }
     asked = {name: value for name, value in settings.items() if value is not None}
     ladder = dataclasses.replace(ladder, gate=dataclasses.replace(ladder.gate, **asked))
-    outcome = build(
-        Order(
-            run=arguments.run,
-            data=arguments.data,
-            out=arguments.out,
-            engines=_words(arguments.engines),
-            ladder=ladder,
-            framing=read_framing(arguments.crop),
-            name=arguments.name,
-            command=command(arguments),
-            threads=arguments.threads,
-        )
+    order = Order(
+        run=arguments.run,
+        data=arguments.data,
+        out=arguments.out,
+        engines=_words(arguments.engines),
+        ladder=ladder,
+        framing=read_framing(arguments.crop),
+        name=arguments.name,
+        command=command(arguments),
+        threads=arguments.threads,
     )
+    try:
+        outcome = build(order)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
+        raise
     print(json.dumps(outcome.record, indent=2) if arguments.json else report.text(outcome.record))
     if outcome.passed:
         return OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -12,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.fx
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.engine import EngineOptions, ModelFile
 from edge.engine import load as load_engine
@@ -55,13 +58,31 @@ def export(source: Source) -> Exported:
 
 
 def fold(model: nn.Module) -> nn.Module:
-    """The network with each batch normalisation folded into the convolution before it."""
-    from torch.fx.experimental.optimization import fuse
+    """A copy of the network, each batch normalisation folded into the convolution right before it.
 
+    Raises BuildFailed where the network's forward pass cannot be traced.
+    """
     try:
-        return fuse(model).eval()
+        traced = torch.fx.symbolic_trace(copy.deepcopy(model).eval())
     except Exception as error:
         raise BuildFailed(f"the network cannot be traced: {error}") from error
+    modules: dict[Any, nn.Module] = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        before: Any = node.args[0] if node.args else None
+        if not _is(node, nn.BatchNorm2d, modules) or not _is(before, nn.Conv2d, modules):
+            continue
+        if len(before.users) == 1:
+            fused = fuse_conv_bn_eval(modules[before.target], modules[node.target])
+            traced.set_submodule(before.target, fused)
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced.eval()
+
+
+def _is(node: Any, kind: type, modules: dict[Any, nn.Module]) -> bool:
+    return isinstance(node, torch.fx.Node) and isinstance(modules.get(node.target), kind)
 
 
 def check(source: Source, content: bytes) -> float:
@@ -106,11 +127,11 @@ def _to_program(folded: nn.Module, source: Source) -> bytes:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence notes that libraries address to their own developers: deprecations, absent packages."""
+    """Silence what libraries say to their developers, on standard output too: that holds results only."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

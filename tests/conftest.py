@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,24 @@ DATA = Path(__file__).parent / "data"
 sys.path.insert(0, str(DATA))
 LABELS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
 PARTS = {"onnx": ["tiny.onnx"], "tflite": ["tiny.tflite"], "openvino": ["tiny.xml", "tiny.bin"]}
+
+
+NEEDS_TORCH = ("train", "quantize")
+HAS_TORCH = find_spec("torch") is not None
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the toolchain's tests where torch is not installed; the summary says so."""
+    inside = collection_path.parent == DATA.parent and collection_path.name in NEEDS_TORCH
+    return True if inside and not HAS_TORCH else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out: a skipped folder has no line of its own."""
+    if not HAS_TORCH:
+        terminalreporter.write_line(
+            f"SKIPPED tests/{' and tests/'.join(NEEDS_TORCH)}: torch is not installed (make setup-train)"
+        )
 
 
 @pytest.fixture

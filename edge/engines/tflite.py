@@ -11,6 +11,7 @@ import numpy as np
 from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
 from edge.errors import EngineFailed, EngineRefused
 from edge.quiet import quiet_stderr
+from edge.tflite_file import refuse_damage
 
 
 class TfliteEngine:
@@ -22,6 +23,7 @@ class TfliteEngine:
         interpreter = _library()[0]
         if options.device not in ("", "CPU"):
             raise EngineRefused(f"engine 'tflite' has no device '{options.device}': it has CPU")
+        refuse_damage(model.parts[".tflite"], model.name)
         try:
             # The interpreter keeps no copy: the bytes must live as long as it does.
             self._content = model.parts[".tflite"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,12 +34,13 @@ class OnnxBuilder:
         """The exported file itself."""
         return Built({".onnx": network.exported.onnx}, "fp32")
 
-    def quantize(self, network: Float, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
+    def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
         """Calibrate on ``faces`` and write QDQ. Raises BuildFailed and RecipeInvalid."""
         import onnx
 
-        model = onnx.load_from_string(network.exported.onnx)
-        left_out = nodes_left_out(model, recipe)
+        recipe.refuse_unsupported(bias_correction=(False,))
+        model = onnx.load_from_string(plain.parts[".onnx"])
+        left_out = graph.layers_called(model, recipe.quantize.keep_float)
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model.onnx"
             try:
@@ -57,21 +57,6 @@ class OnnxBuilder:
         graph.drop_zero_points(quantized)
         graph.tidy(quantized)
         return Built({".onnx": quantized.SerializeToString(deterministic=True)}, "int8")
-
-
-def nodes_left_out(model: Any, recipe: Recipe) -> list[str]:
-    """Names of the nodes that ``keep_float`` means. Raises BuildFailed where a pattern means none."""
-    layers = graph.layers(model)
-    chosen: list[str] = []
-    for pattern in recipe.quantize.keep_float:
-        if pattern in ("first", "last"):
-            found = [layers[0 if pattern == "first" else -1][0]]
-        else:
-            found = [node for node, layer in layers if fnmatch.fnmatchcase(layer, pattern)]
-        if not found:
-            raise BuildFailed(f"recipe '{recipe.name}': no layer is called '{pattern}'")
-        chosen += found
-    return chosen
 
 
 def input_scale(spec: InputSpec) -> tuple[float, int]:
@@ -98,10 +83,14 @@ def _quantize(model: Any, target: Path, recipe: Recipe, seen: _Seen, left_out: S
     kinds = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "int16": QuantType.QInt16}
     methods = {
         "minmax": CalibrationMethod.MinMax,
-        "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }
-    options: dict[str, Any] = {"ActivationSymmetric": how.symmetric, "CalibPercentile": ranges.percentile}
+    options: dict[str, Any] = {
+        "ActivationSymmetric": how.symmetric,
+        # Its percentile method is symmetric unless told otherwise, which wastes half of a ReLU's levels.
+        "CalibTensorRangeSymmetric": how.symmetric,
+        "CalibPercentile": ranges.percentile,
+    }
     if how.uint8_input:
         scale, zero = input_scale(seen.input)
         exact = {"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}

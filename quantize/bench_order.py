@@ -1,0 +1,62 @@
+"""What ``bench`` is asked to do, and how it is handed to the processes that do it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from edge.errors import UsageError
+
+MOST_QUERIES = 20_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """One benchmark of a bundle.
+
+    ``engines``: names, or ("all",) for every one that the bundle has a file for, or ("auto",). ``faces`` is
+    the N of multi-stream, ``batch`` the samples of an offline query, ``seconds`` the least time that each
+    scenario is measured for. ``source`` ("": none) is what ``ferlite run`` takes, ``frames`` how many of it
+    are timed. ``threads`` 0 leaves them to the engine. ``power`` names a sensor, "auto" or "none".
+    """
+
+    bundle: str
+    engines: tuple[str, ...] = ("all",)
+    threads: int = 0
+    device: str = ""
+    seconds: float = 5.0
+    faces: int = 5
+    batch: int = 32
+    source: str = ""
+    frames: int = 200
+    detector: str = "auto"
+    detector_model: str = ""
+    detector_engine: str = "auto"
+    detect_size: int = 0
+    starts: int = 5
+    power: str = "auto"
+    power_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("threads", 0, 1024), ("seconds", 0.01, 3600), ("faces", 1, 1000), ("batch", 1, 4096),
+            ("frames", 10, MOST_QUERIES), ("starts", 1, 100), ("power_seconds", 0.1, 3600),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not low <= value <= high:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is {value:g}, and must be {low:g} to {high:g}")
+        if self.detect_size and not 64 <= self.detect_size <= 4096:
+            raise UsageError(f"--detect-size is {self.detect_size}, and must be 64 to 4096 pixels")
+
+
+def to_text(order: Order) -> str:
+    """The order as one line of JSON."""
+    return json.dumps(dataclasses.asdict(order))
+
+
+def from_text(text: str) -> Order:
+    """The order that ``to_text`` wrote."""
+    table = json.loads(text)
+    return Order(**{**table, "engines": tuple(table["engines"])})
