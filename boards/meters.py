@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -74,6 +75,11 @@ def _get(address: str, name: str) -> Any:
     try:
         with opener.open(address, timeout=TIMEOUT_S) as answer:
             return json.loads(answer.read(_MOST_BYTES))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise SensorFailed(
+            f"sensor '{name}': '{address}' answers with {error.code} {error.reason}"
+        ) from error
     except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         raise SensorFailed(f"sensor '{name}': no answer from '{address}': {error}") from error
 

@@ -243,6 +243,6 @@ def _label(x: float, y: float, text: str, colour: str, anchor: str) -> str:
 
 def _svg(marks: Sequence[str], what: str) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" role="img" '
+        f'<svg viewBox="0 0 {WIDE} {HIGH}" width="{WIDE * 6 // 7}" height="{HIGH * 6 // 7}" role="img" '
         f'aria-label="{escape(what)}">{"".join(marks)}</svg>'
     )

@@ -137,8 +137,9 @@ def machine_text(machine: dict[str, Any]) -> str:
 
 def settings_text(settings: dict[str, Any]) -> str:
     """Threads and source."""
-    threads = settings["threads"] or "the engine's own number of"
-    return f"{threads} threads, source {settings['source'] or 'none (no end-to-end run)'}"
+    count = settings["threads"]
+    threads = f"{count} thread{'' if count == 1 else 's'}" if count else "as many threads as the engine likes"
+    return f"{threads}, source {settings['source'] or 'none (no end-to-end run)'}"
 
 
 def moment_text(when: str, moment: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from edge import bundle as bundles
 from edge import engine as engines
 from edge import exits
 from edge.align import Image, sharpness, turn_of
+from edge.bundle import CropRule
 from edge.classify import Classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
@@ -37,7 +38,8 @@ from edge.progress import Progress
 from edge.results import Face
 from train.data import FaceSet, load_fer2013
 
-FER2013 = Path(__file__).parent / "crops" / "fer2013.json"
+RULES = Path(__file__).parent / "crops"
+FER2013 = RULES / "fer2013.json"
 FACE_PX = 24.0  # half the training size: beyond that, enlarging invents what is read
 WEIGHT = 0.4
 SIGMAS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
@@ -54,10 +56,7 @@ def blur_bound(faces: FaceSet, classifier: Classifier) -> tuple[float, list[dict
     """
     curve = []
     for sigma in SIGMAS:
-        blurred = [
-            np.asarray(cv2.GaussianBlur(face, (0, 0), sigma), np.uint8) if sigma else face
-            for face in faces.faces
-        ]
+        blurred = [_blurred(face, sigma) for face in faces.faces]
         answers = np.concatenate(
             [classifier(blurred[start : start + 256]).argmax(1) for start in range(0, len(blurred), 256)]
         )
@@ -119,6 +118,23 @@ def measure(faces: FaceSet, detector_model: Path, count: int, seed: int = 0) -> 
             "detector": detector_model.name,
         },
     }
+
+
+def measured_rules(family: str) -> dict[str, Any]:
+    """What ``measure`` found for the data set ``family``: tables "crop" and "doubt". Raises DataInvalid."""
+    path = RULES / f"{family}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in RULES.glob("*.json")))
+        raise DataInvalid(f"how faces of '{family}' are cut was never measured: known are {known}")
+    rules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return rules
+
+
+def crop_rule_of(family: str) -> CropRule:
+    """The crop rule measured for the data set ``family``. Raises DataInvalid."""
+    crop = measured_rules(family)["crop"]
+    points = tuple((float(x), float(y)) for x, y in crop["landmarks"])
+    return CropRule(points, crop["box_scale"], (crop["box_shift"][0], crop["box_shift"][1]))
 
 
 def _first(detector: Detector, picture: Image, side: int) -> Face | None:

@@ -98,6 +98,17 @@ def link_safely(path: Path, target: str) -> None:
     flush_folder(path.parent)
 
 
+def flush_disk(folder: Path) -> None:
+    """Write out everything on the folder's file system: for thousands of files quicker than one by one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(handle)
+
+
 def flush_folder(folder: Path) -> None:
     """Make sure that a folder's new names are on the disk."""
     handle = os.open(folder, os.O_RDONLY)
@@ -233,7 +244,7 @@ def build(manifest: dict[str, Any], store: Path, board: Board, handle: int) -> N
     say("checking that it imports")
     run(wheels, [str(python), "-c", manifest["check"]], handle, "the new version does not start")
     shutil.rmtree(wheels)
-    os.sync()
+    flush_disk(folder)
     write_safely(folder / "COMPLETE", manifest["id"] + "\n")
 
 
@@ -327,7 +338,6 @@ def install(board: Board, manifest_path: Path, store: Path, start: bool) -> dict
                 f"version {name} does not become ready (journalctl -u {UNIT}): {before} is running again"
             )
     prune(board)
-    os.sync()
     return {**status(board), "changed": before != name, "started": started}
 
 

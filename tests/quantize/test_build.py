@@ -80,7 +80,7 @@ def test_the_card_and_the_page_show_the_records_figures(built: Path) -> None:
 def test_a_build_that_is_stopped_goes_on_and_gives_the_same_bytes(
     built: Path, inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Stopped before its last step, a build keeps all others; what it then makes was made before."""
+    """Stopped before its last step, the build keeps all others, and then makes what was made before."""
 
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
