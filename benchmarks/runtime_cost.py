@@ -38,7 +38,8 @@ def cpu_seconds(command: list[str], runs: int) -> list[float]:
     """User plus system seconds of each run, after one that is not counted."""
     seconds = []
     for _ in range(runs + 1):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, cwd=ROOT, **silent)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -52,9 +53,8 @@ def cold_starts(command: list[str], runs: int) -> list[float]:
     seconds = []
     for _ in range(runs + 1):
         began = time.perf_counter()
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
-        ) as process:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             seconds.append(time.perf_counter() - began)

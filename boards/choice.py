@@ -104,7 +104,7 @@ def _weigh_npu(engine: EngineChoice, facts: Facts) -> Candidate:
 
 
 def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str, ...] = ("jsonl:-",),
-                detector: str = "haar") -> dict[str, Any]:  # fmt: skip
+                detector: str = "haar", detector_model: str = "") -> dict[str, Any]:  # fmt: skip
     """edge.json as the runtime reads it; this is the only place that writes its keys."""
     engine = chosen.chosen
     order = [one.engine.name for one in chosen.candidates if one.usable]
@@ -117,6 +117,7 @@ def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str,
         "device": _device(engine),
         "bundle": bundle,
         "detector": detector,
+        **({"detector_model": detector_model} if detector_model else {}),
         "sink": list(sink),
     }
 

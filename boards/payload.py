@@ -16,7 +16,7 @@ from typing import Any
 
 from boards import choice, unit, wheels
 from boards.choice import Plan
-from boards.errors import BoardRefused, PayloadInvalid
+from boards.errors import BoardRefused, PayloadInvalid, UsageError
 from boards.match import python_is_enough, python_refusal
 from boards.onboard import install
 from boards.wheels import Target, Wheel
@@ -40,6 +40,7 @@ class Settings:
     source: str = ""
     sinks: tuple[str, ...] = ("jsonl:-",)
     detector: str = "haar"
+    detector_model: Path | None = None
     own_wheels: tuple[Path, ...] = ()
     wheelhouse: Path | None = None
     offline: bool = False
@@ -70,6 +71,7 @@ class Payload:
 
 def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Path) -> Payload:
     """Gather the wheels and make the payload in ``folder``. Raises PayloadInvalid, BoardRefused."""
+    check_settings(settings)
     if not python_is_enough(target.python):
         raise BoardRefused(python_refusal(target.python))
     if target.arch != plan.profile.arch:
@@ -82,9 +84,11 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     extra_folders = [own.parent, *settings.own_wheels]
     found = wheels.collect(target, roots, house, extra=extra_folders, offline=settings.offline)
     source = settings.source or plan.profile.camera.source
+    model = settings.detector_model
     config = choice.edge_config(
-        plan, bundle=f"{BASE}/current/bundle", source=source, sink=settings.sinks, detector=settings.detector
-    )
+        plan, bundle=f"{BASE}/current/bundle", source=source, sink=settings.sinks, detector=settings.detector,
+        detector_model=f"{BASE}/current/detector/{model.name}" if model else "",
+    )  # fmt: skip
     texts = {
         "edge.json": choice.to_text(config),
         "ferlite.service": unit.text(plan.profile, engine, base=BASE, source=source, sinks=settings.sinks),
@@ -99,7 +103,27 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     }
     contents = {f"bundle/{name}": content for name, content in plan.bundle.content.items()}
     contents |= {name: text.encode() for name, text in texts.items()}
+    contents |= {f"detector/{model.name}": _read(model)} if model else {}
     return assemble(folder, target, found, contents, about)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what the runtime or its sandbox would refuse at power-on. Raises UsageError."""
+    for sink in settings.sinks:
+        kind, _, place = sink.partition(":")
+        if kind not in ("jsonl", "csv") or not place:
+            raise UsageError(f"unknown sink '{sink}': choose jsonl:PATH or csv:PATH (PATH '-': the journal)")
+        if place != "-" and (".." in Path(place).parts or Path(unit.STATE) not in Path(place).parents):
+            raise UsageError(f"sink '{sink}': the service may write below {unit.STATE} only")
+    if settings.detector == "yunet" and settings.detector_model is None:
+        raise UsageError("detector yunet needs its weights: give the .onnx file with --detector-model")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PayloadInvalid(f"cannot read '{path}': {error.strerror}") from error
 
 
 def assemble(folder: Path, target: Target, found: Sequence[Wheel], contents: Mapping[str, bytes],

@@ -165,3 +165,14 @@ def installed_text(result: Mapping[str, Any]) -> str:
     if "started" in result:
         pairs.append(("service", started.get(result["started"], "not started here: it starts at power-on")))
     return _rows(pairs)
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Named values, a list taking one row for each of its entries."""
+    rows = []
+    for name, value in result.items():
+        lines = (
+            [line for one in value for line in one.splitlines()] if isinstance(value, list) else [str(value)]
+        )
+        rows += [(name if not index else "", line) for index, line in enumerate(lines)]
+    return _rows(rows)

@@ -12,13 +12,13 @@ from boards.errors import UsageError
 from boards.profile import EngineChoice, Profile
 
 NAME = "ferlite.service"
-_NETWORK_SCHEMES = ("mqtt:", "http:", "https:", "tcp:", "udp:", "ws:", "wss:", "rtsp:", "rtsps:", "rtmp:")
+STATE = "/var/lib/ferlite"
+_NETWORK_SCHEMES = ("http:", "https:", "tcp:", "udp:", "rtsp:", "rtsps:", "rtmp:")
 
 
-def wants_network(source: str, sinks: Sequence[str]) -> bool:
-    """Whether frames come from, or readings go to, the network; only then is it left open."""
-    return any(spec.partition("+")[2].startswith(_NETWORK_SCHEMES) or spec.startswith(_NETWORK_SCHEMES)
-               for spec in (source, *sinks))  # fmt: skip
+def wants_network(source: str) -> bool:
+    """Whether frames come over the network; only then is it left open (readings never leave that way)."""
+    return source.startswith(_NETWORK_SCHEMES)
 
 
 def text(profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", source: str,
@@ -41,7 +41,7 @@ def text(profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", 
         *(line for line in optional if line),
         *_SANDBOX,
         *(f"DeviceAllow={device} rw" for device in deploy.devices),
-        *(_NETWORK if wants_network(source, sinks) else _NO_NETWORK),
+        *(_NETWORK if wants_network(source) else _NO_NETWORK),
         "",
         "[Install]",
         "WantedBy=multi-user.target",
@@ -52,7 +52,6 @@ def text(profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", 
 _UNIT = (
     "[Unit]",
     "Description=Facial-expression recognition",
-    "Documentation=man:systemd.exec(5)",
     "StartLimitIntervalSec=120",
     "StartLimitBurst=10",
     "",
@@ -71,7 +70,7 @@ _LIFE = (
     "User=ferlite",
     "StateDirectory=ferlite",
     "CacheDirectory=ferlite",
-    "Environment=HOME=/var/lib/ferlite XDG_CACHE_HOME=/var/cache/ferlite PYTHONDONTWRITEBYTECODE=1",
+    f"Environment=HOME={STATE} XDG_CACHE_HOME=/var/cache/ferlite PYTHONDONTWRITEBYTECODE=1",
     # A small compressed picture may claim to be a huge one; OpenCV refuses it beyond this.
     "Environment=OPENCV_IO_MAX_IMAGE_PIXELS=16777216",
     "LimitCORE=0",

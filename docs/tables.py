@@ -29,7 +29,8 @@ def accuracy() -> str:
             parts = bundle["files"][record["engine"]]["parts"]
             size = sum((path.parent / part).stat().st_size for part in parts) / 1e6
             rows.append(
-                f"| {bundle['name']} | {record['library']} | {size:.2f} MB | {record['data']} ({record['images']:,}) "
+                f"| {bundle['name']} | {record['library']} | {size:.2f} MB "
+                f"| {record['data']} ({record['images']:,}) "
                 f"| {record['fp32_accuracy']:.1%} | {record['accuracy']:.1%} | {record['macro_f1']:.3f} "
                 f"| {record['ece']:.1%} |"
             )
@@ -45,11 +46,12 @@ def cost() -> str:
         unit = name.rsplit(" ", 1)[1]
         digits = 0 if unit == "MB" else 2
         spread = f"{min(values):.{digits}f} to {max(values):.{digits}f}" if len(values) > 1 else "one run"
-        rows.append(f"| {name.rsplit(',', 1)[0]} | {statistics.median(values):.{digits}f} {unit} | {spread} |")
+        what, median = name.rsplit(",", 1)[0], statistics.median(values)
+        rows.append(f"| {what} | {median:.{digits}f} {unit} | {spread} |")
     machine = record["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    rows += ["", f"{record['date']}, {machine['cpu']}, {machine['cores']} cores, load {machine['load'][0]:.1f}; "]
-    rows[-1] += f"{libraries}. `{record['command']}`"
+    where = f"{machine['cpu']}, {machine['cores']} cores, load {machine['load'][0]:.1f}"
+    rows += ["", f"{record['date']}, {where}; {libraries}. `{record['command']}`"]
     return "\n".join(rows)
 
 

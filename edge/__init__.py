@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**25))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# ONNX Runtime's Linux wheels report each session to their maker, from 1.29 on, unless told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from edge.pipeline import Pipeline as Pipeline

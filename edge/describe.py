@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,28 @@ def bundle(where: str | Path = "") -> dict[str, Any]:
 def bundle_text(facts: dict[str, Any]) -> str:
     """The facts for people."""
     spec, doubt = facts["input"], facts["doubt"]
+    bounds = (
+        f"weight under {doubt['weight']:g}, face under {doubt['face_px']:g} px, "
+        f"sharpness under {doubt['sharpness']:g}, turn over {doubt['turn']:g}"
+    )
     lines = [
-        f"{facts['name']}: {facts['description']}",
-        f"  from       {facts['path']}",
-        f"  labels     {', '.join(facts['labels'])}",
-        f"  input      {spec['size']} x {spec['size']} {spec['colour']}",
-        f"  uncertain  below weight {doubt['weight']:g}, face under {doubt['face_px']:g} px, "
-        f"sharpness {doubt['sharpness']:g}, turn {doubt['turn']:g}",
+        facts["name"],
+        *_row("", facts["description"]),
+        *_row("from", facts["path"]),
+        *_row("labels", ", ".join(facts["labels"])),
+        *_row("input", f"{spec['size']} x {spec['size']} {spec['colour']}"),
+        *_row("uncertain", bounds),
     ]
     for name, entry in facts["files"].items():
         size = facts["bytes"][name] / 1e6
-        lines.append(f"  {name:<9}  {entry['precision']}, {size:.2f} MB, digest good")
+        lines += _row(name, f"{entry['precision']}, {size:.2f} MB, digest good")
     for record in facts["accuracy"]:
-        lines.append(
-            f"  measured   {record['accuracy']:.2%} on {record['data']} (n = {record['images']}), "
-            f"{record['library']}, {record['precision']}"
-        )
+        measured = f"{record['accuracy']:.2%} on {record['data']} (n = {record['images']})"
+        lines += _row("measured", f"{measured}, {record['library']}, {record['precision']}")
     return "\n".join(lines)
+
+
+def _row(name: str, text: str) -> list[str]:
+    """``text`` in lines of 80 columns beside its name."""
+    wrapped = textwrap.wrap(text, 66, break_on_hyphens=False) or [""]
+    return [f"  {name if index == 0 else '':<10} {line}".rstrip() for index, line in enumerate(wrapped)]

@@ -51,8 +51,8 @@ class Builder(Protocol):
         """The float model, which int8 is held against."""
         ...
 
-    def quantize(self, network: Float, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
-        """The recipe's model, calibrated on ``faces`` uint8 [N, H, W]."""
+    def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
+        """The recipe's model, calibrated on ``faces`` uint8 [N, H, W]; ``plain`` is the float model."""
         ...
 
 

@@ -75,19 +75,22 @@ def _build(arguments: argparse.Namespace) -> int:
     }
     asked = {name: value for name, value in settings.items() if value is not None}
     ladder = dataclasses.replace(ladder, gate=dataclasses.replace(ladder.gate, **asked))
-    outcome = build(
-        Order(
-            run=arguments.run,
-            data=arguments.data,
-            out=arguments.out,
-            engines=_words(arguments.engines),
-            ladder=ladder,
-            framing=read_framing(arguments.crop),
-            name=arguments.name,
-            command=command(arguments),
-            threads=arguments.threads,
-        )
+    order = Order(
+        run=arguments.run,
+        data=arguments.data,
+        out=arguments.out,
+        engines=_words(arguments.engines),
+        ladder=ladder,
+        framing=read_framing(arguments.crop),
+        name=arguments.name,
+        command=command(arguments),
+        threads=arguments.threads,
     )
+    try:
+        outcome = build(order)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
+        raise
     print(json.dumps(outcome.record, indent=2) if arguments.json else report.text(outcome.record))
     if outcome.passed:
         return OK

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.errors import BuildFailed
 
 Model = Any  # onnx.ModelProto
 
@@ -118,3 +122,21 @@ def layers(model: Model) -> list[tuple[str, str]]:
         for node in model.graph.node
         if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
     ]
+
+
+def layers_called(model: Model, patterns: Sequence[str]) -> list[str]:
+    """Names of the nodes of the layers that ``patterns`` mean: "first", "last", or patterns of layer names.
+
+    Raises BuildFailed where a pattern means none.
+    """
+    known = layers(model)
+    chosen: list[str] = []
+    for pattern in patterns:
+        if pattern in ("first", "last"):
+            found = [known[0 if pattern == "first" else -1][0]]
+        else:
+            found = [node for node, layer in known if fnmatch.fnmatchcase(layer, pattern)]
+        if not found:
+            raise BuildFailed(f"keep_float: no layer is called '{pattern}'")
+        chosen += found
+    return list(dict.fromkeys(chosen))

@@ -83,7 +83,7 @@ def climb(engine: str, recipes: tuple[Recipe, ...], gate: Gate, setting: Setting
     model does not build.
     """
     make = builder(engine)
-    plain = _candidate(engine, None, make, setting)
+    plain = _candidate(engine, None, make, setting, None)
     rungs: list[Rung] = []
     for recipe in recipes:
         rungs.append(_try(recipe, plain, make, gate, setting))
@@ -95,7 +95,7 @@ def climb(engine: str, recipes: tuple[Recipe, ...], gate: Gate, setting: Setting
 
 def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: Setting) -> Rung:
     try:
-        candidate = _candidate(plain.engine, recipe, make, setting)
+        candidate = _candidate(plain.engine, recipe, make, setting, plain.built)
     except (BuildFailed, RecipeInvalid, ModelMismatch) as error:
         return Rung(recipe, (str(error),))
     change = accuracy.change(plain.public, candidate.public, setting.public, setting.bundle.labels)
@@ -110,10 +110,12 @@ def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: S
     return Rung(recipe, tuple(objections(change, race, gate)), candidate, change, race)
 
 
-def _candidate(engine: str, recipe: Recipe | None, make: Builder, setting: Setting) -> Candidate:
+def _candidate(
+    engine: str, recipe: Recipe | None, make: Builder, setting: Setting, plain: Built | None
+) -> Candidate:
     inputs = {"engine": engine, "recipe": recipe.sha256 if recipe else None, "libraries": make.versions()}
     step = f"{engine}-{recipe.name if recipe else 'float'}"
-    built = _stored(setting, step, inputs, lambda: _build(recipe, make, setting))
+    built = _stored(setting, step, inputs, lambda: _build(recipe, make, setting, plain))
     kept = setting.work.files(
         f"answers-{step}", inputs, lambda: {"public.npy": _npy(_answers(engine, built, setting))}
     )
@@ -124,11 +126,11 @@ def _candidate(engine: str, recipe: Recipe | None, make: Builder, setting: Setti
     return Candidate(engine, recipe, built, public, float(peak))
 
 
-def _build(recipe: Recipe | None, make: Builder, setting: Setting) -> Built:
-    if recipe is None:
+def _build(recipe: Recipe | None, make: Builder, setting: Setting, plain: Built | None) -> Built:
+    if recipe is None or plain is None:
         return make.plain(setting.network)
     faces = calibrate.choose(setting.train, recipe.calibration, len(setting.bundle.labels))
-    return make.quantize(setting.network, recipe, faces)
+    return make.quantize(setting.network, plain, recipe, faces)
 
 
 def _stored(setting: Setting, step: str, inputs: Mapping[str, Any], make: Callable[[], Built]) -> Built:

@@ -1,4 +1,4 @@
-"""README and docs say what is true: their commands run, their links lead somewhere, their tables are current."""
+"""README and docs say what is true: commands run, links lead somewhere, tables are current."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_the_pages_show_commands() -> None:
 def test_make_knows_its_targets(page: str, command: str) -> None:
     for target in command.split()[1:]:
         if "=" not in target:
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"{page}: {command}"
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), (
+                f"{page}: {command}"
+            )
 
 
 @pytest.mark.parametrize(("page", "command"), commands("ferlite"))
@@ -79,6 +81,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_generated_tables_are_current() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "tables.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "tables.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

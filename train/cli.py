@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.errors import UsageError
 from edge.exits import INTERRUPTED, OK, guard
 
 
@@ -28,16 +29,16 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = _verb(verbs, "run", _run, "train a recipe, or go on with a run that was stopped")
     run.add_argument("recipe", help="a built-in recipe's name or a .toml file")
-    run.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    _data_options(run)
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
     run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
     evaluate = _verb(verbs, "evaluate", _evaluate, "measure a run's best network on a test split")
     evaluate.add_argument("model", type=Path, help="folder of a run, or its best.pt")
-    evaluate.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    _data_options(evaluate)
     evaluate.add_argument("--split", choices=("public", "private"), default="public")
     export = _verb(verbs, "export", _export, "write a run's best network as a calibrated ONNX bundle")
     export.add_argument("model", type=Path, help="folder of a run, or its best.pt")
-    export.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    _data_options(export)
     export.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     export.add_argument(
         "--evaluation",
@@ -46,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a record of 'evaluate --json' to include",
     )
+    export.add_argument("--crops", default="fer2013", help="data set whose measured crop rule applies")
+    data = _verb(verbs, "data", _data, "describe a data set, and look for faces that repeat across splits")
+    _data_options(data)
+    data.add_argument("--side", type=int, default=48, help="pixels to bring pictures to (default: 48)")
     _verb(verbs, "recipes", _recipes, "list the built-in recipes")
     return parser
 
@@ -60,14 +65,20 @@ def _verb(
     return verb
 
 
+def _data_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
+    verb.add_argument("--layout", default="auto", help="how it is laid out (default: found out)")
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    from train import data, loop, recipe
+    from train import loop, readers, recipe
 
     chosen = recipe.load(arguments.recipe)
+    found = readers.read(arguments.data, chosen.model.input_size, arguments.layout)
     outcome = loop.fit(
         chosen,
-        data.load_fer2013(arguments.data, "train"),
-        data.load_fer2013(arguments.data, "public"),
+        found.split("train"),
+        found.split("public"),
         arguments.out,
         threads=arguments.threads,
         init=arguments.init,
@@ -92,31 +103,42 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from train import data, evaluate, loop
+    from train import evaluate, loop, readers
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
     trained = load_run(arguments.model)
-    public = data.load_fer2013(arguments.data, "public")
-    test = public if arguments.split == "public" else data.load_fer2013(arguments.data, arguments.split)
-    record = evaluate.evaluate(trained, test, public)
+    found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
+    record = evaluate.evaluate(trained, found.split(arguments.split), found.split("public"))
     _print(arguments, record, evaluate.as_text(record))
     return OK
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from train import data, evaluate, export, loop, metrics, predict
+    from train import evaluate, export, loop, metrics, predict, readers
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
     trained = load_run(arguments.model)
     records = [evaluate.accuracy_record(path, trained) for path in arguments.evaluation]
-    public = data.load_fer2013(arguments.data, "public")
+    found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
+    public = found.split("public")
     logits = predict.predict(trained.model, public.faces, trained.recipe)
     temperature = metrics.fit_temperature(logits, public.labels)
-    bundle = export.export(trained, arguments.out, temperature, records, "fer2013")
+    bundle = export.export(trained, arguments.out, temperature, records, arguments.crops)
     result = {"schema": 1, "bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
     _print(arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}")
+    return OK
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from train import readers
+
+    if not 16 <= arguments.side <= 512:
+        raise UsageError(f"--side {arguments.side}: give 16 to 512 pixels")
+    found = readers.read(arguments.data, arguments.side, arguments.layout, search=True)
+    report = readers.describe(found)
+    _print(arguments, report, readers.as_text(report))
     return OK
 
 

@@ -23,6 +23,11 @@ FER2013_NAMES = {
     "angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness",
     "sad": "sadness", "surprise": "surprise", "neutral": "neutral",
 }  # fmt: skip
+# FER+'s columns, in its own order (Barsoum et al., 2016), and where our labels stand among them.
+VOTE_NAMES = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in LABELS]
 
 
 @dataclass(frozen=True)
@@ -66,38 +71,66 @@ class FaceSet:
         )
 
 
-def load_fer2013(path: Path, split: Split) -> FaceSet:
-    """One split of a packed FER2013.
+@dataclass(frozen=True)
+class Pack:
+    """One split of a packed FER2013: ``labels`` index ``classes``, ``votes`` are in VOTE_NAMES' order.
 
-    It has the arrays ``{split}_x``, ``{split}_y``, ``{split}_fpvotes``, ``classes`` and ``fp_classes``.
-    Training leaves out blank faces and every face that repeats, exactly or nearly, in either test split
-    (masks ``train_in_test`` and ``train_near_test`` of the file). Test splits are returned whole.
-    Raises DataInvalid.
+    ``repeats`` bool [N]: the face is in a test split too, exactly or nearly (always False in a test split).
+    """
+
+    faces: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    votes: npt.NDArray[np.uint8]
+    repeats: npt.NDArray[np.bool_]
+
+
+def load_fer2013(path: Path, split: Split) -> FaceSet:
+    """One split of a packed FER2013 (see ``read_packed``).
+
+    Training leaves out blank faces and every face that repeats, exactly or nearly, in either test split.
+    Test splits are returned whole. Raises DataInvalid.
+    """
+    pack = read_packed(path, split)
+    order = np.array([LABELS.index(FER2013_NAMES[name]) for name in pack.classes], np.int64)
+    whole = FaceSet(
+        f"fer2013-{split}",
+        pack.faces,
+        order[pack.labels],
+        vote_shares(pack.votes, VOTE_COLUMNS),
+        majority_label(pack.votes, VOTE_COLUMNS),
+    )
+    if split != "train":
+        return whole
+    return whole.take(~pack.repeats & (pack.faces.std(axis=(1, 2)) > 1.0))
+
+
+def read_packed(path: Path, split: Split) -> Pack:
+    """One split of an .npz: ``{split}_x``, ``{split}_y``, ``{split}_fpvotes``, ``classes``, ``fp_classes``.
+
+    Masks ``train_in_test`` and ``train_near_test`` name the training faces that repeat. Raises DataInvalid.
     """
     wanted = [f"{split}_x", f"{split}_y", f"{split}_fpvotes", "classes", "fp_classes"]
     if split == "train":
         wanted += ["train_in_test", "train_near_test"]
-    pack = _read_pack(path, wanted)
-    faces, labels, votes = pack[f"{split}_x"], pack[f"{split}_y"], pack[f"{split}_fpvotes"]
+    arrays = _read_arrays(path, wanted)
+    faces, labels, votes = arrays[f"{split}_x"], arrays[f"{split}_y"], arrays[f"{split}_fpvotes"]
     if faces.dtype != np.uint8 or faces.ndim != 3 or len(faces) == 0:
         raise DataInvalid(f"'{path}': {split}_x must be uint8 [N, H, W], not {faces.dtype} {faces.shape}")
     for name in wanted:
-        if name.startswith(split) and len(pack[name]) != len(faces):
-            raise DataInvalid(f"'{path}': {name} has {len(pack[name])} rows for {len(faces)} faces")
-    columns = _vote_columns(votes, [str(name) for name in pack["fp_classes"]], path)
-    whole = FaceSet(
-        f"fer2013-{split}",
-        faces,
-        _to_our_order(labels, [str(name) for name in pack["classes"]], path),
-        vote_shares(votes, columns),
-        majority_label(votes, columns),
+        if name.startswith(split) and len(arrays[name]) != len(faces):
+            raise DataInvalid(f"'{path}': {name} has {len(arrays[name])} rows for {len(faces)} faces")
+    classes = tuple(str(name) for name in arrays["classes"])
+    _check_labels(labels, classes, path)
+    repeats = np.zeros(len(faces), bool)
+    if split == "train":
+        repeats = arrays["train_in_test"].astype(bool) | arrays["train_near_test"].astype(bool)
+    return Pack(
+        faces, labels, classes, _ordered(votes, [str(name) for name in arrays["fp_classes"]], path), repeats
     )
-    if split != "train":
-        return whole
-    return whole.take(~(pack["train_in_test"] | pack["train_near_test"]) & (faces.std(axis=(1, 2)) > 1.0))
 
 
-def _read_pack(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
+def _read_arrays(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
     try:
         # numpy leaves a file that it opened itself open where the zip inside is damaged.
         with path.open("rb") as file:
@@ -116,21 +149,19 @@ def _read_pack(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
         raise DataInvalid(f"'{path}' is not a packed face set: {error}") from error
 
 
-def _to_our_order(labels: npt.NDArray[Any], classes: list[str], path: Path) -> npt.NDArray[np.int64]:
+def _check_labels(labels: npt.NDArray[Any], classes: tuple[str, ...], path: Path) -> None:
     unknown = [name for name in classes if name not in FER2013_NAMES]
     if unknown:
         raise DataInvalid(f"'{path}': unknown class '{unknown[0]}'; known are {', '.join(FER2013_NAMES)}")
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not np.isin(labels, range(len(classes))).all():
         raise DataInvalid(f"'{path}': labels must be whole numbers from 0 to {len(classes) - 1}")
-    order = np.array([LABELS.index(FER2013_NAMES[name]) for name in classes], np.int64)
-    ours: npt.NDArray[np.int64] = order[labels]
-    return ours
 
 
-def _vote_columns(votes: npt.NDArray[Any], names: list[str], path: Path) -> list[int]:
-    if votes.ndim != 2 or votes.shape[1] != len(names) or not set(LABELS) <= set(names):
-        raise DataInvalid(f"'{path}': the votes need one column for each of {', '.join(LABELS)}")
-    return [names.index(label) for label in LABELS]
+def _ordered(votes: npt.NDArray[Any], names: list[str], path: Path) -> npt.NDArray[np.uint8]:
+    if votes.ndim != 2 or votes.shape[1] != len(names) or set(names) != set(VOTE_NAMES):
+        raise DataInvalid(f"'{path}': the votes need one column for each of {', '.join(VOTE_NAMES)}")
+    ordered: npt.NDArray[np.uint8] = votes[:, [names.index(name) for name in VOTE_NAMES]].astype(np.uint8)
+    return ordered
 
 
 def vote_shares(votes: npt.NDArray[Any], columns: list[int]) -> npt.NDArray[np.float32]:

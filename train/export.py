@@ -21,8 +21,9 @@ from torch import nn
 from edge import engine as engines
 from edge.bundle import MANIFEST, Bundle, load
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import BuildFailed, DataInvalid
+from edge.errors import BuildFailed
 from train.checkpoint import Trained
+from train.crop_rule import measured_rules
 from train.data import LABELS
 from train.evaluate import describe
 from train.predict import input_spec
@@ -32,7 +33,6 @@ INPUT, OUTPUT = "face", "logits"
 OPSET = 18
 CLOSE = 1e-3  # largest difference of a logit between torch and ONNX Runtime
 SCHEMA = 1
-CROPS = Path(__file__).parent / "crops"
 
 
 def to_onnx(trained: Trained) -> bytes:
@@ -124,16 +124,6 @@ def export(
     shutil.rmtree(out, ignore_errors=True)
     part.replace(out)
     return load(out)
-
-
-def measured_rules(family: str) -> dict[str, Any]:
-    """The record of ``train.crop_rule`` for a data set: tables "crop" and "doubt". Raises DataInvalid."""
-    path = CROPS / f"{family}.json"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in CROPS.glob("*.json")))
-        raise DataInvalid(f"how faces of '{family}' are cut was never measured: known are {known}")
-    rules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return rules
 
 
 def _refuse_stranger(out: Path) -> None:

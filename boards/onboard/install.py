@@ -98,6 +98,17 @@ def link_safely(path: Path, target: str) -> None:
     flush_folder(path.parent)
 
 
+def flush_disk(folder: Path) -> None:
+    """Write out everything on the folder's file system: for thousands of files quicker than one by one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(handle)
+
+
 def flush_folder(folder: Path) -> None:
     """Make sure that a folder's new names are on the disk."""
     handle = os.open(folder, os.O_RDONLY)
@@ -225,25 +236,28 @@ def build(manifest: dict[str, Any], store: Path, board: Board, handle: int) -> N
     command = [str(python), str(pip / "pip"), "install", "--quiet", "--no-index", "--find-links", str(wheels)]
     command += ["--no-deps", "--no-cache-dir", "--require-hashes", "--disable-pip-version-check"]
     run(
-        board,
+        wheels,
         [*command, "--requirement", str(folder / "requirements.txt")],
         handle,
         "installing the wheels failed",
     )
     say("checking that it imports")
-    run(board, [str(python), "-c", manifest["check"]], handle, "the new version does not start")
+    run(wheels, [str(python), "-c", manifest["check"]], handle, "the new version does not start")
     shutil.rmtree(wheels)
-    os.sync()
+    flush_disk(folder)
     write_safely(folder / "COMPLETE", manifest["id"] + "\n")
 
 
-def run(board: Board, command: list[str], handle: int, failure: str) -> None:
-    """Run a step in a process that dies with us and keeps the lock as long as it lives."""
+def run(home: Path, command: list[str], handle: int, failure: str) -> None:
+    """Run a step in a process that dies with us and keeps the lock as long as it lives.
+
+    What it leaves in its home goes away with that folder.
+    """
     libc = ctypes.CDLL(None)
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        pass_fds=(handle,), preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), cwd=board.base,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(board.base), "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"},
+        pass_fds=(handle,), preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), cwd=home,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"},
     )  # fmt: skip
     if done.returncode:
         lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
@@ -324,7 +338,6 @@ def install(board: Board, manifest_path: Path, store: Path, start: bool) -> dict
                 f"version {name} does not become ready (journalctl -u {UNIT}): {before} is running again"
             )
     prune(board)
-    os.sync()
     return {**status(board), "changed": before != name, "started": started}
 
 

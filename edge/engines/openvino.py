@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +19,7 @@ class OpenvinoEngine:
     formats = (".xml", ".onnx")
 
     def __init__(self, model: ModelFile, options: EngineOptions) -> None:
-        self.version()
-        import openvino
-
+        openvino = _library()
         core = openvino.Core()
         device = options.device or "CPU"
         self._check_device(device, core.available_devices)
@@ -38,17 +37,15 @@ class OpenvinoEngine:
         except Exception as error:
             raise EngineFailed(f"OpenVINO cannot load '{model.name}': {_last_line(error)}") from error
         self._request: Any = self._compiled.create_infer_request()
-        self.inputs = tuple(_tensor(port, f"input{i}") for i, port in enumerate(self._compiled.inputs))
-        self.outputs = tuple(_tensor(port, f"output{i}") for i, port in enumerate(self._compiled.outputs))
+        # Compiling adds the names of operators that it optimised away: the names before are the model's.
+        names = [[_name(port) for port in ports] for ports in (read.inputs, read.outputs)]
+        self.inputs = tuple(map(_tensor, names[0], self._compiled.inputs))
+        self.outputs = tuple(map(_tensor, names[1], self._compiled.outputs))
 
     @staticmethod
     def version() -> str:
         """Library and version. Raises EngineMissing."""
-        try:
-            import openvino
-        except ImportError as error:
-            raise missing("openvino", "openvino", error) from error
-        return f"openvino {openvino.__version__.split('-')[0]}"
+        return f"openvino {_library().__version__.split('-')[0]}"
 
     @staticmethod
     def _check_device(device: str, available: Sequence[str]) -> None:
@@ -75,10 +72,25 @@ class OpenvinoEngine:
         self._request = self._compiled = None
 
 
-def _tensor(port: Any, fallback: str) -> Tensor:
+def _library() -> Any:
+    """The openvino module, without the reports that importing it would send to its maker."""
+    # OpenVINO itself takes a stub where this package is absent.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing("openvino", "openvino", error) from error
+    return openvino
+
+
+def _name(port: Any) -> str:
+    """A port's name; one without (some IR files have such) gets its node's."""
+    return str(port.get_any_name() if port.names else port.get_node().get_friendly_name())
+
+
+def _tensor(name: str, port: Any) -> Tensor:
     shape = tuple(int(size.get_length()) if size.is_static else None for size in port.partial_shape)
-    names = sorted(port.names)
-    return Tensor(names[0] if names else fallback, shape, np.dtype(port.element_type.to_dtype()).name)
+    return Tensor(name, shape, np.dtype(port.element_type.to_dtype()).name)
 
 
 def _last_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,13 +34,13 @@ class OnnxBuilder:
         """The exported file itself."""
         return Built({".onnx": network.exported.onnx}, "fp32")
 
-    def quantize(self, network: Float, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
+    def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
         """Calibrate on ``faces`` and write QDQ. Raises BuildFailed and RecipeInvalid."""
         import onnx
 
         recipe.refuse_unsupported(bias_correction=(False,))
-        model = onnx.load_from_string(network.exported.onnx)
-        left_out = nodes_left_out(model, recipe)
+        model = onnx.load_from_string(plain.parts[".onnx"])
+        left_out = graph.layers_called(model, recipe.quantize.keep_float)
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model.onnx"
             try:
@@ -58,21 +57,6 @@ class OnnxBuilder:
         graph.drop_zero_points(quantized)
         graph.tidy(quantized)
         return Built({".onnx": quantized.SerializeToString(deterministic=True)}, "int8")
-
-
-def nodes_left_out(model: Any, recipe: Recipe) -> list[str]:
-    """Names of the nodes that ``keep_float`` means. Raises BuildFailed where a pattern means none."""
-    layers = graph.layers(model)
-    chosen: list[str] = []
-    for pattern in recipe.quantize.keep_float:
-        if pattern in ("first", "last"):
-            found = [layers[0 if pattern == "first" else -1][0]]
-        else:
-            found = [node for node, layer in layers if fnmatch.fnmatchcase(layer, pattern)]
-        if not found:
-            raise BuildFailed(f"recipe '{recipe.name}': no layer is called '{pattern}'")
-        chosen += found
-    return chosen
 
 
 def input_scale(spec: InputSpec) -> tuple[float, int]:

@@ -2,4 +2,6 @@
 
 BUILDERS = {
     "onnx": "quantize.builders.onnx:OnnxBuilder",
+    "tflite": "quantize.builders.tflite:TfliteBuilder",
+    "openvino": "quantize.builders.openvino:OpenvinoBuilder",
 }

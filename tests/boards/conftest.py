@@ -65,7 +65,7 @@ def start_server(folder: Path, *extra: str, environment: str = "") -> Server:
     lines = [
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"PidFile {folder}/pid",
         f"AuthorizedKeysFile {folder}/user.pub", "StrictModes no", "PasswordAuthentication no",
-        "KbdInteractiveAuthentication no", "UsePAM no", 
+        "KbdInteractiveAuthentication no", "UsePAM no",
         f"SetEnv HOME={folder}/home XDG_CACHE_HOME= {environment}", *extra,
     ]  # fmt: skip
     (folder / "server").write_text("\n".join(lines) + "\n")

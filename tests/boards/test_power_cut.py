@@ -28,7 +28,8 @@ CALLS = (
     "openat,write,pwrite64,sendfile,copy_file_range,rename,renameat,renameat2,symlink,symlinkat,link,linkat,"
     "mkdir,mkdirat,unlink,unlinkat,rmdir,chmod,fchmod,fchmodat,ftruncate,fsync,sync,flock,statfs,vfork,clone"
 )
-# Beyond these the installer has begun: what comes before is Python starting up.
+# Beside each of those, this many moments spread over all of the installer's system calls.
+SAMPLES = 50
 FEWEST_POINTS = 150
 
 
@@ -39,9 +40,9 @@ def command(made: Payload | None, board: Path, verb: str) -> list[str]:
     return words
 
 
-def traced(words: list[str], log: Path, inject: str = "", follow: bool = False) -> int:
-    trace = ["strace", "-qq", "-o", str(log), "-e", f"trace={CALLS}", *(["-f"] if follow else [])]
-    trace += ["-e", inject] if inject else []
+def traced(words: list[str], log: Path, *, calls: str = CALLS, kill_at: int = 0, follow: bool = False) -> int:
+    trace = ["strace", "-qq", "-o", str(log), "-e", f"trace={calls}", *(["-f"] if follow else [])]
+    trace += ["-e", f"inject={calls}:signal=KILL:when={kill_at}"] if kill_at else []
     done = subprocess.run([*trace, *words], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     return done.returncode
 
@@ -73,22 +74,28 @@ def test_an_update_killed_at_every_point(board: tuple[Path, Payload, Payload], t
     saved, log = tmp_path / "saved", tmp_path / "log"
     shutil.copytree(place, saved, symlinks=True)
     words = command(two, place, "install")
-    assert traced(words, log) == 0
-    where = points(log, place)
-    assert len(where) >= FEWEST_POINTS
-    killed, seen = 0, set()
-    for number in where:
+    cuts: list[tuple[str, int]] = []
+    for calls in (CALLS, "all"):
         reset(place, saved)
-        killed += traced(words, log, f"inject={CALLS}:signal=KILL:when={number}") != 0
+        assert traced(words, log, calls=calls) == 0
+        where = points(log, place)
+        cuts += [
+            (calls, number) for number in where[:: 1 if calls == CALLS else max(1, len(where) // SAMPLES)]
+        ]
+    killed, seen = 0, set()
+    for index, (calls, number) in enumerate(cuts):
+        reset(place, saved)
+        killed += traced(words, log, calls=calls, kill_at=number) != 0
         state = says(place)
-        assert state in ("ferlite 1.0", "ferlite 2.0"), f"broken after point {number}"
+        assert state in ("ferlite 1.0", "ferlite 2.0"), f"broken when killed at {calls} number {number}"
         seen.add(state)
-        if number % 10 == 0:
+        if index % 10 == 0:
+            print(f"point {index} of {len(cuts)}: {state}", file=sys.stderr)
             assert good(run(two, place))["current"] == two.id
             assert says(place) == "ferlite 2.0"
             assert good(run(None, place, "rollback"))["current"] == one.id
             assert says(place) == "ferlite 1.0"
-    print(f"\n{killed} kill points in {len(where)}, 0 broken", file=sys.stderr)
+    print(f"\nkilled {killed} times at {len(cuts)} points, 0 broken", file=sys.stderr)
     assert killed >= FEWEST_POINTS
     assert seen == {"ferlite 1.0", "ferlite 2.0"}, "the kills did not reach both sides of the change"
 
@@ -103,7 +110,7 @@ def test_a_rollback_killed_at_every_point(board: tuple[Path, Payload, Payload], 
     seen = set()
     for number in points(log, place):
         reset(place, saved)
-        traced(words, log, f"inject={CALLS}:signal=KILL:when={number}")
+        traced(words, log, kill_at=number)
         state = says(place)
         seen.add(state)
         # A rollback that was cut off can be repeated until it has happened.
@@ -121,7 +128,7 @@ def test_killed_inside_pip(board: tuple[Path, Payload, Payload], tmp_path: Path)
     words = command(two, place, "install")
     for number in range(400, 2400, 100):
         reset(place, saved)
-        traced(words, log, f"inject={CALLS}:signal=KILL:when={number}", follow=True)
+        traced(words, log, kill_at=number, follow=True)
         assert says(place) in ("ferlite 1.0", "ferlite 2.0")
         assert good(run(two, place))["current"] == two.id
         assert os.path.realpath(place / "opt/ferlite/current").endswith(two.id)

@@ -7,7 +7,9 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import py_compile
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -64,6 +66,14 @@ def pip_wheel(folder: Path) -> Path:
             and path.is_file()
         ):
             files[str(entry)] = path.read_bytes()
+            if path.suffix == ".py":
+                # Compiled modules beside the source halve the time that pip takes from inside a zip.
+                with tempfile.NamedTemporaryFile() as compiled:
+                    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+                    py_compile.compile(
+                        str(path), compiled.name, str(entry), doraise=True, invalidation_mode=mode
+                    )
+                    files[f"{entry}c"] = Path(compiled.name).read_bytes()
     for name in ("METADATA", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"):
         files.pop(f"pip-{pip.version}.dist-info/{name}", None)
     return write_wheel(folder, "pip", pip.version, files)

@@ -77,13 +77,27 @@ def test_the_card_and_the_page_show_the_records_figures(built: Path) -> None:
     assert "http" not in page
 
 
-def test_a_rebuild_gives_the_same_model_and_manifest_byte_for_byte(
-    built: Path, inputs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+def test_a_build_that_is_stopped_goes_on_and_gives_the_same_bytes(
+    built: Path, inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = inputs["out"]
-    assert main([*words(**inputs), "--json"]) == 0
+    """Stopped before its last step, the build keeps all others, and then makes what was made before."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    out, work = inputs["out"], inputs["out"].with_name("tiny.building")
+    with monkeypatch.context() as patched:
+        patched.setattr("quantize.record.measure", stop)
+        assert main(words(**inputs)) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    assert not out.exists() and len(list(work.iterdir())) == 8
+    with monkeypatch.context() as patched:
+        patched.setattr("quantize.build.export", stop)
+        patched.setattr("quantize.ladder._build", stop)
+        assert main([*words(**inputs), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["kind"] == "ferlite-build" and record["engines"]["onnx"]["shipped"] == "quick"
+    assert not work.exists()
     for name in ("model.onnx", "bundle.json", "train.toml", "quantize-onnx.toml"):
         assert (out / name).read_bytes() == (built / name).read_bytes(), name
 

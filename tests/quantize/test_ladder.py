@@ -78,7 +78,7 @@ def test_a_rung_that_does_not_build_is_recorded_and_the_next_is_tried(setting: S
     rungs = (recipe("broken", 'keep_float = ["nowhere"]'), recipe("good"))
     found = climb("onnx", rungs, OPEN, setting)
     assert found.passed and found.shipped.recipe == rungs[1]
-    assert found.rungs[0].objections == ("recipe 'broken': no layer is called 'nowhere'",)
+    assert found.rungs[0].objections == ("keep_float: no layer is called 'nowhere'",)
     assert found.rungs[0].candidate is None
 
 

@@ -34,6 +34,10 @@ def faces(splits: Splits) -> Any:
     return calibrate.choose(splits.train, recipe().calibration, 7)
 
 
+def quantize(network: Float, how: Recipe, faces: Any) -> Built:
+    return OnnxBuilder().quantize(network, OnnxBuilder().plain(network), how, faces)
+
+
 def operators(built: Built) -> list[str]:
     return [node.op_type for node in onnx.load_from_string(built.parts[".onnx"]).graph.node]
 
@@ -41,7 +45,7 @@ def operators(built: Built) -> list[str]:
 def test_int8_takes_grey_levels_and_answers_nearly_as_float_does(
     network: Float, faces: Any, splits: Splits, start: Bundle
 ) -> None:
-    built = OnnxBuilder().quantize(network, recipe(), faces)
+    built = quantize(network, recipe(), faces)
     model = onnx.load_from_string(built.parts[".onnx"])
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert built.precision == "int8" and built.size < OnnxBuilder().plain(network).size
@@ -62,16 +66,16 @@ def test_the_input_scale_is_the_normalisation_to_half_a_grey_level() -> None:
 
 
 def test_the_same_recipe_and_faces_give_the_same_bytes(network: Float, faces: Any) -> None:
-    first, again = (OnnxBuilder().quantize(network, recipe(), faces) for _ in range(2))
+    first, again = (quantize(network, recipe(), faces) for _ in range(2))
     assert first.parts == again.parts
-    other = OnnxBuilder().quantize(network, recipe(), faces[::2])
+    other = quantize(network, recipe(), faces[::2])
     assert other.parts != first.parts
 
 
 def test_a_percentile_range_is_narrower_than_the_extremes(network: Float, faces: Any) -> None:
-    usual = OnnxBuilder().quantize(network, recipe(), faces)
+    usual = quantize(network, recipe(), faces)
     chosen = replace(recipe().calibration, method="percentile", percentile=99.0)
-    built = OnnxBuilder().quantize(network, replace(recipe(), calibration=chosen), faces)
+    built = quantize(network, replace(recipe(), calibration=chosen), faces)
     assert operators(built) == operators(usual)
     wide, narrow = (graph.constants(onnx.load_from_string(each.parts[".onnx"])) for each in (usual, built))
     scales = [name for name in wide if name.endswith("_scale") and wide[name].ndim == 0 and name in narrow]
@@ -81,7 +85,7 @@ def test_a_percentile_range_is_narrower_than_the_extremes(network: Float, faces:
 
 
 def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> None:
-    built = OnnxBuilder().quantize(
+    built = quantize(
         network, recipe('keep_float = ["first", "last", "features.1.*"]\nuint8_input = false'), faces
     )
     model = onnx.load_from_string(built.parts[".onnx"])
@@ -105,7 +109,7 @@ def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> 
 )
 def test_what_a_recipe_asks_in_vain_is_refused(network: Float, faces: Any, settings: str, said: str) -> None:
     with pytest.raises(ToolchainError, match=said):
-        OnnxBuilder().quantize(network, recipe(settings), faces)
+        quantize(network, recipe(settings), faces)
 
 
 def test_a_network_that_is_no_onnx_is_refused_in_one_sentence(network: Float, faces: Any) -> None:
@@ -113,4 +117,4 @@ def test_a_network_that_is_no_onnx_is_refused_in_one_sentence(network: Float, fa
     model.graph.node[3].op_type = "NoSuchOperator"
     broken = replace(network, exported=replace(network.exported, onnx=model.SerializeToString()))
     with pytest.raises(BuildFailed, match="recipe 'quick': ONNX Runtime cannot quantize it"):
-        OnnxBuilder().quantize(broken, recipe(), faces)
+        quantize(broken, recipe(), faces)

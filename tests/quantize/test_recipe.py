@@ -54,9 +54,9 @@ def test_a_bad_recipe_is_refused_in_one_sentence(text: str, said: str) -> None:
 
 
 def test_a_setting_that_an_engine_cannot_honour_is_refused_with_those_it_can() -> None:
-    read = recipe.parse(GOOD + "[calibration]\nmethod = 'entropy'", Path("mine.toml"))
+    read = recipe.parse(GOOD + "[calibration]\nmethod = 'percentile'", Path("mine.toml"))
     read.refuse_unsupported(per_channel=(True,))
-    with pytest.raises(RecipeInvalid, match=r"engine 'onnx' has no method = 'entropy'; valid: 'minmax'"):
+    with pytest.raises(RecipeInvalid, match=r"engine 'onnx' has no method = 'percentile'; valid: 'minmax'"):
         read.refuse_unsupported(method=("minmax",))
 
 

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.train import make
 from train import recipe
 from train.recipe import Recipe
+
+# A busy machine is no failure.
+settings.register_profile("train", deadline=None)
+settings.load_profile("train")
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from train.data import FaceSet
@@ -83,3 +84,22 @@ def pack(counts: dict[str, int], side: int = 48) -> dict[str, Any]:
 def write_pack(path: Path, train: int = 40, public: int = 21, private: int = 21) -> Path:
     np.savez(path, **pack({"train": train, "public": public, "private": private}))
     return path
+
+
+def drawn_face(side: int) -> np.ndarray[Any, Any]:
+    """A face of ellipses, uint8 [side, side], plain enough that OpenCV's cascade takes it for one."""
+    face = np.full((side, side), 150, np.uint8)
+
+    def ellipse(x: float, y: float, wide: float, high: float, grey: int) -> None:
+        centre, axes = (round(x * side), round(y * side)), (round(wide * side), round(high * side))
+        cv2.ellipse(face, centre, axes, 0, 0, 360, grey, -1, cv2.LINE_AA)
+
+    ellipse(0.5, 0.5, 0.42, 0.5, 200)
+    for x in (0.32, 0.68):
+        ellipse(x, 0.37, 0.13, 0.07, 90)
+        ellipse(x, 0.40, 0.05, 0.04, 20)
+        ellipse(x, 0.29, 0.13, 0.025, 70)
+    ellipse(0.5, 0.55, 0.05, 0.12, 225)
+    ellipse(0.5, 0.64, 0.07, 0.02, 120)
+    ellipse(0.5, 0.76, 0.17, 0.05, 90)
+    return cv2.GaussianBlur(face, (0, 0), side / 60)

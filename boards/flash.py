@@ -1,0 +1,253 @@
+"""``flash``: a stock system image in, an image that installs ferlite at its first start out.
+
+The payload goes onto the image's FAT partition, with a first-start script in the form that the image
+understands. The stock image is never changed: the work is done on a copy, which gets its name when it is
+whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from boards.errors import ImageInvalid, UsageError
+from boards.image import Fat, fat_partition
+from boards.payload import Payload
+from boards.profile import Image, Profile
+from boards.progress import say
+
+Form = Literal["cloud-init", "firstrun"]
+FOLDER = "ferlite"
+SCRIPT = f"{FOLDER}/first-start.sh"
+_RUN = "systemd.run="
+_SPARE_BYTES = 4 << 20
+
+# Runs once, from the FAT partition wherever the system mounts it. It always ends well, having taken its own
+# hook away: a payload that does not install must not keep the board from starting.
+_FIRST_START = """\
+#!/bin/sh
+# ferlite's first start: install the payload that lies beside this file, and say how it went.
+for boot in /boot/firmware /boot /boot/efi; do
+    if [ -f "$boot/ferlite/manifest.json" ]; then break; fi
+done
+here="$boot/ferlite"
+if python3 -I "$here/install.py" install --manifest "$here/manifest.json" --store "$here" @ARGS@ \\
+    >"$here/result.json" 2>"$here/first-start.log"; then
+    echo "ferlite: installed"
+else
+    echo "ferlite: not installed; see first-start.log on the boot partition" >&2
+fi
+@AFTER@
+sync
+exit 0
+"""
+_REMOVE_HOOK = (
+    r"""sed -i 's| systemd\.run=[^ ]*ferlite/first-start\.sh systemd\.run_success_action=reboot"""
+    r""" systemd\.unit=kernel-command-line\.target||' "$boot/cmdline.txt" """
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file that flash writes onto the FAT partition; ``before`` is its content until now."""
+
+    name: str
+    content: bytes | Path
+    why: str
+    before: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that the file will have."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    def describe(self) -> str:
+        """The change in one line (and the old and new text where a file of the image is changed)."""
+        mark = "change" if self.before is not None else "add"
+        text = f"{mark} {self.name} ({self.size} bytes): {self.why}"
+        if self.before is not None and isinstance(self.content, bytes):
+            text += f"\n  - {self.before.decode(errors='replace').strip()}"
+            text += f"\n  + {self.content.decode(errors='replace').strip()}"
+        return text
+
+
+def form_of(image: Path) -> Form:
+    """How this image is told what to do at its first start. Raises ImageInvalid."""
+    names = Fat(image, fat_partition(image)).names()
+    if "user-data" in names or "meta-data" in names:
+        return "cloud-init"
+    if "cmdline.txt" in names:
+        return "firstrun"
+    raise ImageInvalid(
+        f"image '{image}': its FAT partition has neither cloud-init's user-data nor a cmdline.txt, so "
+        "nothing there runs at the first start: use a Raspberry Pi OS image, or a .deb (ferlite boards deb)"
+    )
+
+
+def system_of(profile: Profile, form: Form, name: str = "") -> Image:
+    """The profile's system image that starts this way, or the one the user names. Raises UsageError."""
+    if name:
+        return profile.image_named(name)
+    fits = [image for image in profile.image if image.first_boot == form]
+    if not fits:
+        raise UsageError(f"{profile.id} has no image that starts with {form}: name one with --system")
+    return fits[0]
+
+
+def changes(image: Path, payload: Payload) -> list[Change]:
+    """Everything that flash would write to this image. Raises ImageInvalid."""
+    form = form_of(image)
+    fat = Fat(image, fat_partition(image))
+    found = [
+        Change(f"{FOLDER}/{name}", path, "the payload" if name.isalnum() else "to install it")
+        for name, path in payload.files.items()
+    ]
+    if form == "cloud-init":
+        script = _FIRST_START.replace("@ARGS@", "").replace("@AFTER@", ":")
+        before = fat.read("vendor-data")
+        if before is not None and before.strip() and b"ferlite's first start" not in before:
+            raise ImageInvalid(f"image '{image}' has a vendor-data of its own, which flash would replace")
+        # Vendor data leaves user-data to the user: Raspberry Pi Imager's settings stay as they are.
+        found.append(Change("vendor-data", script.encode(), "run the installer at the first start", before))
+    else:
+        script = _FIRST_START.replace("@ARGS@", "--no-start").replace("@AFTER@", _REMOVE_HOOK.strip())
+        found.append(Change(SCRIPT, script.encode(), "run the installer at the first start"))
+        before = fat.read("cmdline.txt") or b""
+        found.append(Change("cmdline.txt", _with_hook(image, before), "start that script once", before))
+    _check_room(image, fat, found)
+    return found
+
+
+def _with_hook(image: Path, cmdline: bytes) -> bytes:
+    text = cmdline.decode("utf-8", errors="replace").rstrip()
+    if _RUN in text and "ferlite/first-start.sh" not in text:
+        raise ImageInvalid(
+            f"image '{image}' already has a first-start script ({_RUN} in its cmdline.txt): "
+            "flash a fresh image, and set Wi-Fi and user there in another way"
+        )
+    if "\n" in text or "root=" not in text:
+        raise ImageInvalid(f"image '{image}': its cmdline.txt is not one line with root= in it")
+    text = re.sub(r" systemd\.run=\S*ferlite/first-start\.sh.*$", "", text)
+    hook = (
+        f"{_RUN}/boot/firmware/{SCRIPT} systemd.run_success_action=reboot "
+        "systemd.unit=kernel-command-line.target"
+    )
+    return f"{text} {hook}\n".encode()
+
+
+def _check_room(image: Path, fat: Fat, found: list[Change]) -> None:
+    free, needed = fat.free_bytes(), sum(change.size for change in found) + _SPARE_BYTES
+    if free < needed:
+        raise ImageInvalid(
+            f"image '{image}': its FAT partition has {free >> 20} MB free and the payload needs "
+            f"{needed >> 20} MB"
+        )
+
+
+def flash(image: Path, out: Path, payload: Payload) -> list[Change]:
+    """Write the changed copy of ``image`` to ``out``. Raises ImageInvalid; ``out`` is whole or not there."""
+    if out.exists():
+        raise ImageInvalid(f"'{out}' is already there: remove it, or give another name with --out")
+    if out.is_block_device():
+        raise UsageError("--out is a file; a card is named with --device")
+    planned = changes(image, payload)
+    part = out.with_name(f".{out.name}.part")
+    say(f"copying {image.name}")
+    try:
+        _copy_sparse(image, part)
+        fat = Fat(part, fat_partition(part))
+        say(f"writing {len(planned)} files to its FAT partition")
+        fat.write({change.name: change.content for change in planned}, [FOLDER])
+        for change in planned:
+            wanted = change.content.read_bytes() if isinstance(change.content, Path) else change.content
+            if fat.read(change.name) != wanted:
+                raise ImageInvalid(f"'{change.name}' does not read back from '{out}' as it was written")
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(out)
+    except OSError as error:
+        if isinstance(error, ImageInvalid):
+            raise
+        raise ImageInvalid(f"cannot write '{out}': {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return planned
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    """Copy, leaving holes where the image holds only zeros: stock images are mostly empty."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            if chunk.strip(b"\0"):
+                writer.write(chunk)
+            else:
+                writer.seek(len(chunk), os.SEEK_CUR)
+        writer.truncate(source.stat().st_size)
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def rootfs_hook(folder: Path, payload: Payload) -> None:
+    """A folder with the payload and a script that puts it into a root file system before it is flashed.
+
+    For boards whose maker owns flashing (Jetson): run ``install-into.sh ROOTFS`` before the maker's tool.
+    """
+    if folder.exists():
+        raise ImageInvalid(f"'{folder}' is already there: remove it, or give another name with --out")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        (part / "payload").mkdir(parents=True)
+        for name, path in payload.files.items():
+            shutil.copyfile(path, part / "payload" / name)
+        (part / "ferlite-first-start.service").write_text(_HOOK_UNIT, encoding="utf-8")
+        (part / "install-into.sh").write_text(_HOOK_SCRIPT, encoding="utf-8")
+        (part / "install-into.sh").chmod(0o755)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+_STORE = "/usr/lib/ferlite/payload"
+_HOOK_UNIT = f"""\
+[Unit]
+Description=Install ferlite at the first start
+ConditionPathExists=!/opt/ferlite/current
+After=local-fs.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {_STORE}/install.py install --manifest {_STORE}/manifest.json --store {_STORE}
+
+[Install]
+WantedBy=multi-user.target
+"""
+_HOOK_SCRIPT = f"""\
+#!/bin/sh
+# Puts ferlite's payload into a root file system: ./install-into.sh ROOTFS (as root, before flashing).
+set -eu
+rootfs="${{1:?give the folder of the root file system}}"
+if [ ! -d "$rootfs/etc/systemd/system" ]; then
+    echo "'$rootfs' is no root file system with systemd" >&2
+    exit 1
+fi
+here=$(dirname "$(readlink -f "$0")")
+mkdir -p "$rootfs{_STORE}" "$rootfs/etc/systemd/system/multi-user.target.wants"
+cp -a "$here/payload/." "$rootfs{_STORE}/"
+cp "$here/ferlite-first-start.service" "$rootfs/etc/systemd/system/"
+ln -sf ../ferlite-first-start.service \\
+    "$rootfs/etc/systemd/system/multi-user.target.wants/ferlite-first-start.service"
+echo "ferlite will install itself when this system starts for the first time"
+"""

@@ -1,0 +1,275 @@
+"""Flashing image files: real FAT partitions, written by mtools, read back, and the script run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boards import cli, flash, profile
+from boards.errors import ImageInvalid, UsageError
+from boards.image import Fat, fat_partition
+from boards.payload import Payload
+from tests.boards import images, tiny
+from tests.boards.test_install import says
+
+pytestmark = images.needs_mtools
+
+
+@pytest.fixture
+def payload(tmp_path: Path, pip_wheel: Path) -> Payload:
+    return tiny.make(tmp_path / "one", "1.0", pip=pip_wheel)
+
+
+def fat(image: Path) -> Fat:
+    return Fat(image, fat_partition(image))
+
+
+@pytest.mark.parametrize("gpt", [False, True])
+@pytest.mark.parametrize(("kind", "form"), [("trixie", "cloud-init"), ("bookworm", "firstrun")])
+def test_the_payload_is_on_the_card_and_the_stock_image_is_untouched(
+    kind: str, form: str, gpt: bool, payload: Payload, tmp_path: Path
+) -> None:
+    stock = images.make(tmp_path / "stock.img", kind, gpt=gpt)
+    before = flash.sha256(stock)
+    assert flash.form_of(stock) == form
+    flash.flash(stock, tmp_path / "card.img", payload)
+    assert flash.sha256(stock) == before
+    card = fat(tmp_path / "card.img")
+    assert card.names("ferlite") == sorted(
+        [*payload.files, *(["first-start.sh"] if form == "firstrun" else [])]
+    )
+    for name, path in payload.files.items():
+        assert card.read(f"ferlite/{name}") == path.read_bytes()
+    for name, text in images.FILES[kind].items():
+        if name != "cmdline.txt" or form == "cloud-init":
+            assert card.read(name) == text.encode(), "the user's own settings stay as they were"
+
+
+def test_the_same_input_gives_the_same_bytes_at_another_time(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "trixie")
+    digests = set()
+    for name, zone in (("a", "UTC"), ("b", "Asia/Tokyo")):
+        environment = {**os.environ, "TZ": zone}
+        script = (
+            "import sys, pathlib, json; from boards import flash; from boards.payload import Payload\n"
+            "stock, out, folder = map(pathlib.Path, sys.argv[1:])\n"
+            "made = Payload(folder, json.loads((folder / 'manifest.json').read_text()))\n"
+            "flash.flash(stock, out, made)\n"
+        )
+        out = tmp_path / f"{name}.img"
+        command = [sys.executable, "-c", script, str(stock), str(out), str(payload.folder)]
+        for path in payload.files.values():
+            os.utime(path)
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        digests.add(flash.sha256(out))
+    assert len(digests) == 1
+
+
+def test_the_firstrun_hook(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    flash.flash(stock, tmp_path / "card.img", payload)
+    cmdline = fat(tmp_path / "card.img").read("cmdline.txt")
+    assert (
+        cmdline
+        == (
+            images.CMDLINE.strip() + " systemd.run=/boot/firmware/ferlite/first-start.sh "
+            "systemd.run_success_action=reboot systemd.unit=kernel-command-line.target\n"
+        ).encode()
+    )
+
+
+@pytest.mark.parametrize("kind", ["trixie", "bookworm"])
+def test_flashing_a_flashed_image_again(kind: str, payload: Payload, tmp_path: Path, pip_wheel: Path) -> None:
+    flash.flash(images.make(tmp_path / "stock.img", kind), tmp_path / "one.img", payload)
+    newer = tiny.make(tmp_path / "two", "2.0", pip=pip_wheel)
+    flash.flash(tmp_path / "one.img", tmp_path / "two.img", newer)
+    card = fat(tmp_path / "two.img")
+    manifest = card.read("ferlite/manifest.json")
+    assert manifest and json.loads(manifest)["id"] == newer.id
+    assert (card.read("cmdline.txt") or b"").count(b"systemd.run=") == (1 if kind == "bookworm" else 0)
+
+
+@pytest.mark.parametrize("kind", ["trixie", "bookworm"])
+@pytest.mark.parametrize("good", [True, False])
+def test_the_first_start_script_really_installs(
+    kind: str, good: bool, tmp_path: Path, pip_wheel: Path
+) -> None:
+    """The files are taken off the card and the script is run, with /boot and the prefix moved to a folder."""
+    payload = tiny.make(tmp_path / "one", "1.0", pip=pip_wheel, broken=not good)
+    flash.flash(images.make(tmp_path / "stock.img", kind), tmp_path / "card.img", payload)
+    boot, board, card = tmp_path / "boot/firmware", tmp_path / "board", fat(tmp_path / "card.img")
+    (boot / "ferlite").mkdir(parents=True)
+    names = [*card.names(), *(f"ferlite/{name}" for name in card.names("ferlite"))]
+    for name in names:
+        if (content := card.read(name)) is not None:
+            (boot / name).write_bytes(content)
+    script = boot / ("vendor-data" if kind == "trixie" else "ferlite/first-start.sh")
+    text = (
+        script.read_text()
+        .replace("/boot", f"{tmp_path}/boot")
+        .replace("install --m", f"install --prefix {board} --m")
+    )
+    for shell in (["sh"], ["dash"]):
+        done = subprocess.run([*shell, "-c", text], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        log = (boot / "ferlite/first-start.log").read_text()
+        assert ("does not start" in log) is not good
+    if good:
+        assert says(board) == "ferlite 1.0"
+    assert not (board / "opt/ferlite/current").exists() or good
+    assert (
+        "systemd.run" not in (boot / "cmdline.txt").read_text().replace(str(tmp_path), "") or kind == "trixie"
+    )
+    assert (boot / "cmdline.txt").read_text() == images.CMDLINE
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
+@pytest.mark.parametrize("kind", ["trixie", "bookworm"])
+def test_the_script_is_plain_shell(kind: str, payload: Payload, tmp_path: Path) -> None:
+    for change in flash.changes(images.make(tmp_path / "stock.img", kind), payload):
+        if isinstance(change.content, bytes) and change.content.startswith(b"#!"):
+            (tmp_path / "script").write_bytes(change.content)
+            subprocess.run(["shellcheck", tmp_path / "script"], check=True)
+
+
+def test_a_dry_run_prints_every_change_and_writes_nothing(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    before = sorted(tmp_path.iterdir())
+    text = "\n".join(change.describe() for change in flash.changes(stock, payload))
+    assert sorted(tmp_path.iterdir()) == before
+    for name in payload.files:
+        assert f"add ferlite/{name}" in text
+    assert f"  - {images.CMDLINE.strip()}\n  + {images.CMDLINE.strip()} systemd.run=" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "says_what"),
+    [
+        (b"", "is no disk image"),
+        (bytes(1 << 20), "is no disk image"),
+        (b"\xfd7zXZ\0" + bytes(1 << 20), "unpack it first with xz --decompress --keep stock.img"),
+        (b"\x1f\x8b" + bytes(1 << 20), "is compressed: unpack it first with gunzip"),
+        (bytes(510) + b"\x55\xaa" + bytes(1 << 20), "has no FAT partition"),
+        (images._mbr(1 << 20, 1 << 20) + bytes(8 << 20), "has no FAT partition"),
+    ],
+)  # fmt: skip
+def test_what_is_no_image(content: bytes, says_what: str, payload: Payload, tmp_path: Path) -> None:
+    (tmp_path / "stock.img").write_bytes(content)
+    with pytest.raises(ImageInvalid) as caught:
+        flash.flash(tmp_path / "stock.img", tmp_path / "card.img", payload)
+    assert says_what in str(caught.value)
+    assert not (tmp_path / "card.img").exists()
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
+def test_a_truncated_image(kept: float, payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    os.truncate(stock, int((stock.stat().st_size - (1 << 20)) * kept))
+    with pytest.raises(ImageInvalid, match="is truncated: partition"):
+        flash.flash(stock, tmp_path / "card.img", payload)
+
+
+def test_a_fat_partition_that_is_too_small(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm", megabytes=8)
+    with pytest.raises(ImageInvalid, match="FAT partition has 7 MB free and the payload needs 1"):
+        flash.flash(stock, tmp_path / "card.img", payload)
+    assert [path.name for path in tmp_path.glob("*.img*")] == ["stock.img"]
+
+
+def test_an_image_in_which_nothing_would_start(payload: Payload, tmp_path: Path) -> None:
+    with pytest.raises(ImageInvalid, match="neither cloud-init's user-data nor a cmdline.txt"):
+        flash.changes(images.make(tmp_path / "stock.img", "other"), payload)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "says_what"),
+    [
+        ("root=/dev/x systemd.run=/boot/firstrun.sh\n", "already has a first-start script"),
+        ("console=tty1\n", "is not one line with root= in it"),
+        ("root=/dev/x\nquiet\n", "is not one line with root= in it"),
+    ],
+)
+def test_a_cmdline_that_is_left_alone(cmdline: str, says_what: str, payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    fat(stock).write({"cmdline.txt": cmdline.encode()}, [])
+    with pytest.raises(ImageInvalid, match=says_what):
+        flash.changes(stock, payload)
+
+
+def test_vendor_data_of_somebody_else_is_left_alone(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "trixie")
+    fat(stock).write({"vendor-data": b"#cloud-config\npackages: [vim]\n"}, [])
+    with pytest.raises(ImageInvalid, match="has a vendor-data of its own"):
+        flash.changes(stock, payload)
+
+
+def test_an_image_that_is_there_is_not_overwritten(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    with pytest.raises(ImageInvalid, match="is already there"):
+        flash.flash(stock, stock, payload)
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    with pytest.raises(ImageInvalid, match="No such file or directory"):
+        flash.flash(stock, tmp_path / "none/card.img", payload)
+
+
+def test_the_copy_stays_sparse(payload: Payload, tmp_path: Path) -> None:
+    stock = images.make(tmp_path / "stock.img", "bookworm", megabytes=400)
+    flash.flash(stock, tmp_path / "card.img", payload)
+    assert (tmp_path / "card.img").stat().st_size == stock.stat().st_size
+    assert (tmp_path / "card.img").stat().st_blocks * 512 < 60 << 20
+
+
+def test_which_system_an_image_is() -> None:
+    board = profile.load("rpi-4b")
+    assert flash.system_of(board, "cloud-init").name == "trixie"
+    assert flash.system_of(board, "firstrun").name == "bookworm"
+    assert flash.system_of(board, "firstrun", "trixie").name == "trixie"
+    with pytest.raises(UsageError, match="no image that starts with firstrun"):
+        flash.system_of(profile.load("generic-arm64"), "firstrun")
+
+
+def test_a_rootfs_hook(payload: Payload, tmp_path: Path) -> None:
+    flash.rootfs_hook(tmp_path / "hook", payload)
+    rootfs = tmp_path / "rootfs"
+    (rootfs / "etc/systemd/system").mkdir(parents=True)
+    subprocess.run([tmp_path / "hook/install-into.sh", rootfs], check=True, capture_output=True)
+    store = rootfs / "usr/lib/ferlite/payload"
+    assert {path.name for path in store.iterdir()} == set(payload.files)
+    wanted = rootfs / "etc/systemd/system/multi-user.target.wants/ferlite-first-start.service"
+    assert "install.py install" in wanted.resolve().read_text()
+    done = subprocess.run(
+        [tmp_path / "hook/install-into.sh", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "is no root file system" in done.stderr
+    with pytest.raises(ImageInvalid, match="already there"):
+        flash.rootfs_hook(tmp_path / "hook", payload)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says_what"),
+    [
+        (["--board", "rpi-4b", "--out", "x"], "name the stock .img file with --image"),
+        (["--board", "rpi-4b", "--out", "x", "--image", "/none.img"], "there is no image '/none.img'"),
+        (["--board", "rpi-4b", "--image", "/none.img"], "name it with --out"),
+        (["--board", "intel-n100", "--out", "x"], "ferlite boards deb BUNDLE --board intel-n100"),
+    ],
+)
+def test_usage(arguments: list[str], says_what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["flash", "bundle", *arguments]) == 2
+    assert says_what in capsys.readouterr().err
+
+
+def test_digest(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc" * 500_000)
+    assert flash.sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 500_000).hexdigest()

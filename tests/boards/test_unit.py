@@ -1,0 +1,101 @@
+"""The systemd unit, scored and parsed by systemd itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from boards import profile, unit
+from boards.errors import UsageError
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+
+
+def score(text: str, folder: Path) -> float:
+    path = folder / unit.NAME
+    path.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=yes", str(path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    assert found, done.stderr
+    return float(found[1])
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", profile.names())
+def test_the_sandbox_scores_at_most_one(name: str, tmp_path: Path) -> None:
+    board = profile.load(name)
+    for engine in board.engine:
+        text = unit.text(board, engine, source=board.camera.source, sinks=("jsonl:-",))
+        assert score(text, tmp_path) <= 1.0
+
+
+@needs_systemd
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    board = profile.load("rpi-5")
+    program = tmp_path / "current/venv/bin/ferlite"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text = unit.text(board, board.engine[0], base=str(tmp_path), source="picamera2", sinks=("jsonl:-",))
+    (tmp_path / unit.NAME).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit.NAME)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    complaints = [line for line in done.stderr.splitlines() if unit.NAME in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("source", "open_network"),
+    [
+        ("/dev/video0", False),
+        ("picamera2", False),
+        ("rtsp://camera/1", True),
+        ("http://10.0.0.5/mjpeg", True),
+    ],
+)
+def test_the_network_is_open_only_for_a_network_source(source: str, open_network: bool) -> None:
+    board = profile.load("rpi-4b")
+    text = unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
+    assert ("PrivateNetwork=yes" in text) is not open_network
+    assert ("AF_INET" in text) is open_network
+
+
+def test_machine_code_is_forbidden_where_the_engine_makes_none() -> None:
+    board = profile.load("intel-lnl")
+    texts = {
+        (one.name, one.device): unit.text(board, one, source="/dev/video0", sinks=()) for one in board.engine
+    }
+    assert "MemoryDenyWriteExecute=yes" in texts["onnx", "CPU"]
+    assert not any(
+        "MemoryDenyWriteExecute" in text for (name, _), text in texts.items() if name == "openvino"
+    )
+
+
+def test_the_boards_limits_are_in_the_unit() -> None:
+    board = profile.load("rpi-zero-2w")
+    text = unit.text(board, board.engine[0], source="picamera2", sinks=("jsonl:-",))
+    for line in (
+        "Type=notify",
+        "WatchdogSec=30",
+        "MemoryMax=350M",
+        "DeviceAllow=char-media rw",
+        "DynamicUser=yes",
+    ):
+        assert line in text.splitlines()
+
+
+def test_a_line_break_cannot_smuggle_a_setting_in() -> None:
+    board = profile.load("rpi-4b")
+    with pytest.raises(UsageError, match="control character"):
+        unit.text(board, board.engine[0], source="/dev/video0\nExecStartPre=/bin/rm", sinks=())
