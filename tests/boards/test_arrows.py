@@ -23,4 +23,6 @@ def test_imports(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_modules_stay_readable(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+    # The installer travels to the board as one file that needs nothing beside it.
+    most = 420 if path.name == "install.py" else 320
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= most

@@ -1,0 +1,140 @@
+"""The verbs that make something: images, cards, packages, and emulated boards."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from boards import bundle, choice, deb, device, emulate, flash, payload, profile, show
+from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
+from boards.errors import UsageError
+from boards.payload import Payload, Settings
+from boards.progress import say
+from boards.wheels import Target
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare flash, deb and emulate."""
+    _flash_parser(verbs)
+    _emulate_parser(verbs)
+
+
+def _flash_parser(verbs: Any) -> None:
+    one = add_verb(
+        verbs, "flash", "make an image, or a card, that installs ferlite at its first start", _flash
+    )
+    one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
+    one.add_argument("--image", type=Path, help="stock system image (.img); it is not changed")
+    one.add_argument("--out", type=Path, help="image to make (or folder, for boards flashed by a hook)")
+    one.add_argument("--device", default="", help="also write it to this card, as /dev/disk/by-id/...")
+    one.add_argument("--yes", action="store_true", help="really write to the card")
+    one.add_argument("--dry-run", action="store_true", help="only print every change")
+    _board_arguments(one)
+    one = add_verb(verbs, "deb", "build a package with a bundle and all of its wheels", _deb)
+    one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
+    one.add_argument(
+        "--out", type=Path, default=Path(), help="package to make, or its folder (default: here)"
+    )
+    _board_arguments(one)
+
+
+def _emulate_parser(verbs: Any) -> None:
+    one = add_verb(
+        verbs, "emulate", "run ferlite here as on an Arm board, under QEMU's model of its core", _emulate
+    )
+    one.add_argument("board", metavar="BOARD", help="a board's id")
+    one.add_argument("--system", default="", help="system image of the board (see ferlite boards show)")
+    one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
+    one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
+    one.add_argument("--offline", action="store_true", help="download nothing")
+    one.add_argument(
+        "command", nargs="+", metavar="-- COMMAND", help="what to run: ferlite ... or python ..."
+    )
+
+
+def _board_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--board", required=True, help="the board's id")
+    one.add_argument("--system", default="", help="system image of the board (see ferlite boards show)")
+    payload_arguments(one)
+
+
+def _make_payload(arguments: argparse.Namespace, system: profile.Image, folder: Path) -> Payload:
+    board = profile.load(arguments.board)
+    plan = choice.plan(board, bundle.read(arguments.bundle), own_wheels=bool(arguments.wheels))
+    target = Target(board.arch, system.python, system.glibc)
+    say(f"{plan.bundle.name} will run on {plan.chosen.name}; gathering wheels for {target}")
+    return payload.make(plan, target, settings_from(arguments), folder, cache_folder() / "wheels")
+
+
+def _flash(arguments: argparse.Namespace) -> int:
+    board = profile.load(arguments.board)
+    _check_flash(arguments, board)
+    with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
+        if board.flash.method == "rootfs-hook":
+            made = _make_payload(arguments, board.image_named(arguments.system), Path(folder))
+            flash.rootfs_hook(arguments.out, made)
+            hook = {"out": str(arguments.out), "version": made.id, "next": "install-into.sh ROOTFS"}
+            output(arguments.json, hook, show.table(hook))
+            return 0
+        card = device.examine(arguments.device, arguments.image.stat().st_size) if arguments.device else None
+        system = flash.system_of(board, flash.form_of(arguments.image), arguments.system)
+        made = _make_payload(arguments, system, Path(folder))
+        act = flash.changes if arguments.dry_run else functools.partial(flash.flash, out=arguments.out)
+        planned = act(arguments.image, payload=made)
+    result: dict[str, Any] = {
+        "system": system.name,
+        "version": made.id,
+        "changes": [one.describe() for one in planned],
+    }
+    if not arguments.dry_run:
+        result |= {"out": str(arguments.out), "sha256": flash.sha256(arguments.out)}
+        if card:
+            say(f"{card.id} is {card.model}, {card.size >> 20} MB, now /dev/{card.kernel_name}")
+            say(f"all of it will be overwritten by {arguments.out}")
+            result["card"] = device.write(arguments.out, card) if arguments.yes else "not written: add --yes"
+    output(arguments.json, result, show.table(result))
+    return 0
+
+
+def _check_flash(arguments: argparse.Namespace, board: profile.Profile) -> None:
+    if board.flash.method == "deb":
+        raise UsageError(
+            f"{board.name} is set up with a package: ferlite boards deb BUNDLE --board {board.id}"
+        )
+    if not arguments.out and not arguments.dry_run:
+        raise UsageError("where shall the result go? name it with --out")
+    if board.flash.method == "fat" and not arguments.image:
+        raise UsageError("which system image? name the stock .img file with --image")
+    if arguments.image and not arguments.image.is_file():
+        raise UsageError(f"there is no image '{arguments.image}'")
+
+
+def _deb(arguments: argparse.Namespace) -> int:
+    system = profile.load(arguments.board).image_named(arguments.system)
+    with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
+        made = _make_payload(arguments, system, Path(folder))
+        out = deb.build(made, arguments.out)
+    result = {
+        "out": str(out),
+        "version": deb.version(made),
+        "system": system.name,
+        "sha256": flash.sha256(out),
+    }
+    output(arguments.json, result, show.table(result))
+    return 0
+
+
+def _emulate(arguments: argparse.Namespace) -> int:
+    settings = Settings(
+        own_wheels=tuple(arguments.wheels), wheelhouse=arguments.wheelhouse, offline=arguments.offline
+    )
+    board = profile.load(arguments.board)
+    machine = emulate.prepare(board, cache_folder(), settings=settings, system=arguments.system)
+    done = machine.run(arguments.command, capture=arguments.json)
+    if arguments.json:
+        result = {"board": board.id, "core": machine.core, "exit_code": done.returncode}
+        output(True, {**result, "stdout": done.stdout, "stderr": done.stderr}, "")
+    return done.returncode

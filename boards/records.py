@@ -1,0 +1,107 @@
+"""The board table: for every board and engine, whether it was measured on hardware, emulated, or never run.
+
+A figure comes from a board or not at all: an emulated record that carries one is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from boards import profile
+from boards.errors import ProfileInvalid
+from boards.profile import EngineName, Profile
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = Path(__file__).parent / "records.toml"
+SCHEMA = 1
+NOT_RUN = "not run"
+_KINDS = {"measured": "measured on hardware", "emulated": "emulated"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. ``fps`` is frames per second over the whole pipeline, and 0 where nothing was timed."""
+
+    board: str
+    engine: str
+    kind: str
+    date: datetime.date
+    versions: str
+    result: str
+    command: str
+    fps: float = 0.0
+
+
+def load(path: Path = FILE) -> list[Record]:
+    """Read a file of records. Raises ProfileInvalid."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProfileInvalid(f"records '{path}': {error}") from error
+    if table.get("schema") != SCHEMA or set(table) - {"schema", "record"}:
+        raise ProfileInvalid(f"records '{path}': schema must be {SCHEMA}, and all else [[record]]")
+    return [
+        _record(values, f"records '{path}': number {n}")
+        for n, values in enumerate(table.get("record", ()), 1)
+    ]
+
+
+def _record(values: dict[str, Any], where: str) -> Record:
+    known = {field.name: field for field in fields(Record)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ProfileInvalid(f"{where}: unknown key '{unknown[0]}'; valid keys: {', '.join(known)}")
+    missing = sorted(set(known) - set(values) - {"fps"})
+    if missing:
+        raise ProfileInvalid(f"{where}: key '{missing[0]}' is missing")
+    record = Record(**values)
+    if record.board not in profile.names():
+        raise ProfileInvalid(f"{where}: unknown board '{record.board}': choose {', '.join(profile.names())}")
+    if record.engine not in get_args(EngineName) or record.kind not in _KINDS:
+        choice = f"an engine ({', '.join(get_args(EngineName))}) and a kind ({', '.join(_KINDS)})"
+        raise ProfileInvalid(f"{where}: '{record.engine}', '{record.kind}': give {choice}")
+    if not isinstance(record.date, datetime.date):
+        raise ProfileInvalid(f"{where}: date {record.date!r} is not a date")
+    if record.fps and record.kind != "measured":
+        raise ProfileInvalid(
+            f"{where}: an {record.kind} run has no speed: only a measured record may carry fps"
+        )
+    return record
+
+
+def cell(board: Profile, engine: str, records: Sequence[Record]) -> str:
+    """What is known of one engine on one board; measured outranks emulated, and newer older."""
+    if engine not in {choice.name for choice in board.engine}:
+        return "-"
+    found = [one for one in records if one.board == board.id and one.engine == engine]
+    if not found:
+        return NOT_RUN
+    best = max(found, key=lambda one: (one.kind == "measured", one.date))
+    speed = f", {best.fps:g} frames/s" if best.fps else ""
+    return f"{_KINDS[best.kind]} {best.date}: {best.result}{speed}"
+
+
+def rows(records: Sequence[Record]) -> list[dict[str, str]]:
+    """One row a board, its engines' cells by name."""
+    boards = profile.load_all()
+    return [
+        {"board": board.name, **{engine: cell(board, engine, records) for engine in get_args(EngineName)}}
+        for board in boards
+    ]
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """The table for README."""
+    table = rows(records)
+    names = list(table[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row.values())} |" for row in table)])
