@@ -56,18 +56,20 @@ def python(peer: Peer, place: Path) -> Path:
     """The peer's interpreter; its environment is made where it is not there yet. Raises SystemExit."""
     home = place / peer.name
     ready = home / "ready"
+    pip = [str(home / "bin/python"), "-m", "pip", "install", "--quiet"]
     if not ready.exists():
         print(f"installing {peer.name} into {home}", file=sys.stderr)
-        steps = (
-            [sys.executable, "-m", "venv", str(home)],
-            [str(home / "bin/python"), "-m", "pip", "install", "--quiet", *peer.requirements],
-        )
-        for step in steps:
-            done = subprocess.run(step, check=False, stdout=sys.stderr)
-            if done.returncode:
-                raise SystemExit(f"peers: cannot install {peer.name}: {' '.join(step[1:4])} failed")
+        _run(peer, [sys.executable, "-m", "venv", str(home)])
+        _run(peer, [*pip, *peer.requirements])
         ready.touch()
+    elif peer.name == "ferlite":
+        _run(peer, [*pip, "--no-deps", "--force-reinstall", str(ROOT)])  # the code as it is now
     return home / "bin/python"
+
+
+def _run(peer: Peer, step: Sequence[str]) -> None:
+    if subprocess.run(step, check=False, stdout=sys.stderr).returncode:
+        raise SystemExit(f"peers: cannot install {peer.name}: {' '.join(step[1:4])} failed")
 
 
 def installed_bytes(place: Path, peer: Peer) -> int:
