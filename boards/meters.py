@@ -77,9 +77,7 @@ def _get(address: str, name: str) -> Any:
             return json.loads(answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         error.close()
-        raise SensorFailed(
-            f"sensor '{name}': '{address}' answers with {error.code} {error.reason}"
-        ) from error
+        raise SensorFailed(f"sensor '{name}': '{address}' answers {error.code} {error.reason}") from error
     except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         raise SensorFailed(f"sensor '{name}': no answer from '{address}': {error}") from error
 

@@ -25,9 +25,9 @@ from quantize.bench_stats import percentile, summary
 WARM_UPS = 10
 
 
-def end_to_end(order: Order) -> tuple[dict[str, Any], dict[str, Any]]:
+def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The source's frames through the timed pipeline into a sink. Raises FerliteError."""
-    watch = Stopwatch()
+    watch = watch or Stopwatch()
     with timed_engines(watch), open_pipeline(
         order.bundle, order.engines[0], order.detector,
         engine_options=EngineOptions(threads=order.threads, device=order.device),

@@ -60,5 +60,9 @@ def choose(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[
 
 
 def batches(faces: npt.NDArray[np.uint8], spec: InputSpec) -> list[npt.NDArray[Any]]:
-    """The faces as the runtime would feed them: float32 [<= 32, C, S, S] each."""
-    return [to_input(list(faces[start : start + BATCH]), spec) for start in range(0, len(faces), BATCH)]
+    """The faces as the runtime would feed them: float32 [B, C, S, S] each, B the largest that divides N.
+
+    B is 32 at most. ONNX Runtime's histograms cannot take a last batch that is smaller than the others.
+    """
+    size = max(count for count in range(1, BATCH + 1) if len(faces) % count == 0)
+    return [to_input(list(faces[start : start + size]), spec) for start in range(0, len(faces), size)]

@@ -39,6 +39,22 @@ def mixup(x: torch.Tensor, y: torch.Tensor, alpha: float) -> tuple[torch.Tensor,
     return x * on_x + x[other] * (1 - on_x), y * share[:, None] + y[other] * (1 - share[:, None])
 
 
+def cutmix(x: torch.Tensor, y: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the faces a rectangle of other faces, and their targets its share (Yun et al., ICCV 2019).
+
+    ``x`` float32 [N, 1, S, S], ``y`` [N, C]. The rectangle's area is 1 - Beta(alpha, alpha), one for all.
+    """
+    size = x.shape[-1]
+    kept = float(torch.distributions.Beta(alpha, alpha).sample())
+    side = round(size * math.sqrt(1 - kept))
+    top, left = (int(torch.randint(0, size - side + 1, ())) for _ in range(2))
+    other = torch.randperm(len(x))
+    mixed = x.clone()
+    mixed[:, :, top : top + side, left : left + side] = x[other, :, top : top + side, left : left + side]
+    kept = 1 - side * side / (size * size)
+    return mixed, y * kept + y[other] * (1 - kept)
+
+
 def _uniform(count: int, reach: float) -> torch.Tensor:
     return (torch.rand(count) * 2 - 1) * reach
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.errors import UsageError
+from edge.errors import ToolchainError, UsageError
 from edge.exits import INTERRUPTED, OK, guard
 
 
@@ -32,10 +32,38 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(run)
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
     run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
-    evaluate = _verb(verbs, "evaluate", _evaluate, "measure a run's best network on a test split")
-    evaluate.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    run.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
+    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
+    data = _verb(verbs, "data", _data, "describe a data set, and look for faces that repeat across splits")
+    _data_options(data)
+    data.add_argument("--side", type=int, default=48, help="pixels to bring pictures to (default: 48)")
+    _verb(verbs, "recipes", _recipes, "list the built-in recipes")
+    _add_verbs_for_trained(verbs)
+    return parser
+
+
+def _add_verbs_for_trained(verbs: Any) -> None:
+    evaluate = _verb(
+        verbs, "evaluate", _evaluate, "measure a run's best network, or a bundle, on a test split"
+    )
+    evaluate.add_argument("model", type=Path, help="folder of a run, its best.pt, or a bundle")
     _data_options(evaluate)
     evaluate.add_argument("--split", choices=("public", "private"), default="public")
+    evaluate.add_argument("--engine", default="auto", help="engine that runs a bundle")
+    evaluate.add_argument(
+        "--flip", action="store_true", help="mean with the mirrored face, at twice the cost"
+    )
+    evaluate.add_argument("--corruptions", action="store_true", help="measure on worsened faces too: slow")
+    evaluate.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    report = _verb(verbs, "report", _report, "draw evaluation records as one HTML page")
+    report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate --record'")
+    report.add_argument("--out", type=Path, required=True, help="HTML file to write")
+    card = _verb(verbs, "card", _card, "write the model card of a bundle, from its evaluation records")
+    card.add_argument("bundle", type=Path, help="folder of the bundle")
+    card.add_argument("records", type=Path, nargs="+", help="records of 'evaluate --record' on this bundle")
+    card.add_argument(
+        "--data-report", type=Path, required=True, help="record of 'data --json' of the training set"
+    )
     export = _verb(verbs, "export", _export, "write a run's best network as a calibrated ONNX bundle")
     export.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     _data_options(export)
@@ -48,11 +76,6 @@ def _parser() -> argparse.ArgumentParser:
         help="a record of 'evaluate --json' to include",
     )
     export.add_argument("--crops", default="fer2013", help="data set whose measured crop rule applies")
-    data = _verb(verbs, "data", _data, "describe a data set, and look for faces that repeat across splits")
-    _data_options(data)
-    data.add_argument("--side", type=int, default=48, help="pixels to bring pictures to (default: 48)")
-    _verb(verbs, "recipes", _recipes, "list the built-in recipes")
-    return parser
 
 
 def _verb(
@@ -72,6 +95,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from train import loop, readers, recipe
+    from train.checkpoint import load_run
 
     chosen = recipe.load(arguments.recipe)
     found = readers.read(arguments.data, chosen.model.input_size, arguments.layout)
@@ -82,6 +106,8 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.out,
         threads=arguments.threads,
         init=arguments.init,
+        teachers=[load_run(path) for path in arguments.teacher],
+        device=arguments.device,
     )
     result = {
         "schema": 1,
@@ -104,13 +130,41 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from train import evaluate, loop, readers
-    from train.checkpoint import load_run
+    from train.subject import open_subject
 
     loop.use_threads(arguments.threads)
-    trained = load_run(arguments.model)
-    found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
-    record = evaluate.evaluate(trained, found.split(arguments.split), found.split("public"))
+    subject = open_subject(arguments.model, arguments.engine, arguments.threads, arguments.flip)
+    # Pictures come at the size of the network, as the runtime's crops do.
+    found = readers.read(arguments.data, subject.describe()["input_size"], arguments.layout, search=False)
+    record = evaluate.evaluate(
+        subject, found.split(arguments.split), found.split("public"), corruptions=arguments.corruptions
+    )
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=2) + "\n")
     _print(arguments, record, evaluate.as_text(record))
+    return OK
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from train import evaluate, report
+
+    records = [evaluate.read_record(path) for path in arguments.records]
+    write_text(arguments.out, report.page(records))
+    _print(
+        arguments, {"schema": 1, "report": str(arguments.out), "records": len(records)}, str(arguments.out)
+    )
+    return OK
+
+
+def _card(arguments: argparse.Namespace) -> int:
+    from edge.bundle import load
+    from train import card, evaluate
+
+    records = [evaluate.read_record(path) for path in arguments.records]
+    text = card.write(load(arguments.bundle), records, card.read_data_report(arguments.data_report))
+    out = arguments.bundle / card.FILE
+    write_text(out, text)
+    _print(arguments, {"schema": 1, "card": str(out)}, str(out))
     return OK
 
 
@@ -153,6 +207,16 @@ def _recipes(arguments: argparse.Namespace) -> int:
     lines = [f"{name:28} {each.model.backbone}, {each.model.input_size} px" for name, each in found.items()]
     _print(arguments, {"schema": 1, "recipes": listing}, "\n".join(lines))
     return OK
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside, then rename. Raises ToolchainError."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ToolchainError(f"cannot write '{path}': {error.strerror or error}") from error
 
 
 def _print(arguments: argparse.Namespace, result: dict[str, Any], text: str) -> None:

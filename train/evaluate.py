@@ -1,4 +1,4 @@
-"""One network on one face set: how often right, on what wrong, how far to be believed."""
+"""One classifier on one face set: how often right, on what wrong, how far to be believed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ import numpy as np
 import torch
 
 from edge.errors import DataInvalid
+from edge.progress import Progress
 from train import metrics
 from train.checkpoint import Trained
+from train.corrupt import KINDS, STRENGTHS, corrupt
+from train.crop_rule import crop_rule_of
 from train.data import LABELS, FaceSet
 from train.metrics import Floats, Indices
-from train.predict import predict
+from train.subject import Subject
 
 SCHEMA = 1
 KIND = "ferlite-evaluation"
@@ -45,7 +48,7 @@ class Score:
 class Calibration:
     """How sure the network was and how sure it should have been, before and after the temperature.
 
-    ``fitted_on`` names the face set that the temperature was fitted on.
+    ``fitted_on`` names the face set that the temperature was fitted on, or the bundle it came with.
     """
 
     temperature: float
@@ -94,44 +97,51 @@ def calibrate(logits: Floats, labels: Indices, temperature: float, fitted_on: st
     )
 
 
-def evaluate(trained: Trained, test: FaceSet, calibrate_on: FaceSet) -> dict[str, Any]:
-    """The evaluation record of a trained network on ``test``, its temperature fitted on ``calibrate_on``.
+def evaluate(
+    subject: Subject, test: FaceSet, calibrate_on: FaceSet, *, corruptions: bool = False
+) -> dict[str, Any]:
+    """The evaluation record of ``subject`` on ``test``.
 
-    A JSON-ready dictionary with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``,
-    ``ferplus`` (the same answers against the FER+ majority labels, None where there are none) and
-    ``calibration``. Raises DataInvalid.
+    A subject without a temperature of its own has one fitted on ``calibrate_on``. A JSON-ready dictionary
+    with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``, ``ferplus`` (the same answers
+    against the FER+ majority labels, None where there are none), ``calibration`` and ``corruptions`` (None
+    unless asked for: they take thirty times as long as all the rest). Raises DataInvalid.
     """
-    held_out = predict(trained.model, calibrate_on.faces, trained.recipe)
-    temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
-    logits = held_out if test is calibrate_on else predict(trained.model, test.faces, trained.recipe)
+    logits = subject.logits(test.faces)
+    temperature, fitted_on = subject.temperature, "the bundle"
+    if temperature is None:
+        held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
+        temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
+        fitted_on = calibrate_on.name
     predicted: Indices = logits.argmax(1)
     agreed = test.majority >= 0
+    ferplus = score(predicted[agreed], test.majority[agreed]) if agreed.any() else None
     return {
         "schema": SCHEMA,
         "kind": KIND,
-        "model": describe(trained),
-        "data": {"name": test.name, "faces": len(test)},
+        "model": subject.describe(),
+        "data": {"name": test.name, "faces": len(test), "sha256": test.sha256},
         "environment": environment(),
         "score": dataclasses.asdict(score(predicted, test.labels)),
-        "ferplus": dataclasses.asdict(score(predicted[agreed], test.majority[agreed]))
-        if agreed.any()
-        else None,
-        "calibration": dataclasses.asdict(calibrate(logits, test.labels, temperature, calibrate_on.name)),
+        "ferplus": dataclasses.asdict(ferplus) if ferplus else None,
+        "calibration": dataclasses.asdict(calibrate(logits, test.labels, temperature, fitted_on)),
+        "corruptions": corruption_table(subject, test) if corruptions else None,
     }
 
 
-def describe(trained: Trained) -> dict[str, Any]:
-    """What was evaluated: recipe, number of weights, digest of the file they came from."""
-    return {
-        "name": trained.recipe.name,
-        "backbone": trained.recipe.model.backbone,
-        "input_size": trained.recipe.model.input_size,
-        "parameters": sum(each.numel() for each in trained.model.parameters()),
-        "recipe_sha256": trained.recipe.sha256,
-        "weights_sha256": trained.sha256,
-        "data_sha256": trained.data,
-        "init_sha256": trained.init,
-    }
+def corruption_table(subject: Subject, test: FaceSet) -> dict[str, list[float]]:
+    """Accuracy on ``test`` corrupted in each way of ``train.corrupt``, at each strength."""
+    rule = crop_rule_of(subject.crops)
+    table: dict[str, list[float]] = {}
+    with Progress("corruptions", len(KINDS) * STRENGTHS, "sets") as progress:
+        for kind in KINDS:
+            table[kind] = []
+            for strength in range(STRENGTHS):
+                faces = corrupt(test.faces, kind, strength, rule)
+                predicted: Indices = subject.logits(faces).argmax(1)
+                table[kind].append(metrics.accuracy(predicted, test.labels))
+                progress.advance()
+    return table
 
 
 def environment() -> dict[str, str]:
@@ -154,24 +164,25 @@ def as_text(record: dict[str, Any]) -> str:
         f"{record['model']['name']} on {record['data']['name']}: {total['accuracy']:.2%} of {total['count']} "
         f"(95 % interval {low:.2%} to {high:.2%}), macro-F1 {total['macro_f1']:.3f}"
     ]
-    if record["ferplus"]:
-        lines.append(
-            f"FER+ majority labels: {record['ferplus']['accuracy']:.2%} of {record['ferplus']['count']}"
-        )
+    if plus := record["ferplus"]:
+        lines.append(f"FER+ majority labels: {plus['accuracy']:.2%} of {plus['count']}")
     lines += [
         f"calibration error {cal['ece_before']:.2%}, {cal['ece_after']:.2%} at temperature "
-        f"{cal['temperature']:.3f} (fitted on {cal['fitted_on']})",
+        f"{cal['temperature']:.3f} (of {cal['fitted_on']})",
         f"{'':12}{'faces':>7}{'precision':>11}{'recall':>9}{'F1':>7}",
     ]
     for label, row in total["per_class"].items():
         lines.append(
             f"{label:12}{row['count']:7d}{row['precision']:11.1%}{row['recall']:9.1%}{row['f1']:7.3f}"
         )
+    if table := record["corruptions"]:
+        lines.append(f"{'corruption':12}" + "".join(f"{word:>9}" for word in ("light", "medium", "strong")))
+        lines += [f"{kind:12}" + "".join(f"{each:9.1%}" for each in row) for kind, row in table.items()]
     return "\n".join(lines)
 
 
-def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
-    """What bundle.json says of a written evaluation record of the very same weights. Raises DataInvalid."""
+def read_record(path: Path) -> dict[str, Any]:
+    """An evaluation record that ``evaluate --json`` wrote. Raises DataInvalid."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -180,13 +191,19 @@ def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
         raise DataInvalid(f"'{path}' is not JSON: {error}") from error
     if not isinstance(record, dict) or record.get("kind") != KIND or record.get("schema") != SCHEMA:
         raise DataInvalid(f"'{path}' is not an evaluation record of schema {SCHEMA}")
-    if record["model"]["weights_sha256"] != trained.sha256:
+    return record
+
+
+def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
+    """What bundle.json says of a written evaluation record of the very same weights. Raises DataInvalid."""
+    record = read_record(path)
+    if record["model"].get("weights_sha256") != trained.sha256:
         raise DataInvalid(f"'{path}' is a record of other weights than '{trained.path}'")
     ferplus = record["ferplus"]
     return {
         "data": record["data"]["name"],
         "faces": record["score"]["count"],
-        "engine": f"torch {record['environment']['torch']}",
+        "engine": record["model"]["engine"],
         "precision": "float32",
         "accuracy": round(record["score"]["accuracy"], 4),
         "macro_f1": round(record["score"]["macro_f1"], 4),

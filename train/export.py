@@ -25,8 +25,8 @@ from edge.errors import BuildFailed
 from train.checkpoint import Trained
 from train.crop_rule import measured_rules
 from train.data import LABELS
-from train.evaluate import describe
 from train.predict import input_spec
+from train.subject import describe_run
 
 MODEL = "model.onnx"
 INPUT, OUTPUT = "face", "logits"
@@ -112,7 +112,7 @@ def export(
         "doubt": rules["doubt"],
         "files": {"onnx": files},
         "accuracy": list(accuracy),
-        "made_by": {"train": describe(trained), "recipe": trained.recipe.text},
+        "made_by": {"train": describe_run(trained), "recipe": trained.recipe.text},
     }
     _refuse_stranger(out)
     part = out.with_name(out.name + ".part")

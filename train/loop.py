@@ -7,34 +7,35 @@ generator state: weights, optimiser, averaged weights and the step number are al
 from __future__ import annotations
 
 import copy
-import csv
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from edge.progress import Progress
-from train.augment import augment, mixup
-from train.checkpoint import BEST, CHECKPOINT, HISTORY, build_model, load_state, read, write
+from train.batches import Batches
+from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, build_model, load_state, read, write
+from train.curves import add_to_tensorboard, write_history
 from train.data import FaceSet
 from train.metrics import accuracy, macro_f1
-from train.optimise import learning_rate, make_optimizer
+from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import start_from
 from train.recipe import Recipe
+from train.teacher import Teacher, distillation_loss
+from train.teacher import check as check_teachers
 
 # Besides the weights: everything that must not start anew when a run goes on.
 STATE = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
-COLUMNS = ("epoch", "lr", "train_loss", "public_accuracy", "public_macro_f1", "seconds")
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,29 @@ def fit(
     *,
     threads: int = 0,
     init: Path | None = None,
+    teachers: Sequence[Trained] = (),
+    device: str = "auto",
 ) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
 
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
-    history.csv. ``init`` is a file of public weights to start from. A checkpoint that is there is
-    continued; SIGINT and SIGTERM write one and return. On the same machine and number of ``threads``
-    (0: all) a continued run ends in the very same weights.
-    Raises DataInvalid, RecipeInvalid and ToolchainError (the loss diverged).
+    history.csv. ``init`` is a file of public weights to start from, ``teachers`` are networks to distil.
+    A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. On the same machine,
+    ``device`` ("cpu", "cuda", "auto": cuda where there is one) and number of ``threads`` (0: all) a
+    continued run ends in the very same weights.
+    Raises DataInvalid, RecipeInvalid, UsageError and ToolchainError (the loss diverged).
     """
-    if len(train) < recipe.train.batch_size:
-        raise DataInvalid(
-            f"{train.name} has {len(train)} faces, fewer than a batch of {recipe.train.batch_size}"
-        )
+    check_teachers(recipe, teachers)
     use_threads(threads)
+    run = Run(recipe, train, out, find_device(device), teachers)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
-    run = Run(recipe, train, out)
     if not run.resume() and init:
         run.start(init)
     run.train_until_stopped(public)
-    return Outcome(run.step, run.total, run.best if run.history else None)
+    return Outcome(run.step, run.batches.total, run.best if run.history else None)
 
 
 def use_threads(count: int) -> None:
@@ -91,22 +92,34 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count or len(os.sched_getaffinity(0)))
 
 
+def find_device(name: str) -> torch.device:
+    """The torch device called ``name``; "auto": cuda where there is one. Raises UsageError."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UsageError("--device cuda: torch sees no CUDA device here")
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {name}: choose auto, cpu or cuda")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
 class Run:
     """One run's moving parts: everything that changes from step to step."""
 
-    def __init__(self, recipe: Recipe, train: FaceSet, out: Path) -> None:
-        self.recipe, self.train, self.out = recipe, train, out
-        self.model = build_model(recipe).to(memory_format=torch.channels_last)
+    def __init__(
+        self, recipe: Recipe, train: FaceSet, out: Path, device: torch.device, teachers: Sequence[Trained]
+    ) -> None:
+        self.recipe, self.train, self.out, self.device = recipe, train, out, device
+        self.batches = Batches(recipe, train)
+        self.teacher = Teacher(teachers, device) if teachers else None
+        # cuDNN's fastest kernels add in an order that changes from run to run.
+        torch.backends.cudnn.deterministic = True
+        self.model = build_model(recipe).to(device=device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model)
         self.optimizer = make_optimizer(self.model, recipe.train)
-        self.per_epoch = len(train) // recipe.train.batch_size
-        self.total = self.per_epoch * recipe.train.epochs
         self.step, self.best, self.init = 0, 0.0, ""
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
         self.data_sha256 = train.sha256
-        self.faces = torch.from_numpy(train.faces)
-        self.targets = torch.from_numpy(train.targets(recipe.data.votes_weight, recipe.train.label_smoothing))
 
     def start(self, path: Path) -> None:
         """Begin with the weights of ``path``. Raises DataInvalid."""
@@ -133,6 +146,8 @@ class Run:
             raise DataInvalid(
                 f"'{path}' was trained on other faces than {self.train.name}: give another --out"
             )
+        if saved.get("teachers", []) != (self.teacher.sha256 if self.teacher else []):
+            raise DataInvalid(f"'{path}' was taught by another teacher: give another --out")
         load_state(self.model, saved["model"], path)
         load_state(self.average, saved["average"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -147,6 +162,7 @@ class Run:
             "recipe": self.recipe.text,
             "data": self.data_sha256,
             "init": self.init,
+            "teachers": self.teacher.sha256 if self.teacher else [],
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -157,14 +173,14 @@ class Run:
         """Take steps until none is left or a signal asks for a stop, saving every epoch and 5 minutes."""
         stop = _StopSignal()
         saved_at = time.monotonic()
-        with stop, Progress("training", self.total, "step", start=self.step) as progress:
-            while self.step < self.total:
+        with stop, Progress("training", self.batches.total, "step", start=self.step) as progress:
+            while self.step < self.batches.total:
                 began = time.monotonic()
                 loss = self.one_step()
                 self.step += 1
                 self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
                 self.seconds += time.monotonic() - began
-                epoch_ended = self.step % self.per_epoch == 0
+                epoch_ended = self.step % self.batches.per_epoch == 0
                 if epoch_ended:
                     self.end_epoch(public)
                 best = f"best {self.best:.2%}" if self.best else ""
@@ -178,19 +194,21 @@ class Run:
     def one_step(self) -> float:
         """Learn from the batch that belongs to this step; returns its loss. Raises ToolchainError."""
         how = self.recipe.train
-        epoch, index = divmod(self.step, self.per_epoch)
-        order = np.random.default_rng([how.seed, epoch]).permutation(len(self.faces))
-        chosen = torch.from_numpy(order[index * how.batch_size : (index + 1) * how.batch_size])
-        torch.manual_seed(how.seed * 1_000_003 + self.step)
-        x = augment(self.faces[chosen], self.recipe.model.input_size, self.recipe.augment)
-        x, y = mixup(x, self.targets[chosen], self.recipe.augment.mixup)
-        x = (x - self.recipe.data.mean) / self.recipe.data.std
+        grey, y = self.batches.at(self.step)
+        grey, y = grey.to(self.device), y.to(self.device)
+        x = (grey - self.recipe.data.mean) / self.recipe.data.std
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(how, self.step, self.per_epoch, self.total)
+            group["lr"] = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
+            if how.optimizer == "sgd":
+                group["momentum"] = momentum(how, self.step, self.batches.total)
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=how.autocast == "bfloat16"):
-            logits = self.model(x.to(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=how.autocast == "bfloat16"):
+            logits = self.model(x.to(memory_format=torch.channels_last)).float()
+        loss = F.cross_entropy(logits, y)
+        if self.teacher:
+            taught = self.teacher.answer(grey, how.distill_temperature)
+            distilled = distillation_loss(logits, taught, how.distill_temperature)
+            loss = (1 - how.distill_weight) * loss + how.distill_weight * distilled
         if not torch.isfinite(loss):
             raise ToolchainError(
                 f"the loss is not a finite number at step {self.step}: lower train.lr in the recipe"
@@ -219,7 +237,7 @@ class Run:
         predicted = predict(self.average, public.faces, self.recipe).argmax(1)
         score = accuracy(predicted, public.labels)
         row = {
-            "epoch": str(self.step // self.per_epoch),
+            "epoch": str(self.step // self.batches.per_epoch),
             "lr": f"{self.optimizer.param_groups[0]['lr']:.6f}",
             "train_loss": f"{self.loss_sum / self.loss_count:.4f}",
             "public_accuracy": f"{score:.4f}",
@@ -232,10 +250,8 @@ class Run:
             self.best = score
             kept = {"recipe": self.recipe.text, "data": self.data_sha256, "init": self.init}
             write(kept | {"model": self.average.state_dict()}, self.out / BEST)
-        with (self.out / HISTORY).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_history(self.history, self.out / HISTORY)
+        add_to_tensorboard(row, self.out)
 
 
 class _StopSignal:

@@ -9,13 +9,37 @@ from torch import nn
 
 from train.recipe import TrainRecipe
 
+RISE = 0.3  # share of a one-cycle run in which the rate rises
+START, END = 25, 1e4  # what the highest rate is divided by at a one-cycle run's start and end
+SWING = 0.1  # how far one-cycle lowers the momentum while the rate is high
+
 
 def learning_rate(how: TrainRecipe, step: int, per_epoch: int, total: int) -> float:
-    """Linear warm-up over ``warmup_epochs``, then a half cosine from ``lr`` to 0 at step ``total``."""
+    """The rate at ``step`` of ``total``.
+
+    cosine: a linear warm-up over ``warmup_epochs``, then a half cosine from ``lr`` to 0. one-cycle (Smith
+    and Topin, 2018): half cosines from ``lr`` / 25 up to ``lr`` at 30 % of the run, down to ``lr`` / 10000.
+    """
+    if how.schedule == "one-cycle":
+        return _between(how.lr / START, how.lr / END, how.lr, step / total)
     warmup = how.warmup_epochs * per_epoch
     if step < warmup:
-        return how.lr * (step + 1) / warmup
+        return how.lr * min(1.0, (step + 1) / warmup)
     return how.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def momentum(how: TrainRecipe, step: int, total: int) -> float:
+    """SGD's momentum at ``step``: one-cycle lowers it by 0.1 where the rate is highest."""
+    if how.schedule == "cosine":
+        return how.momentum
+    return _between(how.momentum, how.momentum, max(0.0, how.momentum - SWING), step / total)
+
+
+def _between(start: float, end: float, peak: float, done: float) -> float:
+    """Half a cosine from ``start`` to ``peak`` at 30 % of the way, and another to ``end``."""
+    if done < RISE:
+        return start + (peak - start) * 0.5 * (1 - math.cos(math.pi * done / RISE))
+    return end + (peak - end) * 0.5 * (1 + math.cos(math.pi * (done - RISE) / (1 - RISE)))
 
 
 def make_optimizer(model: nn.Module, how: TrainRecipe) -> torch.optim.Optimizer:

@@ -68,7 +68,8 @@ class AugmentRecipe:
     """Ranges of the random changes made to a training face; 0 switches a change off.
 
     ``rotate`` in degrees, ``scale``, ``shift`` and ``shear`` as fractions of the picture, ``light`` as a
-    factor's deviation from 1, ``noise`` in grey levels, ``blur`` and ``erase`` as probabilities.
+    factor's deviation from 1, ``noise`` in grey levels, ``blur`` and ``erase`` as probabilities, ``mixup``
+    and ``cutmix`` as the alpha of their Beta distributions (of both, each batch gets one).
     """
 
     flip: bool = True
@@ -81,11 +82,18 @@ class AugmentRecipe:
     blur: float = field(default=0.0, metadata=_PROBABILITY)
     erase: float = field(default=0.0, metadata=_PROBABILITY)
     mixup: float = field(default=0.0, metadata=_ANY_SIZE)
+    cutmix: float = field(default=0.0, metadata=_ANY_SIZE)
 
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """The optimisation: SGD with Nesterov momentum or AdamW, linear warm-up, then a cosine to zero."""
+    """The optimisation: SGD with Nesterov momentum or AdamW.
+
+    ``schedule`` cosine: linear over ``warmup_epochs``, then a half cosine to zero; one-cycle: see
+    ``train.optimise``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often. ``sizes``
+    are those of the pictures in equal parts of the run, ending with the model's. ``distill_weight`` is the
+    teacher's share of the loss, at ``distill_temperature``.
+    """
 
     epochs: int = field(metadata=_within(1, 100_000))
     # Batch normalisation has no variance to divide by in a batch of one.
@@ -94,8 +102,13 @@ class TrainRecipe:
     lr: float = field(default=0.1, metadata=_within(1e-8, 100.0))
     momentum: float = field(default=0.9, metadata=_within(0.0, 0.9999))
     weight_decay: float = field(default=5e-4, metadata=_PROBABILITY)
+    schedule: Literal["cosine", "one-cycle"] = "cosine"
     warmup_epochs: float = field(default=1.0, metadata=_ANY_SIZE)
     label_smoothing: float = field(default=0.0, metadata=_PROBABILITY)
+    class_balance: float = field(default=0.0, metadata=_PROBABILITY)
+    sizes: tuple[int, ...] = field(default=(), metadata=_within(16, 512))
+    distill_weight: float = field(default=0.0, metadata=_PROBABILITY)
+    distill_temperature: float = field(default=2.0, metadata=_within(0.1, 50.0))
     ema: float = field(default=0.999, metadata=_PROBABILITY)
     autocast: Literal["none", "bfloat16"] = "none"
     seed: int = field(default=1, metadata=_within(0, 1_000_000))

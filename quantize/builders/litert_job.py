@@ -38,7 +38,7 @@ def convert(program: Path) -> bytes:
 def quantize(plain: Path, order: dict[str, Any]) -> bytes:
     """Weights in 8 bits per channel, activations in ``activation_bits``."""
     import numpy as np
-    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
     work = quantizer.Quantizer(plain.read_bytes())
     work.add_static_config(
@@ -47,11 +47,15 @@ def quantize(plain: Path, order: dict[str, Any]) -> bytes:
         activation_num_bits=order["activation_bits"],
         weight_num_bits=8,
     )
-    for pattern in order["keep_float"]:
+    names = qtyping.TFLOperationName
+    # Float32 stays at both ends: the runtime feeds and reads that.
+    left_out = [(".*", names.INPUT), (".*", names.OUTPUT)]
+    left_out += [(pattern, names.ALL_SUPPORTED) for pattern in order["keep_float"]]
+    for pattern, operation in left_out:
         work.update_quantization_recipe(
             regex=pattern,
-            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-            algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE,
+            operation_name=operation,
+            algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
         )
     name = next(iter(_inputs(plain)))
     faces = np.load(order["inputs"])

@@ -7,9 +7,13 @@ import pytest
 import torch
 from hypothesis import settings
 
+from edge.bundle import Bundle
 from tests.train import make
-from train import recipe
+from train import loop, recipe
+from train.checkpoint import Trained, load_run
 from train.recipe import Recipe
+
+RECORD = {"data": "made-2", "faces": 21, "accuracy": 0.5}
 
 # A busy machine is no failure.
 settings.register_profile("train", deadline=None)
@@ -32,3 +36,22 @@ def tiny() -> Recipe:
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
     return make.write_pack(tmp_path / "faces.npz")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A tiny network after one epoch."""
+    out = tmp_path_factory.mktemp("run")
+    text = make.RECIPE.replace("epochs = 3", "epochs = 1")
+    loop.fit(recipe.parse(text, "tiny"), make.face_set(40, 1), make.face_set(21, 2), out, threads=1)
+    return load_run(out)
+
+
+@pytest.fixture(scope="session")
+def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same network, exported with temperature 1.7."""
+    pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
+    pytest.importorskip("onnxruntime", reason="an export is checked with onnxruntime")
+    from train.export import export
+
+    return export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013")

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.train import make
-from train.augment import augment, mixup
+from train.augment import augment, cutmix, mixup
 from train.recipe import AugmentRecipe
 
 NOTHING = AugmentRecipe(flip=False)
 STRONG = AugmentRecipe(
     rotate=30, scale=0.3, shift=0.2, shear=0.2, light=0.6, noise=30, blur=0.5, erase=0.5, mixup=0.4
 )
-CHANGES = [field.name for field in fields(AugmentRecipe) if field.name != "mixup"]
+CHANGES = [field.name for field in fields(AugmentRecipe) if field.name not in ("mixup", "cutmix")]
 
 
 def some_faces(count: int = 8, side: int = 48) -> torch.Tensor:
@@ -140,3 +140,15 @@ def test_mixup_blends_faces_and_targets_by_the_same_share() -> None:
     torch.testing.assert_close(blended[:, 0, 0, 0], targets @ x[:, 0, 0, 0])
     assert (targets.diagonal() >= 0.5).all()
     assert (targets.diagonal() < 0.999).any()
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 4.0))
+def test_cutmix_mixes_targets_by_the_share_of_pixels(seed: int, alpha: float) -> None:
+    x = torch.arange(16.0).view(16, 1, 1, 1).expand(16, 1, 20, 20)
+    y = torch.eye(16)
+    torch.manual_seed(seed)
+    mixed_x, mixed_y = cutmix(x, y, alpha)
+    for face, target in zip(mixed_x, mixed_y, strict=True):
+        shares = torch.bincount(face.long().view(-1), minlength=16) / 400
+        torch.testing.assert_close(shares, target, atol=1e-6, rtol=0)
+    assert torch.equal(x[:, 0, 0, 0], torch.arange(16.0))

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edge.bundle import Bundle
 from tests.train import make
 from train import cli
+from train.checkpoint import Trained
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
@@ -63,6 +66,35 @@ def test_a_run_and_its_evaluation(
     assert "surprise" in printed
 
 
+def test_records_make_a_report_and_a_card(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, pack: Path, bundle: Bundle, trained: Trained
+) -> None:
+    common = ["--data", pack, "--threads", 1]
+    record, page, data = tmp_path / "e.json", tmp_path / "x.html", tmp_path / "d.json"
+    code, printed, told = run(capsys, "evaluate", bundle.path, *common, "--record", record)
+    assert (code, told) == (0, "")
+    assert printed.startswith("tiny on fer2013-public: ")
+    assert json.loads(record.read_text())["model"]["engine"].startswith("onnx")
+    assert run(capsys, "report", record, "--out", page) == (0, f"{page}\n", "")
+    assert "<svg" in page.read_text()
+    data.write_text(run(capsys, "data", "--data", pack, "--json")[1])
+    assert json.loads(data.read_text())["splits"]["train"]["faces"] == 40
+    folder = shutil.copytree(bundle.path, tmp_path / "copy")
+    code, printed, told = run(capsys, "card", folder, record, "--data-report", data, "--json")
+    assert (code, told) == (0, "")
+    assert Path(json.loads(printed)["card"]).read_text().startswith("# Model card: tiny")
+    code, printed, told = run(capsys, "evaluate", trained.path, *common, "--flip", "--corruptions")
+    assert (code, told) == (0, "")
+    assert "sunglasses" in printed
+
+
+def test_a_data_set_is_described(capsys: pytest.CaptureFixture[str], pack: Path) -> None:
+    code, printed, told = run(capsys, "data", "--data", pack)
+    assert (code, told) == (0, "")
+    assert "terms: No authoritative licence" in printed
+    assert "training faces that repeat in private: 0" in printed
+
+
 def test_the_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = run(capsys, "recipes", "--json")
     assert code == 0
@@ -86,6 +118,15 @@ def test_the_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", ".", "--data", "faces.npz"], 1, "has no best.pt"),
         (["evaluate", "faces.npz", "--data", "faces.npz"], 1, "is not a ferlite checkpoint"),
         (["evaluate", "x", "--data", "y", "--split", "train"], 2, "invalid choice"),
+        (["evaluate", "x", "--data", "y", "--engine", "onnx"], 2, "--engine onnx is for bundles"),
+        (["run", "tiny.toml", "--data", "faces.npz", "--out", "o", "--device", "tpu"], 2, "--device tpu"),
+        (["run", "tiny.toml", "--data", "faces.npz", "--out", "o", "--layout", "x"], 2, "unknown layout 'x'"),
+        (["run", "tiny.toml", "--data", "faces.npz", "--out", "o", "--init", "n.pth"], 1, "n.pth' cannot be"),
+        (["run", "tiny.toml", "--data", "faces.npz", "--out", "o", "--teacher", "n"], 1, "n' cannot be read"),
+        (["data", "--data", "faces.npz", "--side", "4"], 2, "--side 4: give 16 to 512"),
+        (["data", "--data", "."], 1, "looks like none of"),
+        (["report", "none.json", "--out", "x.html"], 1, "none.json' cannot be read"),
+        (["report", "tiny.toml", "--out", "x.html"], 1, "is not JSON"),
         (["run"], 2, "required"),
         ([], 2, "VERB"),
         (["fly"], 2, "invalid choice"),

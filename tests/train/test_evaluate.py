@@ -12,8 +12,9 @@ from tests.train import make
 from train import evaluate, loop, metrics
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
-from train.predict import predict
+from train.predict import at_size, predict
 from train.recipe import Recipe
+from train.subject import RunSubject
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,10 @@ def test_predict_gives_each_face_what_it_gets_alone(trained: Trained) -> None:
 
 def test_a_record_says_what_was_measured(trained: Trained) -> None:
     test, public = make.face_set(30, 6), make.face_set(21, 2)
-    record = evaluate.evaluate(trained, test, public)
+    record = evaluate.evaluate(RunSubject(trained), test, public)
     assert json.loads(json.dumps(record)) == record
     assert (record["schema"], record["kind"]) == (1, "ferlite-evaluation")
-    assert record["data"] == {"name": "made-6", "faces": 30}
+    assert record["data"] == {"name": "made-6", "faces": 30, "sha256": test.sha256}
     assert record["model"]["recipe_sha256"] == trained.recipe.sha256
     assert len(record["model"]["weights_sha256"]) == 64
     logits = predict(trained.model, test.faces, trained.recipe)
@@ -71,10 +72,12 @@ def test_ferplus_is_scored_on_agreed_faces_only(trained: Trained) -> None:
     predicted = predict(trained.model, test.faces, trained.recipe).argmax(1)
     majority = predicted.copy()
     majority[:10] = -1
-    record = evaluate.evaluate(trained, replace(test, majority=majority), make.face_set(21, 2))
+    record = evaluate.evaluate(RunSubject(trained), replace(test, majority=majority), make.face_set(21, 2))
     assert record["ferplus"]["count"] == 20
     assert record["ferplus"]["accuracy"] == 1.0
-    none = evaluate.evaluate(trained, replace(test, majority=np.full(30, -1)), make.face_set(21, 2))
+    none = evaluate.evaluate(
+        RunSubject(trained), replace(test, majority=np.full(30, -1)), make.face_set(21, 2)
+    )
     assert none["ferplus"] is None
 
 
@@ -85,7 +88,9 @@ def test_nothing_to_score_is_told() -> None:
 
 
 def test_the_text_shows_each_class(trained: Trained) -> None:
-    text = evaluate.as_text(evaluate.evaluate(trained, make.face_set(30, 6), make.face_set(21, 2)))
+    text = evaluate.as_text(
+        evaluate.evaluate(RunSubject(trained), make.face_set(30, 6), make.face_set(21, 2))
+    )
     assert all(label in text for label in LABELS)
     assert "tiny on made-6" in text
     assert "fitted on made-2" in text
@@ -98,3 +103,21 @@ def test_the_same_recipe_trains_the_same_network(run_folder: Path, tiny: Recipe,
     np.testing.assert_array_equal(
         predict(first.model, faces, first.recipe), predict(again.model, faces, again.recipe)
     )
+
+
+def test_a_flipped_answer_is_the_mean_with_the_mirrored_face(trained: Trained) -> None:
+    faces = make.face_set(9, 5).faces
+    plain = predict(trained.model, faces, trained.recipe)
+    mirrored = predict(trained.model, np.ascontiguousarray(faces[:, :, ::-1]), trained.recipe)
+    flipped = predict(trained.model, faces, trained.recipe, flip=True)
+    np.testing.assert_allclose(flipped, (plain + mirrored) / 2, atol=1e-3)
+
+
+def test_small_faces_are_enlarged_smoothly_and_large_ones_averaged() -> None:
+    ramp = np.tile(np.arange(0, 192, 4, dtype=np.uint8), (1, 48, 1))
+    large = at_size(ramp, 64)[0].astype(int)
+    assert large.shape == (64, 64)
+    assert np.abs(np.diff(large[0])[2:-2] - 3).max() <= 1  # no steps of 0 and 4, as copied pixels would make
+    board = (np.indices((1, 48, 48)).sum(0) % 2 * 255).astype(np.uint8)
+    assert np.abs(at_size(board, 24)[0].astype(int) - 128).max() <= 1
+    assert at_size(ramp, 48)[0] is not None and np.array_equal(at_size(ramp, 48)[0], ramp[0])

@@ -14,28 +14,13 @@ from edge.classify import Classifier
 from edge.engine import EngineOptions
 from edge.errors import BuildFailed, DataInvalid
 from tests.train import make
-from train import evaluate, loop, metrics, recipe
+from tests.train.conftest import RECORD
+from train import evaluate, metrics
 from train import export as exporting
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
 from train.predict import predict
-
-pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
-pytest.importorskip("onnxruntime", reason="an export is checked with onnxruntime")
-RECORD = {"data": "made-2", "faces": 21, "accuracy": 0.5}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    out = tmp_path_factory.mktemp("run")
-    text = make.RECIPE.replace("epochs = 3", "epochs = 1")
-    loop.fit(recipe.parse(text, "tiny"), make.face_set(40, 1), make.face_set(21, 2), out, threads=1)
-    return load_run(out)
-
-
-@pytest.fixture(scope="module")
-def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return exporting.export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013")
+from train.subject import RunSubject
 
 
 def test_the_runtime_reads_from_the_bundle_what_torch_computed(bundle: Bundle, trained: Trained) -> None:
@@ -89,7 +74,9 @@ def test_a_wrong_export_is_caught(bundle: Bundle, trained: Trained) -> None:
 
 
 def record(trained: Trained, path: Path, **changes: Any) -> Path:
-    made: Mapping[str, Any] = evaluate.evaluate(trained, make.face_set(30, 6), make.face_set(21, 2))
+    made: Mapping[str, Any] = evaluate.evaluate(
+        RunSubject(trained), make.face_set(30, 6), make.face_set(21, 2)
+    )
     path.write_text(json.dumps({**made, **changes}))
     return path
 

@@ -78,28 +78,14 @@ class MobileNetV3Small(nn.Module):
         super().__init__()
         strides = check_strides("mobilenet_v3_small", strides, self.STRIDES)
         late = activation or "hardswish"
-        channels = make_divisible(16 * width)
-        features: list[nn.Module] = [conv_bn_act(1, channels, 3, strides[0], activation=late)]
-        blocks = sum(len(stage) for _, stage in self.STAGES)
-        for number, ((base, stage), stride) in enumerate(zip(self.STAGES, strides[1:], strict=True)):
-            outputs = make_divisible(base * width)
-            for index, (expanded, kernel, excite) in enumerate(stage):
-                features.append(
-                    Bottleneck(
-                        channels,
-                        make_divisible(expanded * width),
-                        outputs,
-                        kernel=kernel,
-                        stride=stride if index == 0 else 1,
-                        activation=(activation or "relu") if number < self.RELU_STAGES else late,
-                        excite=excite,
-                        drop_path=drop_path * (len(features) - 1) / blocks,
-                    )
-                )
-                channels = outputs
+        blocks = self._blocks(width, strides[1:], activation, drop_path)
+        channels = make_divisible(self.STAGES[-1][0] * width)
         last, hidden = 6 * channels, make_divisible(1024 * width)
-        features.append(conv_bn_act(channels, last, 1, activation=late))
-        self.features = nn.Sequential(*features)
+        self.features = nn.Sequential(
+            conv_bn_act(1, make_divisible(16 * width), 3, strides[0], activation=late),
+            *blocks,
+            conv_bn_act(channels, last, 1, activation=late),
+        )
         self.classifier = nn.Sequential(
             nn.Linear(last, hidden), activation_named(late), nn.Dropout(dropout), nn.Linear(hidden, classes)
         )
@@ -111,3 +97,26 @@ class MobileNetV3Small(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Float ``[N, 1, S, S]`` to logits ``[N, classes]``."""
         return self.classifier(self.features(x).mean((2, 3)))
+
+    def _blocks(
+        self, width: float, strides: Sequence[int], activation: str, drop_path: float
+    ) -> list[nn.Module]:
+        blocks: list[nn.Module] = []
+        channels, total = make_divisible(16 * width), sum(len(stage) for _, stage in self.STAGES)
+        for number, ((base, stage), stride) in enumerate(zip(self.STAGES, strides, strict=True)):
+            usual = "relu" if number < self.RELU_STAGES else "hardswish"
+            for index, (expanded, kernel, excite) in enumerate(stage):
+                blocks.append(
+                    Bottleneck(
+                        channels,
+                        make_divisible(expanded * width),
+                        make_divisible(base * width),
+                        kernel=kernel,
+                        stride=stride if index == 0 else 1,
+                        activation=activation or usual,
+                        excite=excite,
+                        drop_path=drop_path * len(blocks) / total,
+                    )
+                )
+                channels = make_divisible(base * width)
+        return blocks

@@ -1,0 +1,35 @@
+"""ferlite as ``ferlite run`` runs it on a video: arguments are bundle, detector model, threads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from loop import serve
+
+from edge.detect import DetectorOptions
+from edge.engine import EngineOptions
+from edge.pipeline import open_pipeline
+from edge.settings import VIDEO_SIZE
+from edge.track import Tracker
+
+bundle, model, threads = sys.argv[1:4]
+options = EngineOptions(threads=int(threads))
+pipeline = open_pipeline(
+    bundle,
+    engine_options=options,
+    detector_options=DetectorOptions(size=VIDEO_SIZE, model=Path(model), engine_options=options),
+    tracker=Tracker(),
+)
+
+
+def read(frame, index):
+    """The faces of one frame."""
+    return [
+        (box.x, box.y, box.width, box.height, reading.expression)
+        for reading in pipeline(frame, index / 25)
+        for box in [reading.face.box]
+    ]
+
+
+serve(read)

@@ -1,0 +1,97 @@
+"""From the raw record to the figures beside each other: medians, ratios, faces found, label flips."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+CLIPS = ("one", "many")
+Face = Sequence[Any]
+
+
+def figures(raw: dict[str, Any]) -> dict[str, Any]:
+    """Each peer's figures; ``ratio`` is ferlite's CPU over the peer's for each clip."""
+    found: dict[str, Any] = {}
+    for name, one in raw["peers"].items():
+        clips = {clip: clip_figures(one[clip]) for clip in CLIPS}
+        found[name] = {
+            "clips": clips,
+            "rss_mib": one["rss_mib"],
+            "rss_peak_mib": one["rss_peak_mib"],
+            "cold_start_s": statistics.median(one["start"]["raw_s"]),
+            "install_mb": one["installed_bytes"] / 1e6,
+        }
+    for one in found.values():
+        one["ratio"] = {
+            clip: found["ferlite"]["clips"][clip]["cpu_ms"] / one["clips"][clip]["cpu_ms"] for clip in CLIPS
+        }
+    return found
+
+
+def clip_figures(clip: dict[str, Any]) -> dict[str, Any]:
+    """Medians over frames; ``flips`` per hundred pairs of one face in two frames, None without labels."""
+    pairs, flips = 0, 0
+    for before, after in zip(clip["faces"], clip["faces"][1:], strict=False):
+        for face in after:
+            twin = max(before, key=lambda other: overlap(face, other), default=None)
+            if twin is not None and overlap(face, twin) > 0.3 and face[4] is not None:
+                pairs += 1
+                flips += face[4] != twin[4]
+    return {
+        "cpu_ms": statistics.median(clip["cpu_ms"]),
+        "wall_ms": statistics.median(clip["wall_ms"]),
+        "cpu_ms_spread": spread(clip["cpu_ms"]),
+        "faces": statistics.fmean(len(faces) for faces in clip["faces"]),
+        "flips": 100 * flips / pairs if pairs else None,
+    }
+
+
+def spread(values: Sequence[float]) -> float:
+    """The middle half's width over the median."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return (high - low) / middle
+
+
+def overlap(a: Face, b: Face) -> float:
+    """Intersection over union of two faces' boxes."""
+    wide = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    high = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    common = float(wide * high)
+    return common / (a[2] * a[3] + b[2] * b[3] - common)
+
+
+HEAD = ("", "gives", "CPU-ms one", "CPU-ms many", "ferlite's share", "faces one / many",
+        "flips one / many", "RSS MiB", "start s", "install MB")  # fmt: skip
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The record as a table for README and docs."""
+    rows = [HEAD, ("---",) * len(HEAD)]
+    for name, one in record["figures"].items():
+        clips = [one["clips"][clip] for clip in CLIPS]
+        flips = [("-" if each["flips"] is None else f"{each['flips']:.1f}") for each in clips]
+        rows.append((
+            name,
+            record["peers"][name]["gives"],
+            *(f"{each['cpu_ms']:.1f}" for each in clips),
+            " / ".join("1" if name == "ferlite" else f"{one['ratio'][clip]:.2f}" for clip in CLIPS),
+            " / ".join(f"{each['faces']:.2f}" for each in clips),
+            " / ".join(flips),
+            f"{one['rss_mib']:.0f}",
+            f"{one['cold_start_s']:.2f}",
+            f"{one['install_mb']:.0f}",
+        ))  # fmt: skip
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["", *(f"{name}: {why}." for name, why in record["not_run"].items())]
+    machine = record["machine"]
+    lines.append("")
+    lines.append(
+        f"{record['date']}, {machine['cpu']}, {machine['cores']} cores, "
+        f"{record['settings']['threads']} thread, "
+        f"load {min(record['loads']):.1f} to {max(record['loads']):.1f}, "
+        f"ferlite's bundle {record['settings']['bundle']}: `{record['command']}`"
+    )
+    return "\n".join(lines)

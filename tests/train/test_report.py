@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.errors import DataInvalid, ModelMismatch, UsageError
+from edge.results import Box
+from tests.train import make
+from train import card, corrupt, evaluate, metrics, plots, readers, report, subject
+from train.checkpoint import Trained
+from train.crop_rule import crop_rule_of
+from train.data import LABELS
+from train.subject import BundleSubject, RunSubject
+
+RULE = crop_rule_of("fer2013")
+
+
+def face(count: int = 4, side: int = 48) -> np.ndarray[Any, Any]:
+    return make.faces(np.arange(count) % 7, seed=count, side=side)
+
+
+@pytest.mark.parametrize("kind", corrupt.KINDS)
+@pytest.mark.parametrize("side", [48, 64])
+def test_corruptions_repeat_grow_and_keep_shape(kind: str, side: int) -> None:
+    faces = face(side=side)
+    before = faces.copy()
+    changed = [corrupt.corrupt(faces, kind, strength, RULE) for strength in range(corrupt.STRENGTHS)]
+    again = corrupt.corrupt(faces, kind, 1, RULE)
+    np.testing.assert_array_equal(changed[1], again)
+    np.testing.assert_array_equal(faces, before)
+    assert all(each.shape == faces.shape and each.dtype == np.uint8 for each in changed)
+    harm = [float(np.abs(each.astype(int) - faces).mean()) for each in changed]
+    assert 0 < harm[0] < harm[1] < harm[2]
+
+
+def test_a_mask_hides_the_mouth_and_glasses_hide_the_eyes_and_nothing_else() -> None:
+    faces = face(20)
+    for kind, hidden, seen in [("mask", RULE.landmarks[3:], RULE.landmarks[:2]),
+                               ("sunglasses", RULE.landmarks[:2], RULE.landmarks[3:])]:  # fmt: skip
+        changed = corrupt.corrupt(faces, kind, 2, RULE) != faces
+        for x, y in hidden:
+            assert changed[:, round(y * 48), round(x * 48)].mean() > 0.9
+        for x, y in seen:
+            assert not changed[:, round(y * 48), round(x * 48)].any()
+
+
+def test_a_small_face_has_no_more_detail_than_its_pixels() -> None:
+    board = (np.indices((48, 48)).sum(0) % 2 * 255).astype(np.uint8)[None]
+    assert corrupt.corrupt(board, "small", 0, RULE).std() < 2
+
+
+@pytest.fixture(scope="module")
+def record(trained: Trained) -> dict[str, Any]:
+    return evaluate.evaluate(
+        RunSubject(trained), make.face_set(40, 6), make.face_set(21, 2), corruptions=True
+    )
+
+
+def test_the_corruption_table_has_an_accuracy_for_each(record: dict[str, Any]) -> None:
+    assert list(record["corruptions"]) == list(corrupt.KINDS)
+    assert all(
+        len(row) == 3 and all(0 <= value <= 1 for value in row) for row in record["corruptions"].values()
+    )
+    assert "sunglasses" in evaluate.as_text(record)
+
+
+def test_a_bundle_is_measured_as_its_run_was(
+    bundle: Any,
+    trained: Trained,
+    tmp_path: Path,
+) -> None:
+    test = make.face_set(40, 6)
+    by_bundle = BundleSubject(bundle, "onnx", threads=1)
+    logits = RunSubject(trained).logits(test.faces)
+    expected = logits - logits.mean(1, keepdims=True)
+    seen = by_bundle.logits(test.faces, batch=16)
+    np.testing.assert_allclose(seen - seen.mean(1, keepdims=True), expected, atol=1e-3)
+    measured = evaluate.evaluate(by_bundle, test, make.face_set(21, 2))
+    assert measured["calibration"]["temperature"] == 1.7
+    assert measured["calibration"]["fitted_on"] == "the bundle"
+    chances = metrics.softmax(logits, 1.7)
+    assert measured["calibration"]["ece_after"] == pytest.approx(
+        metrics.expected_calibration_error(chances, test.labels), abs=1e-3
+    )
+    assert measured["model"]["engine"].startswith("onnx")
+    assert list(measured["model"]["files"].values()) == list(bundle.files["onnx"].parts.values())
+
+
+def test_runs_and_bundles_are_told_apart(bundle: Any, trained: Trained) -> None:
+    assert isinstance(subject.open_subject(bundle.path, "onnx", 1, False), BundleSubject)
+    assert isinstance(subject.open_subject(trained.path, "auto", 1, True), RunSubject)
+    with pytest.raises(UsageError, match="--flip is for runs"):
+        subject.open_subject(bundle.path, "auto", 1, True)
+    with pytest.raises(UsageError, match="--engine onnx is for bundles"):
+        subject.open_subject(trained.path, "onnx", 1, False)
+
+
+def test_a_bundle_of_other_labels_is_refused(bundle: Any, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    other = replace(bundle, labels=("smug", *bundle.labels[1:]))
+    with pytest.raises(ModelMismatch, match="has no 'anger'"):
+        BundleSubject(other, "onnx", 1)
+
+
+def svgs(html: str) -> list[ET.Element]:
+    return [ET.fromstring(each) for each in re.findall(r"<svg.*?</svg>", html, re.S)]
+
+
+def test_the_page_stands_alone_and_shows_the_record(record: dict[str, Any]) -> None:
+    html = report.page([record, record | {"corruptions": None}])
+    addresses = set(re.findall(r"""(?:src|href)=|https?://[^"<\s]+""", html))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
+    assert "<script" not in html
+    assert len(svgs(html)) == 4 + 3
+    total = record["score"]
+    assert f"{total['accuracy']:.2%}" in html and f"{total['interval'][0]:.1%}" in html
+    assert all(label in html for label in LABELS)
+    assert record["model"]["weights_sha256"] in html
+
+
+def test_the_page_escapes_what_it_is_given(record: dict[str, Any]) -> None:
+    named = record | {"model": record["model"] | {"name": "<script>alert(1)</script>"}}
+    assert "<script" not in report.page([named])
+
+
+def test_the_confusion_picture_has_each_share_once() -> None:
+    table = np.diag(np.arange(1, 8)) + np.eye(7, k=1, dtype=int)
+    drawing = ET.fromstring(plots.confusion(table.tolist(), LABELS))
+    cells = [each for each in drawing if each.tag.endswith("rect")]
+    shares = [float(each.attrib["fill-opacity"]) for each in cells]
+    expected = table / table.sum(1, keepdims=True)
+    np.testing.assert_allclose(np.array(shares).reshape(7, 7), expected, atol=1e-3)
+    wide, high = float(drawing.attrib["width"]), float(drawing.attrib["height"])
+    for cell in cells:
+        x, y, w, h = (float(cell.attrib[key]) for key in ("x", "y", "width", "height"))
+        assert Box(0, 0, wide, high).iou(Box(x, y, w, h)) == pytest.approx(w * h / (wide * high))
+
+
+def test_reliability_bars_stand_as_high_as_answers_were_right() -> None:
+    bins = [asdict(metrics.ConfidenceBin(10, 0.25, 0.5)), asdict(metrics.ConfidenceBin(0, 0.0, 0.0)),
+            asdict(metrics.ConfidenceBin(30, 0.9, 1.0))]  # fmt: skip
+    drawing = ET.fromstring(plots.reliability(bins, "t"))
+    heights = [float(each.attrib["height"]) for each in drawing if each.tag.endswith("rect") and len(each)]
+    assert heights == [110.0, 220.0]
+
+
+def test_the_card_says_what_was_measured_and_what_it_is_not_for(
+    bundle: Any,
+    tmp_path: Path,
+) -> None:
+    make.write_pack(tmp_path / "p.npz")
+    data = readers.describe(readers.read(tmp_path / "p.npz", search=True))
+    (tmp_path / "d.json").write_text(json.dumps(data))
+    measured = evaluate.evaluate(BundleSubject(bundle, "onnx", 1), make.face_set(40, 6), make.face_set(21, 2))
+    text = card.write(bundle, [measured], card.read_data_report(tmp_path / "d.json"))
+    assert text.startswith("# Model card: tiny\n")
+    assert f"| {measured['score']['accuracy']:.2%} |" in text
+    assert "No authoritative licence" in text
+    assert "40 training faces" in text or f"{data['splits']['train']['faces']} training faces" in text
+    assert "must not be used for" in text
+    for label, row in measured["score"]["per_class"].items():
+        assert f"| {label} | {row['count']} | {row['precision']:.1%} |" in text
+    stranger = measured | {"model": measured["model"] | {"files": {"model.onnx": "0" * 64}}}
+    with pytest.raises(DataInvalid, match="was made with other files"):
+        card.write(bundle, [stranger], data)
+    for content, expected in [("{", "is not JSON"), ("[]", "is not a record of 'ferlite-train data")]:
+        (tmp_path / "d.json").write_text(content)
+        with pytest.raises(DataInvalid, match=expected):
+            card.read_data_report(tmp_path / "d.json")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from edge.errors import DataInvalid, UsageError
+from tests.train import make
+from tests.train.test_loop import assert_same, state, stop_after, without_times
+from train import loop, recipe
+from train.checkpoint import CHECKPOINT, Trained, load_run
+from train.predict import predict
+from train.teacher import Teacher, distillation_loss
+
+TRAIN, PUBLIC = make.face_set(40, 1), make.face_set(21, 2)
+DISTIL = make.RECIPE.replace("epochs = 3", "epochs = 2\ndistill_weight = 0.7\ndistill_temperature = 3.0")
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> list[Trained]:
+    made = []
+    for seed, size in ((7, 16), (8, 24)):
+        out = tmp_path_factory.mktemp("teacher")
+        text = make.RECIPE.replace("seed = 7", f"seed = {seed}").replace(
+            "input_size = 16", f"input_size = {size}"
+        )
+        loop.fit(recipe.parse(text.replace("epochs = 3", "epochs = 1"), "t"), TRAIN, PUBLIC, out, threads=1)
+        made.append(load_run(out))
+    return made
+
+
+def test_several_teachers_answer_with_their_mean_each_at_its_size(teachers: list[Trained]) -> None:
+    faces = make.face_set(5, 9, side=24).faces
+    grey = torch.from_numpy(faces).unsqueeze(1).float()
+    cpu = torch.device("cpu")
+    both = Teacher(teachers, cpu).answer(grey, 2.0)
+    alone = [Teacher([each], cpu).answer(grey, 2.0) for each in teachers]
+    torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)
+    torch.testing.assert_close(both.sum(1), torch.ones(5))
+    # The second was trained at 24 pixels, so nothing is resized and the runtime's way gives the same.
+    logits = torch.from_numpy(predict(teachers[1].model, faces, teachers[1].recipe))
+    torch.testing.assert_close(alone[1], (logits / 2).softmax(1), atol=1e-4, rtol=1e-3)
+
+
+def test_the_loss_is_least_where_the_student_agrees() -> None:
+    logits = torch.randn(6, 7)
+    taught = (logits / 3).softmax(1)
+    best = distillation_loss(logits, taught, 3.0)
+    torch.testing.assert_close(best, F.cross_entropy(logits / 3, taught) * 9)
+    for _ in range(5):
+        assert distillation_loss(logits + torch.randn(6, 7), taught, 3.0) > best
+
+
+def test_a_taught_run_resumes_to_the_very_same_weights(
+    teachers: list[Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = recipe.parse(DISTIL, "d")
+
+    def go(name: str, by: list[Trained]) -> loop.Outcome:
+        return loop.fit(chosen, TRAIN, PUBLIC, tmp_path / name, threads=1, teachers=by)
+
+    assert go("whole", teachers).finished
+    with monkeypatch.context() as patch:
+        stop_after(patch, 4)
+        go("parts", teachers)
+    with pytest.raises(DataInvalid, match="taught by another teacher"):
+        go("parts", teachers[:1])
+    go("parts", teachers)
+    assert_same(without_times(state(tmp_path / "parts")), without_times(state(tmp_path / "whole")))
+    other = loop.fit(chosen, TRAIN, PUBLIC, tmp_path / "other", threads=1, teachers=teachers[:1])
+    assert other.finished
+    model = state(tmp_path / "other", CHECKPOINT)["model"]
+    assert not torch.equal(
+        model["classifier.1.weight"], state(tmp_path / "whole")["model"]["classifier.1.weight"]
+    )
+
+
+def test_teacher_and_recipe_must_agree(teachers: list[Trained], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has train\.distill_weight: give a trained run with --teacher"):
+        loop.fit(recipe.parse(DISTIL, "d"), TRAIN, PUBLIC, tmp_path, threads=1)
+    with pytest.raises(UsageError, match=r"has no train\.distill_weight: leave out --teacher"):
+        loop.fit(recipe.parse(make.RECIPE, "t"), TRAIN, PUBLIC, tmp_path, threads=1, teachers=teachers)
