@@ -13,7 +13,7 @@ OLD    := $(VENV)-tflite-runtime
 # A third with the built wheel, one engine and nothing else: what a board has.
 BOARD  := $(VENV)-board
 
-.PHONY: setup setup-train demo test test-tflite-runtime test-wheel check bench clean
+.PHONY: setup setup-train demo test test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
 
 setup: $(VENV)/.runtime
 
@@ -65,6 +65,14 @@ check: setup-train
 
 bench: setup
 	$(BIN)/python benchmarks/runtime_cost.py
+
+# Needs valgrind. A stage that leaves its budget fails.
+bench-instructions: setup
+	$(BIN)/python benchmarks/instructions.py
+
+# Takes minutes to install the peers, once. PEERS holds the arguments: see docs/how-we-measure.md.
+bench-peers: setup
+	$(BIN)/python -m benchmarks.peers $(PEERS)
 
 clean:
 	rm -rf $(VENV) $(OLD) $(BOARD) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

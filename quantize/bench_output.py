@@ -161,7 +161,9 @@ def _scenario(name: str, one: dict[str, Any]) -> str:
 
 def _stages(one: dict[str, Any], detector: str) -> list[str]:
     names = list(one["stages"])
-    overhead = "" if one["overhead"] is None else f"; {one['overhead']:.0%} around the engines' own time"
+    overhead = "runs in no engine"
+    if one["overhead"] is not None:
+        overhead = f"{one['overhead']:.0%} around the engines' own time"
     parts = one["stages"]
     middle = "".join(f"{part['median_ms']:9.2f}" for part in parts.values())
     slow = "".join(f"{part['p95_ms']:9.2f}" for part in parts.values())
@@ -171,7 +173,7 @@ def _stages(one: dict[str, Any], detector: str) -> list[str]:
         f"  p95     {slow}",
         *_wrapped(
             f"  frames  {one['frames']} of {one['frame_px'][0]} x {one['frame_px'][1]}, "
-            f"{one['faces_per_frame']:.2f} faces each, detector {detector}{overhead}"
+            f"{one['faces_per_frame']:.2f} faces each, detector {detector}; {overhead}"
         ),
     ]
 

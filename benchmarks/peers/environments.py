@@ -26,9 +26,14 @@ class Peer:
 PEERS = (
     Peer("ferlite", (f"{ROOT}[onnx]",), "run_ferlite.py", "7 expressions"),
     Peer("intel", ("openvino", "opencv-python-headless<5"), "run_intel.py", "5 expressions"),
-    # Its code asks for pkg_resources, which newer setuptools no longer bring; its requirement for torch is
-    # only of its other detector, and pinned here so that pip does not search for one.
-    Peer("fer", ("fer==25.10.3", "torch==2.13.0", "setuptools<81"), "run_fer.py", "7 expressions"),
+    # Its code asks for pkg_resources and for Haar cascades, which newer setuptools and OpenCV 5 no longer
+    # bring; torch is only of its other detector, and pinned so that pip does not search for one.
+    Peer(
+        "fer",
+        ("fer==25.10.3", "torch==2.13.0", "setuptools<81", "opencv-contrib-python>=4.11,<5"),
+        "run_fer.py",
+        "7 expressions",
+    ),
     Peer("yunet", ("opencv-python-headless<5",), "run_yunet.py", "faces only"),
     Peer("mediapipe", ("mediapipe==0.10.21",), "run_mediapipe.py", "faces only"),
 )

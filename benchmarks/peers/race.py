@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,15 @@ class Runner:
         try:
             process.stdin.write(json.dumps({"clip": str(clip), "first": first, "count": count}) + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
+            # What a library printed while it was imported comes first.
+            line = next((said for said in process.stdout if said.startswith("{")), "")
         except BrokenPipeError:
             line = ""
         if not line:
             process.kill()
             self._chatter.seek(0)
             said = self._chatter.read().decode(errors="replace").strip()
+            self.close()
             raise SystemExit(f"peers: {self.name} broke down: {said[-600:]}")
         return dict(json.loads(line))
 
@@ -58,7 +61,8 @@ class Runner:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it may have died with a line on its way
+            self._process.stdin.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
