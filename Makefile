@@ -37,7 +37,11 @@ demo: setup
 	@echo "The picture with the overlay: out/demo.png" >&2
 
 test: setup-train test-tflite-runtime test-wheel
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow and not board"
+
+# Real wheels, emulated cores and an installer killed at every system call: minutes each.
+test-slow: setup-train
+	$(BIN)/python -m pytest -m slow
 
 $(OLD)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(OLD)

@@ -23,9 +23,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _flash_parser(verbs: Any) -> None:
-    one = add_verb(
-        verbs, "flash", "make an image, or a card, that installs ferlite at its first start", _flash
-    )
+    one = add_verb(verbs, "flash", "make an image or a card that installs ferlite at its first start", _flash)
     one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
     one.add_argument("--image", type=Path, help="stock system image (.img); it is not changed")
     one.add_argument("--out", type=Path, help="image to make (or folder, for boards flashed by a hook)")
@@ -83,11 +81,11 @@ def _flash(arguments: argparse.Namespace) -> int:
         system = flash.system_of(board, flash.form_of(arguments.image), arguments.system)
         made = _make_payload(arguments, system, Path(folder))
         act = flash.changes if arguments.dry_run else functools.partial(flash.flash, out=arguments.out)
-        planned = act(arguments.image, payload=made)
+        planned = [one.describe() for one in act(arguments.image, payload=made)]
     result: dict[str, Any] = {
         "system": system.name,
         "version": made.id,
-        "changes": [one.describe() for one in planned],
+        "changes": planned,
     }
     if not arguments.dry_run:
         result |= {"out": str(arguments.out), "sha256": flash.sha256(arguments.out)}

@@ -103,8 +103,9 @@ def changes(image: Path, payload: Payload) -> list[Change]:
     """Everything that flash would write to this image. Raises ImageInvalid."""
     form = form_of(image)
     fat = Fat(image, fat_partition(image))
+    inside = {entry["sha256"]: entry["path"] for entry in payload.manifest["files"]}
     found = [
-        Change(f"{FOLDER}/{name}", path, "the payload" if name.isalnum() else "to install it")
+        Change(f"{FOLDER}/{name}", path, inside.get(name, "to install the payload"))
         for name, path in payload.files.items()
     ]
     if form == "cloud-init":

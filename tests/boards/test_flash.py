@@ -17,6 +17,7 @@ from boards.errors import ImageInvalid, UsageError
 from boards.image import Fat, fat_partition
 from boards.payload import Payload
 from tests.boards import images, tiny
+from tests.boards.test_choice import make_bundle
 from tests.boards.test_install import says
 
 pytestmark = images.needs_mtools
@@ -268,6 +269,21 @@ def test_a_rootfs_hook(payload: Payload, tmp_path: Path) -> None:
 def test_usage(arguments: list[str], says_what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["flash", "bundle", *arguments]) == 2
     assert says_what in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_flash_as_a_user_types_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the real wheels of a Raspberry Pi, which are downloaded."""
+    stock = images.make(tmp_path / "stock.img", "trixie", megabytes=400)
+    model = make_bundle(tmp_path / "bundle", "onnx", "tflite")
+    words = ["flash", str(model), "--board", "rpi-4b", "--image", str(stock)]
+    assert cli.main([*words, "--dry-run"]) == 0
+    assert "vendor-data" in capsys.readouterr().out
+    assert cli.main([*words, "--out", str(tmp_path / "card.img"), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["system"] == "trixie"
+    assert result["sha256"] == flash.sha256(tmp_path / "card.img")
+    assert any("wheels/ai_edge_litert" in change for change in result["changes"])
 
 
 def test_digest(tmp_path: Path) -> None:
