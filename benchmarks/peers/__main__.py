@@ -87,6 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, default=1, help="for every library that can be told (default: 1)"
     )
+    parser.add_argument("--note", default="", help="what else the machine was doing, for the record")
     parser.add_argument("--save", type=Path, help="write the record here")
     parser.add_argument("--json", action="store_true", help="print the record instead of the table")
     arguments = parser.parse_args()
@@ -112,6 +113,7 @@ def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, A
         "kind": "ferlite peers",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": shlex.join(words),
+        "note": arguments.note,
         "machine": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
                     "python": platform.python_version(), "load": [round(one, 2) for one in os.getloadavg()]},
         "settings": {"threads": arguments.threads, "frames": arguments.frames, "rounds": arguments.rounds,

@@ -94,4 +94,6 @@ def markdown(record: dict[str, Any]) -> str:
         f"load {min(record['loads']):.1f} to {max(record['loads']):.1f}, "
         f"ferlite's bundle {record['settings']['bundle']}: `{record['command']}`"
     )
+    if record.get("note"):
+        lines += ["", record["note"]]
     return "\n".join(lines)
