@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,18 @@ import numpy as np
 import pytest
 
 import edge  # noqa: F401 - before OpenCV, whose log level it sets, as in the program itself
+
+with suppress(ImportError):  # the second environment has the engine, numpy, OpenCV and pytest only
+    from hypothesis import HealthCheck, settings
+
+    # Machines are shared: a slow example is no failure, and a CI run should find what the last one found.
+    settings.register_profile(
+        "ferlite",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        derandomize=bool(os.environ.get("CI")),
+    )
+    settings.load_profile("ferlite")
 
 DATA = Path(__file__).parent / "data"
 sys.path.insert(0, str(DATA))

@@ -28,9 +28,9 @@ def confusion(table: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
             )
             parts.append(_text(x + cell / 2, y + cell / 2 + 4, f"{share:.0%}", fill=light))
     for column, label in enumerate(labels):
-        x = left + column * cell + cell / 2 + 4
-        turned = f'transform="rotate(-40 {x} {top - 8})"'
-        parts.append(f'<text x="{x}" y="{top - 8}" {turned} fill="{INK}">{escape(label)}</text>')
+        middle = left + column * cell + cell / 2 + 4
+        turned = f'transform="rotate(-40 {middle} {top - 8})"'
+        parts.append(f'<text x="{middle}" y="{top - 8}" {turned} fill="{INK}">{escape(label)}</text>')
     side = cell * len(labels)
     return _svg(left + side + 40, top + side + 6, parts)
 

@@ -29,16 +29,16 @@ class Teacher:
         """Digests of the networks' files."""
         return [each.sha256 for each in self._networks]
 
-    @torch.no_grad()
     def answer(self, grey: torch.Tensor, temperature: float) -> torch.Tensor:
         """Mean probabilities [N, 7] at ``temperature`` for grey levels 0-255, float32 [N, 1, S, S]."""
         answers = []
-        for each in self._networks:
-            size, how = each.recipe.model.input_size, each.recipe.data
-            x = grey
-            if x.shape[-1] != size:
-                x = F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
-            answers.append((each.model((x - how.mean) / how.std).float() / temperature).softmax(1))
+        with torch.no_grad():
+            for each in self._networks:
+                size, how = each.recipe.model.input_size, each.recipe.data
+                x = grey
+                if x.shape[-1] != size:
+                    x = F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
+                answers.append((each.model((x - how.mean) / how.std).float() / temperature).softmax(1))
         return torch.stack(answers).mean(0)
 
 

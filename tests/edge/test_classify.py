@@ -62,6 +62,12 @@ def test_crops_of_another_size_are_resized() -> None:
     np.testing.assert_array_equal(batch, 1.0)
 
 
+def test_a_small_crop_is_enlarged_smoothly() -> None:
+    slope = np.tile(np.arange(0, 200, 50, dtype=np.uint8), (4, 1))
+    row = to_input([slope], GREY, dtype="uint8")[0, 0, 4]
+    assert len(np.unique(row)) > 4  # repeated pixels would be four values
+
+
 class FixedBatch:
     """A real engine behind a model of fixed batch size two: what an NPU's compiled blob is."""
 

@@ -57,7 +57,7 @@ def test_a_run_and_its_evaluation(
         code, printed, told = run(capsys, "evaluate", out, "--split", split, "--json", *common)
         assert (code, told) == (0, "")
         record = json.loads(printed)
-        assert record["data"] == {"name": f"fer2013-{split}", "faces": 21}
+        assert (record["data"]["name"], record["data"]["faces"]) == (f"fer2013-{split}", 21)
         assert record["calibration"]["fitted_on"] == "fer2013-public"
     public = json.loads(run(capsys, "evaluate", out, "--json", *common)[1])
     assert public["score"]["accuracy"] == pytest.approx(result["best_public_accuracy"])
