@@ -17,6 +17,7 @@ from edge.progress import Progress
 from quantize.builder import Built
 from train import metrics
 from train.data import FaceSet
+from train.predict import at_size
 
 BATCH = 128
 Answers = npt.NDArray[np.float64]
@@ -58,7 +59,7 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
     try:
         with Progress(f"{engine} {built.precision} on {faces.name}", len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
-                crops = list(faces.faces[start : start + BATCH])
+                crops = at_size(faces.faces[start : start + BATCH], bundle.input.size)
                 parts.append(classifier(crops))
                 progress.advance(len(crops))
     finally:
