@@ -25,6 +25,7 @@ from train.metrics import Floats, Indices
 from train.subject import Subject
 
 SCHEMA = 1
+OWN = "the bundle"  # what a temperature was read from that was not fitted here
 KIND = "ferlite-evaluation"
 
 
@@ -108,7 +109,7 @@ def evaluate(
     unless asked for: they take thirty times as long as all the rest). Raises DataInvalid.
     """
     logits = subject.logits(test.faces)
-    temperature, fitted_on = subject.temperature, "the bundle"
+    temperature, fitted_on = subject.temperature, OWN
     if temperature is None:
         held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
         temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
@@ -166,9 +167,10 @@ def as_text(record: dict[str, Any]) -> str:
     ]
     if plus := record["ferplus"]:
         lines.append(f"FER+ majority labels: {plus['accuracy']:.2%} of {plus['count']}")
+    origin = f"of {OWN}" if cal["fitted_on"] == OWN else f"fitted on {cal['fitted_on']}"
     lines += [
         f"calibration error {cal['ece_before']:.2%}, {cal['ece_after']:.2%} at temperature "
-        f"{cal['temperature']:.3f} (of {cal['fitted_on']})",
+        f"{cal['temperature']:.3f} ({origin})",
         f"{'':12}{'faces':>7}{'precision':>11}{'recall':>9}{'F1':>7}",
     ]
     for label, row in total["per_class"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,23 +20,13 @@ class OpenvinoEngine:
     formats = (".xml", ".onnx")
 
     def __init__(self, model: ModelFile, options: EngineOptions) -> None:
-        openvino = _library()
-        core = openvino.Core()
+        core = _core()
         device = options.device or "CPU"
         self._check_device(device, core.available_devices)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if options.threads and device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = options.threads
-        try:
-            if ".onnx" in model.parts:
-                refuse_external_data(model.parts[".onnx"], model.name)
-                read = core.read_model(model.parts[".onnx"])
-            else:
-                weights = openvino.Tensor(np.frombuffer(model.parts[".bin"], np.uint8))
-                read = core.read_model(model.parts[".xml"], weights)
-            self._compiled: Any = core.compile_model(read, device, settings)
-        except Exception as error:
-            raise EngineFailed(f"OpenVINO cannot load '{model.name}': {_last_line(error)}") from error
+        read, self._compiled = _compile(core, model, device, settings)
         self._request: Any = self._compiled.create_infer_request()
         # Compiling adds the names of operators that it optimised away: the names before are the model's.
         names = [[_name(port) for port in ports] for ports in (read.inputs, read.outputs)]
@@ -81,6 +72,29 @@ def _library() -> Any:
     except ImportError as error:
         raise missing("openvino", "openvino", error) from error
     return openvino
+
+
+@functools.cache
+def _core() -> Any:
+    """The process's one Core: it holds the loaded plugins, and takes a while to make.
+
+    One that a failed load leaves to the garbage collector has crashed the process when it was collected.
+    """
+    return _library().Core()
+
+
+def _compile(core: Any, model: ModelFile, device: str, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """The model as read and as compiled. Raises EngineFailed and ModelMismatch."""
+    if ".onnx" in model.parts:
+        refuse_external_data(model.parts[".onnx"], model.name)
+    try:
+        if ".onnx" in model.parts:
+            read = core.read_model(model.parts[".onnx"])
+        else:
+            read = core.read_model(model.parts[".xml"], model.parts[".bin"])
+        return read, core.compile_model(read, device, settings)
+    except Exception as error:
+        raise EngineFailed(f"OpenVINO cannot load '{model.name}': {_last_line(error)}") from error
 
 
 def _name(port: Any) -> str:
