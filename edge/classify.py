@@ -56,8 +56,9 @@ def to_input(
 ) -> npt.NDArray[Any]:
     """The network's input from crops of any size: normalised float32, or plain grey levels for uint8."""
     size = spec.size
-    fitting = [crop if crop.shape[:2] == (size, size) else _resize(crop, size) for crop in crops]
-    batch: npt.NDArray[Any] = np.stack(fitting).reshape(len(crops), size, size, spec.channels)
+    batch: npt.NDArray[Any] = np.stack([at_size(crop, size) for crop in crops]).reshape(
+        len(crops), size, size, spec.channels
+    )
     if dtype != "uint8":
         batch = (batch - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     if layout == "NCHW":
@@ -65,8 +66,10 @@ def to_input(
     return np.ascontiguousarray(batch)
 
 
-def _resize(crop: Image, size: int) -> Image:
-    """Averaged where it shrinks; area averaging would only repeat pixels where it grows."""
+def at_size(crop: Image, size: int) -> Image:
+    """The crop at ``size`` pixels: averaged where it shrinks; growing, that would only repeat pixels."""
+    if crop.shape[:2] == (size, size):
+        return crop
     shrinks = min(crop.shape[:2]) > size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), np.uint8)

@@ -163,3 +163,8 @@ def missing(name: str, package: str, error: ImportError) -> EngineError:
     if error.name is not None and error.name.split(".")[0] == package:
         return EngineMissing(f"engine '{name}' needs the {package} package: pip install 'ferlite[{name}]'")
     return EngineRefused(f"engine '{name}': the {package} package does not load here: {error}")
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says before it begins to explain itself."""
+    return str(error).strip().split("\n", maxsplit=1)[0]

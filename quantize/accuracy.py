@@ -17,7 +17,6 @@ from edge.progress import Progress
 from quantize.builder import Built
 from train import metrics
 from train.data import FaceSet
-from train.predict import at_size
 
 BATCH = 128
 Answers = npt.NDArray[np.float64]
@@ -59,7 +58,7 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
     try:
         with Progress(f"{engine} {built.precision} on {faces.name}", len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
-                crops = at_size(faces.faces[start : start + BATCH], bundle.input.size)
+                crops = list(faces.faces[start : start + BATCH])
                 parts.append(classifier(crops))
                 progress.advance(len(crops))
     finally:

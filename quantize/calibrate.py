@@ -14,7 +14,6 @@ from edge.classify import to_input
 from edge.errors import DataInvalid
 from quantize.recipe import CalibrationRecipe
 from train.data import FaceSet, load_fer2013
-from train.predict import at_size
 
 BATCH = 32
 
@@ -66,5 +65,4 @@ def batches(faces: npt.NDArray[np.uint8], spec: InputSpec) -> list[npt.NDArray[A
     B is 32 at most. ONNX Runtime's histograms cannot take a last batch that is smaller than the others.
     """
     size = max(count for count in range(1, BATCH + 1) if len(faces) % count == 0)
-    crops = at_size(faces, spec.size)
-    return [to_input(crops[start : start + size], spec) for start in range(0, len(faces), size)]
+    return [to_input(list(faces[start : start + size]), spec) for start in range(0, len(faces), size)]

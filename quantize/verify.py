@@ -17,7 +17,6 @@ from edge.errors import DataInvalid, UsageError
 from edge.progress import Progress
 from train import metrics
 from train.data import LABELS, FaceSet, Split, load_fer2013
-from train.predict import at_size
 
 BATCH = 128
 # Other versions and processors round differently: a face or two in a thousand may change its answer.
@@ -71,7 +70,7 @@ def _check(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> Check:
     try:
         with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
-                parts.append(classifier(at_size(faces.faces[start : start + BATCH], bundle.input.size)))
+                parts.append(classifier(list(faces.faces[start : start + BATCH])))
                 progress.advance(len(parts[-1]))
     finally:
         classifier.close()

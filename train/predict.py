@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -20,14 +19,6 @@ def input_spec(recipe: Recipe) -> InputSpec:
     return InputSpec(recipe.model.input_size, "grey", (recipe.data.mean,), (recipe.data.std,))
 
 
-def at_size(faces: npt.NDArray[np.uint8], size: int) -> list[npt.NDArray[np.uint8]]:
-    """Uint8 faces [N, H, W] at ``size`` pixels: enlarged linearly, as the runtime's crops are, or shrunk."""
-    if faces.shape[1:] == (size, size):
-        return list(faces)
-    how = cv2.INTER_LINEAR if faces.shape[1] < size else cv2.INTER_AREA
-    return [np.asarray(cv2.resize(face, (size, size), interpolation=how), np.uint8) for face in faces]
-
-
 def predict(
     model: nn.Module, faces: npt.NDArray[np.uint8], recipe: Recipe, batch: int = 256, *, flip: bool = False
 ) -> npt.NDArray[np.float32]:
@@ -41,7 +32,7 @@ def predict(
     parts: list[npt.NDArray[Any]] = []
     with torch.no_grad():
         for start in range(0, len(faces), batch):
-            x = torch.from_numpy(to_input(at_size(faces[start : start + batch], how.size), how)).to(device)
+            x = torch.from_numpy(to_input(list(faces[start : start + batch]), how)).to(device)
             logits = (model(x) + model(x.flip(3))) / 2 if flip else model(x)
             parts.append(logits.float().cpu().numpy())
     return np.concatenate(parts)

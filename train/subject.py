@@ -16,7 +16,7 @@ from edge.engine import EngineOptions
 from edge.errors import ModelMismatch, UsageError
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
-from train.predict import at_size, predict
+from train.predict import predict
 
 Floats = npt.NDArray[np.float64]
 SMALLEST = 1e-12  # weight below which its logarithm says no more
@@ -87,10 +87,8 @@ class BundleSubject:
 
     def logits(self, faces: npt.NDArray[np.uint8], batch: int = 256) -> Floats:
         """See Subject. A weight's logarithm times the temperature is its logit, but for a constant."""
-        size = self._bundle.input.size
         weights = [
-            self._classify(at_size(faces[start : start + batch], size))
-            for start in range(0, len(faces), batch)
+            self._classify(list(faces[start : start + batch])) for start in range(0, len(faces), batch)
         ]
         seen = np.maximum(np.concatenate(weights)[:, self._columns], SMALLEST)
         answers: Floats = np.log(seen) * self._bundle.temperature

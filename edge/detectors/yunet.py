@@ -135,12 +135,11 @@ def decode(outputs: dict[tuple[str, int], Floats], height: int, width: int, scor
 
 def nms(boxes: Floats, scores: Floats, overlap: float) -> list[int]:
     """Indices of the boxes [N, 4] (x, y, width, height) that no surer one covers by over ``overlap`` IoU."""
-    order = list(np.argsort(-scores, kind="stable"))
     x1, y1 = boxes[:, 0], boxes[:, 1]
     x2, y2 = x1 + boxes[:, 2], y1 + boxes[:, 3]
     area = boxes[:, 2] * boxes[:, 3]
     kept: list[int] = []
-    remaining = np.array(order, np.int64)
+    remaining = np.argsort(-scores, kind="stable")
     while len(remaining):
         best, remaining = int(remaining[0]), remaining[1:]
         kept.append(best)

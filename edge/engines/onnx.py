@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
+from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, first_line, missing
 from edge.errors import EngineFailed, EngineRefused
 from edge.onnx_file import refuse_external_data
 
@@ -40,7 +40,7 @@ class OnnxEngine:
         try:
             self._session: Any = onnxruntime.InferenceSession(content, settings, providers=providers)
         except Exception as error:
-            raise EngineFailed(f"ONNX Runtime cannot load '{model.name}': {_first_line(error)}") from error
+            raise EngineFailed(f"ONNX Runtime cannot load '{model.name}': {first_line(error)}") from error
         if self._session.get_providers()[0] != providers[0]:
             # ONNX Runtime itself would go on with the CPU and only log it.
             raise EngineRefused(f"ONNX Runtime could not start its device '{options.device}' here")
@@ -82,7 +82,7 @@ class OnnxEngine:
         try:
             outputs = self._session.run(None, dict(zip(self._names, checked, strict=True)))
         except Exception as error:
-            raise EngineFailed(f"ONNX Runtime failed: {_first_line(error)}") from error
+            raise EngineFailed(f"ONNX Runtime failed: {first_line(error)}") from error
         return [np.asarray(output) for output in outputs]
 
     def close(self) -> None:
@@ -102,7 +102,3 @@ def refuse_version(version: str, machine: str) -> None:
 def _tensor(value: Any) -> Tensor:
     shape = tuple(size if isinstance(size, int) else None for size in value.shape)
     return Tensor(value.name, shape, DTYPES.get(value.type, value.type))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]

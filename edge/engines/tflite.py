@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
+from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, first_line, missing
 from edge.errors import EngineFailed, EngineRefused
 from edge.quiet import quiet_stderr
 from edge.tflite_file import refuse_damage
@@ -33,7 +33,7 @@ class TfliteEngine:
                 )
                 self._interpreter.allocate_tensors()
         except Exception as error:
-            raise EngineFailed(f"LiteRT cannot load '{model.name}': {_first_line(error)}") from error
+            raise EngineFailed(f"LiteRT cannot load '{model.name}': {first_line(error)}") from error
         self._ins = self._interpreter.get_input_details()
         self._outs = self._interpreter.get_output_details()
         self.inputs = tuple(_tensor(detail) for detail in self._ins)
@@ -55,7 +55,7 @@ class TfliteEngine:
             self._interpreter.invoke()
             return [np.array(self._interpreter.get_tensor(detail["index"])) for detail in self._outs]
         except Exception as error:
-            raise EngineFailed(f"LiteRT failed: {_first_line(error)}") from error
+            raise EngineFailed(f"LiteRT failed: {first_line(error)}") from error
 
     def _resize(self, shapes: list[tuple[int, ...]]) -> None:
         if shapes == self._shapes:
@@ -99,7 +99,3 @@ def _tensor(detail: dict[str, Any]) -> Tensor:
     sizes = detail["shape"] if sizes is None or len(sizes) == 0 else sizes
     shape = tuple(None if size < 0 else int(size) for size in sizes)
     return Tensor(str(detail["name"]), shape, np.dtype(detail["dtype"]).name)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]

@@ -12,7 +12,6 @@ from edge.classify import to_input
 from quantize.builder import Built, Float
 from quantize.environment import environment, run_job
 from quantize.recipe import Recipe
-from train.predict import at_size
 
 JOB = Path(__file__).parent / "litert_job.py"
 BITS = {"int8": 8, "int16": 16}
@@ -40,7 +39,7 @@ class TfliteBuilder:
             symmetric=(False,), bias_correction=(False,),
         )  # fmt: skip
         buffer = io.BytesIO()
-        np.save(buffer, to_input(at_size(faces, network.input.size), network.input, "NHWC"))
+        np.save(buffer, to_input(list(faces), network.input, "NHWC"))
         how = recipe.quantize
         order = {"activation_bits": BITS[how.activations], "keep_float": list(how.keep_float)}
         given = {"float": plain.parts[".tflite"], "inputs": buffer.getvalue()}

@@ -12,7 +12,6 @@ from edge.errors import DataInvalid
 from quantize import calibrate
 from quantize.recipe import CalibrationRecipe
 from tests.train import make
-from train.predict import at_size
 
 
 def test_the_draw_depends_on_the_seed_alone() -> None:
@@ -55,7 +54,7 @@ def test_batches_are_what_the_runtime_would_feed() -> None:
     faces = make.face_set(70, 1).faces
     made = calibrate.batches(faces, spec)
     assert [len(each) for each in made] == [14] * 5
-    np.testing.assert_array_equal(np.concatenate(made), to_input(at_size(faces, 16), spec))
+    np.testing.assert_array_equal(np.concatenate(made), to_input(list(faces), spec))
 
 
 def test_a_training_face_that_is_a_test_face_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.classify import at_size
 from edge.errors import DataInvalid
 from tests.train import make
 from train import evaluate, loop, metrics
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
-from train.predict import at_size, predict
+from train.predict import predict
 from train.recipe import Recipe
 from train.subject import RunSubject
 
@@ -115,9 +116,9 @@ def test_a_flipped_answer_is_the_mean_with_the_mirrored_face(trained: Trained) -
 
 def test_small_faces_are_enlarged_smoothly_and_large_ones_averaged() -> None:
     ramp = np.tile(np.arange(0, 192, 4, dtype=np.uint8), (1, 48, 1))
-    large = at_size(ramp, 64)[0].astype(int)
+    large = at_size(ramp[0], 64).astype(int)
     assert large.shape == (64, 64)
     assert np.abs(np.diff(large[0])[2:-2] - 3).max() <= 1  # no steps of 0 and 4, as copied pixels would make
     board = (np.indices((1, 48, 48)).sum(0) % 2 * 255).astype(np.uint8)
-    assert np.abs(at_size(board, 24)[0].astype(int) - 128).max() <= 1
-    assert at_size(ramp, 48)[0] is not None and np.array_equal(at_size(ramp, 48)[0], ramp[0])
+    assert np.abs(at_size(board[0], 24).astype(int) - 128).max() <= 1
+    assert at_size(ramp[0], 48) is not None and np.array_equal(at_size(ramp[0], 48), ramp[0])
