@@ -35,6 +35,8 @@ def start_from(model: nn.Module, path: Path) -> Start:
     content = content_of(path)
     given = _state_dict(read_bytes(content, path, ()), path)
     own = model.state_dict()
+    if "_conv_stem.weight" in given:
+        given = _renamed(given, own)
     head = _head(model)
     fitting: dict[str, torch.Tensor] = {}
     misfits: list[str] = []
@@ -71,6 +73,42 @@ def _state_dict(saved: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
     if not saved or not all(isinstance(value, torch.Tensor) for value in saved.values()):
         raise DataInvalid(f"'{path}' is not a state dict: give a file of weights by name")
     return saved
+
+
+# TensorFlow's EfficientNets divide by the root of variance + 1e-3, torch by that of variance + 1e-5.
+_THEIR_EPSILON, _OUR_EPSILON = 1e-3, 1e-5
+
+
+def _renamed(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """An EfficientNet's weights under torchvision's names instead of those of TensorFlow's first release.
+
+    That is how the public weights of EfficientNet-Lite come (``_blocks.0._bn1.weight``). Names that have no
+    place in ``own`` are kept, so that the caller can list them.
+    """
+    firsts = [name for name in own if name.endswith(".block.0.0.weight")]
+    blocks = [name.removesuffix("block.0.0.weight") for name in firsts]
+    places = {"_conv_stem": "features.0.0", "_bn0": "features.0.1", "_fc": "classifier.1"}
+    last = len({name.split(".")[1] for name in blocks}) + 1
+    places |= {"_conv_head": f"features.{last}.0", "_bn1": f"features.{last}.1"}
+    for number, block in enumerate(blocks):
+        theirs = f"_blocks.{number}."
+        # The first block does not expand: it has no first convolution, and one normalisation fewer.
+        layers = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1")][0 if number else 1 :]
+        for layer, (convolution, norm) in enumerate(layers):
+            places |= {theirs + convolution: f"{block}block.{layer}.0", theirs + norm: f"{block}block.{layer}.1"}
+        excite = f"{block}block.{len(layers)}."
+        if f"{excite}fc1.weight" in own:
+            places |= {f"{theirs}_se_reduce": f"{excite}fc1", f"{theirs}_se_expand": f"{excite}fc2"}
+            excite = f"{block}block.{len(layers) + 1}."
+        places |= {f"{theirs}_project_conv": f"{excite}0", f"{theirs}_bn2": f"{excite}1"}
+    renamed: dict[str, torch.Tensor] = {}
+    for name, tensor in given.items():
+        module, _, kind = name.rpartition(".")
+        if kind == "weight" and f"{module}.running_var" in given:
+            spread = given[f"{module}.running_var"]
+            tensor = tensor * ((spread + _OUR_EPSILON) / (spread + _THEIR_EPSILON)).sqrt()
+        renamed[f"{places.get(module, module)}.{kind}"] = tensor
+    return renamed
 
 
 def _head(model: nn.Module) -> set[str]:

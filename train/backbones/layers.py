@@ -47,11 +47,28 @@ def conv_bn_act(
     activation: str,
 ) -> nn.Sequential:
     """Convolution, batch normalisation, and the named activation ("": none)."""
+    kind = DepthwiseConv2d if groups == inputs else nn.Conv2d
     layers = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
     ]
     return nn.Sequential(*layers, *([activation_named(activation)] if activation else []))
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise convolution that on a CPU learns in float32 where bfloat16 would be slow.
+
+    oneDNN has no fast backward pass for bfloat16 but for 3 x 3 at stride 1: a 5 x 5 or strided one takes
+    3 to 50 times as long as in float32 (``python -m benchmarks.depthwise``).
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[N, C, H, W]`` to ``[N, C, H/stride, W/stride]``."""
+        quick = self.kernel_size == (3, 3) and self.stride == (1, 1)
+        if quick or not self.training or x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
 
 
 class SqueezeExcitation(nn.Module):
