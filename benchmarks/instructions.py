@@ -133,9 +133,9 @@ def _counted(folder: Path) -> int:
     import edge  # noqa: F401, I001 - before OpenCV, whose log level it sets
     import cv2
 
-    from quantize.bench_frames import end_to_end
-    from quantize.bench_order import Order
-    from quantize.bench_stages import Stopwatch
+    from quantize.bench.frames import end_to_end
+    from quantize.bench.order import Order
+    from quantize.bench.stages import Stopwatch
 
     marks = []
 

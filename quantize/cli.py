@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.exits import FAILED, OK, guard
-from quantize import bench_cli
+from quantize.bench import cli as bench
 
 PROGRAM = "ferlite-quantize"
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
     verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    bench_cli.add(_verb(verbs, "bench", bench_cli.run, "measure a bundle's speed and power on this machine"))
+    bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
 

@@ -14,7 +14,7 @@ from edge import engine as engines
 from edge.detect import DetectorOptions
 from edge.pipeline import open_pipeline
 from edge.track import Tracker
-from quantize.bench_stages import STAGES, Stopwatch, TimedPipeline, timed_engines
+from quantize.bench.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
 from tests.conftest import DATA
 
 OPTIONS = DetectorOptions(model=DATA / "tiny_yunet.onnx")

@@ -18,9 +18,9 @@ from edge.results import FrameReadings
 from edge.settings import STILL_SIZE, VIDEO_SIZE
 from edge.sinks import JsonLinesSink
 from edge.sources import Frame, open_source
-from quantize.bench_order import Order
-from quantize.bench_stages import STAGES, Stopwatch, TimedPipeline, timed_engines
-from quantize.bench_stats import percentile, summary
+from quantize.bench.order import Order
+from quantize.bench.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
+from quantize.bench.stats import percentile, summary
 
 WARM_UPS = 10
 

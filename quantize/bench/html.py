@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from quantize import bench_output
-from quantize.bench_stats import percentile
+from quantize.bench import output
+from quantize.bench.stats import percentile
 
 WIDE, HIGH, LEFT, RIGHT, TOP, BASE = 640, 280, 56, 16, 26, 238
 COLOURS = ("#1f6fb2", "#c2571a", "#2e8b57", "#7a4fa3")
@@ -49,10 +49,9 @@ def _facts(record: dict[str, Any]) -> str:
     lines = (
         record["command"],
         f"{record['date']}, bundle {record['bundle']['digest'][:12]}",
-        bench_output.machine_text(record["machine"]),
-        bench_output.settings_text(record["settings"]),
-        f"{bench_output.moment_text('before', record['before'])}; "
-        f"{bench_output.moment_text('after', record['after'])}",
+        output.machine_text(record["machine"]),
+        output.settings_text(record["settings"]),
+        f"{output.moment_text('before', record['before'])}; {output.moment_text('after', record['after'])}",
     )
     return f"<p class=fine>{'<br>'.join(escape(line) for line in lines)}</p>"
 
@@ -74,10 +73,10 @@ def _table(record: dict[str, Any]) -> str:
     rows = []
     for engine, each in record["engines"].items():
         for name, one in each["scenarios"].items():
-            times = [f"{one[figure]:.3f}" for figure in bench_output.FIGURES]
+            times = [f"{one[figure]:.3f}" for figure in output.FIGURES]
             verdict = "unstable" if one["unstable"] else "stable"
             cells = [f"{engine} ({each['version']}, {each['precision']})", name, *times]
-            cells += [f"{bench_output.rate(one):.1f}", f"{bench_output.cpu_ms(one):.3f}", verdict]
+            cells += [f"{output.rate(one):.1f}", f"{output.cpu_ms(one):.3f}", verdict]
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th>{cell}</th>" for cell in HEADINGS)
     return f"<table><thead><tr>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
@@ -177,7 +176,7 @@ def _stage_table(runs: dict[str, dict[str, Any]]) -> str:
 def _starts_and_power(record: dict[str, Any]) -> list[str]:
     blocks = ["<h2>Start, memory and power</h2>"]
     for engine, each in record["engines"].items():
-        start, power = bench_output.start_text(each["start"]), bench_output.power_text(each["power"])
+        start, power = output.start_text(each["start"]), output.power_text(each["power"])
         blocks.append(f"<p><b>{escape(engine)}</b>: {escape(start)}.<br>Power: {escape(power)}.</p>")
         if each["power"]["measured"]:
             blocks.append(_figure(f"{engine}: watts", watts(each["power"])))

@@ -15,9 +15,9 @@ from edge.engine import EngineOptions
 from edge.errors import FerliteError
 from edge.pipeline import open_pipeline
 from edge.track import Tracker
-from quantize.bench_faces import FaceReader
-from quantize.bench_frames import detector_options, supply
-from quantize.bench_order import Order, from_text
+from quantize.bench.faces import FaceReader
+from quantize.bench.frames import detector_options, supply
+from quantize.bench.order import Order, from_text
 
 WARM_UPS = 10
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import SinkError, ToolchainError
-from quantize.bench import KIND, SCHEMA
+from quantize.bench.record import KIND, SCHEMA
 
 WIDTH = 80
 UNITS = {"end-to-end": "frame"}
