@@ -39,6 +39,7 @@ def add(bench: argparse.ArgumentParser) -> None:
     frames.add_argument("--detector-model", default="", metavar="FILE", help="its weights")
     frames.add_argument("--detector-engine", default="auto", metavar="ENGINE", help="the engine it runs in")
     frames.add_argument("--detect-size", type=int, default=0, metavar="PX", help="longer side searched")
+    frames.add_argument("--detect-every", type=int, default=0, metavar="N", help="search every Nth frame")
     power = bench.add_argument_group("power")
     power.add_argument("--power", default="auto", metavar="SENSOR",
                        help="auto, none, ina3221, pmic, ina2xx, rapl, shelly:ADDRESS, tasmota:ADDRESS or "
@@ -86,7 +87,7 @@ def order(arguments: argparse.Namespace) -> Order:
         raise UsageError("--engine is empty: give all, auto, or names with commas")
     same = (
         "threads", "device", "seconds", "faces", "batch", "source", "frames", "detector", "detector_model",
-        "detector_engine", "detect_size", "starts", "power", "power_seconds",
+        "detector_engine", "detect_size", "detect_every", "starts", "power", "power_seconds",
     )  # fmt: skip
     return Order(arguments.what[0], engines, **{name: getattr(arguments, name) for name in same})
 
@@ -97,7 +98,8 @@ def command(arguments: argparse.Namespace) -> str:
     for name, usual in (
         ("engine", "all"), ("threads", 0), ("device", ""), ("seconds", 5.0), ("faces", 5), ("batch", 32),
         ("starts", 5), ("source", ""), ("frames", 200), ("detector", "auto"), ("detector_model", ""),
-        ("detector_engine", "auto"), ("detect_size", 0), ("power", "auto"), ("power_seconds", 20.0),
+        ("detector_engine", "auto"), ("detect_size", 0), ("detect_every", 0), ("power", "auto"),
+        ("power_seconds", 20.0),
     ):  # fmt: skip
         value = getattr(arguments, name)
         if value != usual:

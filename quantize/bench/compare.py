@@ -18,6 +18,7 @@ FRAME_KEYS = (
     "detector_model_digest",
     "detector_engine",
     "detect_size",
+    "detect_every",
 )
 
 

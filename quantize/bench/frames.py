@@ -12,6 +12,7 @@ from typing import Any
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
 from edge.errors import FerliteError, ToolchainError
+from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
@@ -32,6 +33,7 @@ def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, 
         order.bundle, order.engines[0], order.detector,
         engine_options=EngineOptions(threads=order.threads, device=order.device),
         detector_options=detector_options(order),
+        detect_every=order.detect_every or DETECT_EVERY,
     ) as plain:  # fmt: skip
         pipeline = TimedPipeline(plain, watch)
         sink = JsonLinesSink(os.devnull)
@@ -55,7 +57,7 @@ def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: S
             frame = next(coming)
             watch.lap("decode")
             readings = pipeline(frame.image, frame.time)
-            watch.lap("judge" if readings else "detect")
+            watch.lap("judge")
             height, width = frame.image.shape[:2]
             sink.write(
                 frame, FrameReadings(frame.source, frame.index, frame.time, width, height, tuple(readings))

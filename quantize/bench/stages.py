@@ -16,13 +16,16 @@ from edge.align import Image
 from edge.classify import Classifier, Weights
 from edge.detect import Detector
 from edge.engine import Array, Engine, EngineOptions, ModelFile, Tensor
+from edge.flow import Flow
+from edge.follow import Follower
 from edge.pipeline import Pipeline
 from edge.results import Box, Face
 from edge.track import Tracker
 
+# "follow": looking where faces went since the last search, and at the frame of a search for the next one.
 # "judge": naming the heaviest expression and asking whether it is to be doubted.
-STAGES = ("decode", "detect", "align", "classify", "track", "judge", "output")
-SEARCHED, CUT, CLASSIFIED, FOLLOWED = "detect", "align", "classify", "track"
+STAGES = ("decode", "detect", "follow", "align", "classify", "track", "judge", "output")
+SEARCHED, FOLLOWED, CUT, CLASSIFIED, TRACKED = "detect", "follow", "align", "classify", "track"
 
 
 class Stopwatch:
@@ -88,13 +91,28 @@ class _Tracker(Tracker):
 
     def assign(self, boxes: Sequence[Box], now: float) -> list[int]:
         numbers = super().assign(boxes, now)
-        self._watch.lap(FOLLOWED)
+        self._watch.lap(TRACKED)
         return numbers
 
     def smooth(self, number: int, weights: Weights, now: float) -> Weights:
         calmer = super().smooth(number, weights, now)
-        self._watch.lap(FOLLOWED)
+        self._watch.lap(TRACKED)
         return calmer
+
+
+class _Flow(Flow):
+    def __init__(self, watch: Stopwatch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def remember(self, frame: Image, faces: Sequence[Face]) -> None:
+        super().remember(frame, faces)
+        self._watch.lap(FOLLOWED)
+
+    def follow(self, frame: Image, faces: Sequence[Face]) -> list[Face] | None:
+        moved = super().follow(frame, faces)
+        self._watch.lap(FOLLOWED)
+        return moved
 
 
 class _Engine:
@@ -129,7 +147,9 @@ class TimedPipeline(Pipeline):
             _Classifier(pipeline._classifier, watch),
             pipeline.chosen,
             _Tracker(watch, smooth),
+            pipeline.detect_every,
         )
+        self._follower = Follower(self._detector, self.detect_every, _Flow(watch))
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def _command(order: Order) -> list[str]:
     options = [
         "--bundle", order.bundle, "--engine", order.engines[0], "--threads", str(order.threads),
         "--device", order.device, "--detector", order.detector, "--detector-engine", order.detector_engine,
-        "--detect-size", str(order.detect_size), "--most", str(order.frames), "--json", "--quiet",
+        "--detect-size", str(order.detect_size), "--detect-every", str(order.detect_every),
+        "--most", str(order.frames), "--json", "--quiet",
     ]  # fmt: skip
     if order.detector_model:
         options += ["--detector-model", order.detector_model]
