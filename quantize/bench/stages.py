@@ -31,18 +31,20 @@ SEARCHED, FOLLOWED, CUT, CLASSIFIED, TRACKED = "detect", "follow", "align", "cla
 class Stopwatch:
     """Collects the current frame's stages in milliseconds.
 
-    ``engine_ms`` is the share inside engines, ``search_ms`` that of it which the detector spent.
+    ``engine_ms`` is the share inside engines; ``searched``: the frame was searched for faces;
+    ``search_engine``: that was ever done by an engine.
     """
 
     def __init__(self) -> None:
         self.stages = dict.fromkeys(STAGES, 0.0)
-        self.engine_ms = self.search_ms = 0.0
+        self.engine_ms = 0.0
+        self.searched = self.search_engine = False
         self._last = 0.0
 
     def start(self) -> None:
         """A frame begins."""
         self.stages = dict.fromkeys(STAGES, 0.0)
-        self.engine_ms = self.search_ms = 0.0
+        self.engine_ms, self.searched = 0.0, False
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
@@ -59,7 +61,8 @@ class _Detector:
     def __call__(self, frame: Image) -> Sequence[Face]:
         faces = self._inner(frame)
         self._watch.lap(SEARCHED)
-        self._watch.search_ms = self._watch.engine_ms
+        self._watch.searched = True
+        self._watch.search_engine |= self._watch.engine_ms > 0
         return faces
 
     def close(self) -> None:
