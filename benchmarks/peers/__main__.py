@@ -59,7 +59,7 @@ def main() -> int:
             "versions": environments.versions(interpreters[peer.name]),
         }
     record = {**_head(arguments, digests), "not_run": not_run, "loads": raw["loads"],
-              "figures": _rounded(table.figures(raw)), "peers": _rounded(raw["peers"])}  # fmt: skip
+              "figures": _rounded(table.figures(raw, arguments.frames // arguments.rounds)), "peers": _rounded(raw["peers"])}  # fmt: skip
     if arguments.save:
         _write(arguments.save, record)
     print(json.dumps(record) if arguments.json else table.markdown(record))
@@ -94,6 +94,8 @@ def _arguments() -> argparse.Namespace:
     unknown = set(arguments.peers) - set(names)
     if unknown or "ferlite" not in arguments.peers:
         parser.error(f"--peers: ferlite and any of {', '.join(names[1:])}")
+    if "ferlite@1" in arguments.peers:
+        arguments.peers.sort(key=names.index)  # it runs in ferlite's environment, which comes first
     if arguments.frames < 2 * arguments.rounds or arguments.frames % arguments.rounds:
         parser.error("--frames must be a multiple of --rounds, two or more frames to a round")
     for path in (*arguments.photos, Path(arguments.detector)):

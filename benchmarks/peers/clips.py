@@ -74,9 +74,14 @@ def shots(scene: Image, frames: int) -> Any:
     """The scene as a shaky, flickering, noisy camera sees it."""
     random = np.random.default_rng(7)
     for index in range(frames):
-        turn = 2 * math.pi * index / 60
-        x, y = round(MARGIN * (1 + math.sin(turn))), round(MARGIN * (1 + math.sin(1.7 * turn)))
-        gain = 1 + 0.25 * math.sin(0.6 * turn)
+        x, y = place(index)
+        gain = 1 + 0.25 * math.sin(0.6 * 2 * math.pi * index / 60)
         frame = scene[y : y + HEIGHT, x : x + WIDTH] * gain
         frame += random.normal(0, NOISE, frame.shape)
         yield frame.clip(0, 255).astype(np.uint8)
+
+
+def place(index: int) -> tuple[int, int]:
+    """Left and top of frame ``index`` in its scene, pixels: the camera's own, and only, motion."""
+    turn = 2 * math.pi * index / 60
+    return round(MARGIN * (1 + math.sin(turn))), round(MARGIN * (1 + math.sin(1.7 * turn)))

@@ -72,14 +72,14 @@ def test_flips_are_counted_on_the_same_face_only() -> None:
         [[*left, "happiness"]],
         [[500.0, 300.0, 50.0, 50.0, "fear"]],
     ]
-    told = table.clip_figures({"cpu_ms": [1.0, 2, 3, 9], "wall_ms": [1.0, 2, 3, 9], "faces": seen})
+    told = table.clip_figures({"cpu_ms": [1.0, 2, 3, 9], "wall_ms": [1.0, 2, 3, 9], "faces": seen}, 2)
     assert told["flips"] == pytest.approx(100 / 3)
-    assert told["faces"] == 1.5 and told["cpu_ms"] == 2.5
+    assert told["faces"] == 1.5 and told["cpu_ms"] == pytest.approx((1.5 + 6) / 2)
 
 
 def test_a_peer_without_labels_has_no_flips() -> None:
     seen = [[[0.0, 0.0, 9.0, 9.0, None]]] * 3
-    told = table.clip_figures({"cpu_ms": [1.0] * 3, "wall_ms": [1.0] * 3, "faces": seen})
+    told = table.clip_figures({"cpu_ms": [1.0] * 3, "wall_ms": [1.0] * 3, "faces": seen}, 3)
     assert told["flips"] is None
 
 
@@ -91,7 +91,7 @@ def one(cpu: float) -> dict[str, Any]:
 
 def test_ratios_are_ferlites_cost_over_the_peers() -> None:
     peers = {"ferlite": one(5.0), "other": one(20.0)}
-    found = table.figures({"peers": peers})
+    found = table.figures({"peers": peers}, 2)
     assert found["other"]["ratio"] == {"one": 0.25, "many": 0.25}
     assert found["other"]["cold_start_s"] == 0.6 and found["other"]["install_mb"] == 123
     record = {
