@@ -19,7 +19,7 @@ from edge.results import Box, Face
 SIDES = (64, 48, 32, 24, 20, 16)  # pixels of the shorter side of a face's box
 # Longest side searched, and the least score.
 SEARCHES = (
-    (640, 0.5), (480, 0.5), (416, 0.5), (384, 0.4), (384, 0.5), (384, 0.6), (320, 0.5), (320, 0.6), (256, 0.5),
+    (640, 0.5), (480, 0.5), (416, 0.5), (384, 0.4), (384, 0.5), (384, 0.6), (320, 0.5), (320, 0.6),
 )  # fmt: skip
 FOUND = 0.5  # overlap (IoU) from which a box is the face's
 OTHER = 0.2  # and below which it is none of a face
@@ -97,7 +97,7 @@ def by_size(videos: Sequence[Sequence[Any]], model: Path, intel: Path | None) ->
 
 
 def _judge(search: Any, shown: Any, whole: Any, truth: Any) -> dict[str, Any]:
-    """One detector: ``found`` by side, ``false`` of those ``told`` in the clips, CPU-ms of a 640 x 480 frame."""
+    """``found`` by side, ``false`` of the faces ``told`` in the clips, CPU-ms of a 640 x 480 frame."""
     hits: dict[int, list[bool]] = {side: [] for side in SIDES}
     spent = []
     for frame, placed in shown:

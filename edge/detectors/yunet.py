@@ -21,9 +21,7 @@ from edge.weights import WEIGHTS, cached
 
 STRIDES = (8, 16, 32)
 KINDS = ("cls", "obj", "bbox", "kps")
-SCORE = (
-    0.5  # where what a search of 384 pixels finds is as much as of 640 (benchmarks/records/detection.json)
-)
+SCORE = 0.5  # chosen with the size of search: benchmarks/records/detection.json
 OVERLAP = 0.3
 SESSIONS = 6  # frame shapes whose loaded model is kept
 Floats = npt.NDArray[np.float32]
