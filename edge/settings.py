@@ -58,6 +58,10 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
         raise UsageError(f"--detect-size is {arguments.detect_size}, and must be 64 to 4096 pixels")
     if not 0 <= arguments.detect_every <= 1000:
         raise UsageError(f"--detect-every is {arguments.detect_every}, and must be 1 to 1000 frames")
+    if arguments.privacy and arguments.detect_every > 1:
+        raise UsageError(
+            f"--privacy searches every frame: it does not go with --detect-every {arguments.detect_every}"
+        )
     if arguments.detect_score is not None and not 0 <= arguments.detect_score <= 1:
         raise UsageError(f"--detect-score is {arguments.detect_score}, and must be 0 to 1")
 
@@ -80,7 +84,8 @@ def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
         engine_options=engine,
         detector_options=detector,
         tracker=Tracker(smooth=arguments.smooth),
-        detect_every=arguments.detect_every or DETECT_EVERY,
+        # A face that is first searched for two frames after it came would be seen in those two.
+        detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shlex
 import sys
 import tempfile
@@ -24,8 +23,9 @@ import cv2
 import numpy as np
 
 import edge  # noqa: F401 - before OpenCV, whose log level it sets
+from benchmarks.detection import table as report
 from benchmarks.detection.following import EVERY, follow, pooled
-from benchmarks.detection.sizes import SIDES, by_size
+from benchmarks.detection.sizes import by_size
 from benchmarks.peers import clips, table
 
 
@@ -69,7 +69,7 @@ def main() -> int:
     }
     if arguments.save:
         arguments.save.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(as_text(record))
+    print(f"{report.sizes(record)}\n\n{report.following(record)}")
     return 0
 
 
@@ -82,24 +82,6 @@ def read(path: Path, most: int) -> list[Any]:
     if not frames:
         raise SystemExit(f"'{path}' is no video that OpenCV can read")
     return frames
-
-
-def as_text(record: dict[str, Any]) -> str:
-    """Two tables for a terminal."""
-    sizes = record["by_size"]
-    lines = ["share of faces found by their shorter side, pixels of a 640 x 480 frame"]
-    lines.append(f"{'search':<15}" + "".join(f"{side:>7}" for side in SIDES) + "    false  CPU-ms")
-    for name, each in sizes["detectors"].items():
-        shares = "".join(f"{each['found'].get(str(side), math.nan):7.2f}" for side in SIDES)
-        lines.append(f"{name:<15}{shares}{each['false']:>9}{each['cpu_ms']:8.2f}")
-    lines += ["", f"{'clip':<28}{'every':>6}{'searches':>10}{'found':>12}{'beyond':>8}{'flips/100':>11}"]
-    for name, rows in record["following"].items():
-        for every, each in rows.items():
-            found = f"{each['found']}/{each['faces']}"
-            flips = 100 * each["flips"] / max(1, each["pairs"])
-            lines.append(f"{name[:27]:<28}{every:>6}{each['searches']:>5}/{each['frames']:<4}{found:>12}"
-                         f"{each['beyond']:>8}{flips:11.1f}")  # fmt: skip
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

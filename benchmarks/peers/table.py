@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 CLIPS = ("one", "many")
+# What the project set out for: ferlite's CPU as a share of the peer's, and bounds of its own.
+SHARES = {"intel": 1 / 2, "fer": 1 / 15, "EmotiEffLib": 1 / 12}
+MOST_RSS_MB, MOST_START_S, MOST_INSTALL_MB = 120.0, 0.8, 331 / 3
+MB_PER_MIB = 2**20 / 1e6
 Face = Sequence[Any]
 
 
@@ -108,3 +112,27 @@ def markdown(record: dict[str, Any]) -> str:
     if record.get("note"):
         lines += ["", record["note"]]
     return "\n".join(lines)
+
+
+def targets(record: dict[str, Any]) -> str:
+    """What was set out for beside what was measured, met or not."""
+    found, own = record["figures"], record["figures"]["ferlite"]
+    rows = ["| target, for ferlite as it ships | at most | measured | |", "|---|---|---|---|"]
+    for peer, most in SHARES.items():
+        what = f"share of {peer}'s CPU-ms, one / many"
+        if peer in found:
+            shares = [found[peer]["ratio"][clip] for clip in CLIPS]
+            rows.append(_target(what, f"1/{1 / most:.0f} = {most:.3f}", shares, most, 3))
+        else:
+            rows.append(f"| {what} | {most:.3f} | not run | |")
+    rows.append(_target("RSS, MB", f"{MOST_RSS_MB:.0f}", [own["rss_mib"] * MB_PER_MIB], MOST_RSS_MB, 0))
+    rows.append(_target("cold start, s", f"{MOST_START_S:.1f}", [own["cold_start_s"]], MOST_START_S, 2))
+    rows.append(_target("install, MB", f"{MOST_INSTALL_MB:.0f}", [own["install_mb"]], MOST_INSTALL_MB, 0))
+    return "\n".join(rows)
+
+
+def _target(what: str, bound: str, values: Sequence[float], most: float, digits: int) -> str:
+    told = " / ".join(f"{value:.{digits}f}" for value in values)
+    verdicts = ["met" if value <= most else "missed" for value in values]
+    verdict = verdicts[0] if len(set(verdicts)) == 1 else " / ".join(verdicts)
+    return f"| {what} | {bound} | {told} | {verdict} |"

@@ -187,6 +187,11 @@ USAGE = {
         2,
         "--detect-every is 1001",
     ),
+    "late": (
+        ["run", "face.png", "--save", "x.png", "--privacy", "--detect-every", "2"],
+        2,
+        "--privacy searches every frame: it does not go with --detect-every 2",
+    ),
     "score": (["run", "face.png", "--detect-score", "3"], 2, "--detect-score is 3.0, and must be 0 to 1"),
     "both on stdout": (["run", "face.png", "--json", "--csv"], 2, "cannot both go to standard output"),
     "privacy alone": (["run", "face.png", "--privacy"], 2, "--save"),
