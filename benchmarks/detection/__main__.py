@@ -22,11 +22,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-import edge  # noqa: F401 - before OpenCV, whose log level it sets
 from benchmarks.detection import table as report
 from benchmarks.detection.following import EVERY, follow, pooled
 from benchmarks.detection.sizes import by_size
 from benchmarks.peers import clips, table
+
+MADE = 60  # frames of each clip made from photographs
 
 
 def main() -> int:
@@ -39,14 +40,14 @@ def main() -> int:
     parser.add_argument("--detector", type=Path, required=True, help="YuNet's .onnx")
     parser.add_argument("--bundle", default="", help="for label flips (default: the shipped one)")
     parser.add_argument("--intel", type=Path, help="folder with Intel's face-detection-retail-0004")
-    parser.add_argument("--frames", type=int, default=60, help="of each clip, at most (default: 60)")
+    parser.add_argument("--frames", type=int, default=400, help="of each clip, at most (default: 400)")
     parser.add_argument("--save", type=Path, help="write the record here")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     videos = {path.stem: read(path, arguments.frames) for path in arguments.clips}
     found = by_size(list(videos.values()), arguments.detector, arguments.intel)
     with tempfile.TemporaryDirectory() as folder:
-        for name, path in clips.make(arguments.photos, Path(folder), arguments.frames).items():
+        for name, path in clips.make(arguments.photos, Path(folder), MADE).items():
             raw = np.fromfile(path, np.uint8)
             videos = {name: list(raw.reshape(-1, clips.HEIGHT, clips.WIDTH, 3)), **videos}
     followed = {

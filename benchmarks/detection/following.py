@@ -58,8 +58,8 @@ def follow(frames: Sequence[Any], every: int, model: Path, bundle: str, known: b
             for faces, there in zip(reference, got, strict=True)
             for face in there
         ),
-        "overlap_median": round(statistics.median(kept), 3),
-        "overlap_p5": round(kept[len(kept) // 20], 3),
+        "overlap_median": round(statistics.median(kept), 3) if kept else None,
+        "overlap_p5": round(kept[len(kept) // 20], 3) if kept else None,
         **({"jitter": jitter(got)} if known else {}),
         **labels(frames, every, model, bundle),
     }

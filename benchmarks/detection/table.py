@@ -23,15 +23,17 @@ def sizes(record: dict[str, Any]) -> str:
 def following(record: dict[str, Any]) -> str:
     """A row for each distance of searches, over all clips."""
     rows = [
-        "| searched | searches / frames | faces found | beyond | flips per 100 | jitter of landmarks |",
-        "|---|---|---|---|---|---|",
+        "| searched | searches / frames | faces found | worst clip | beyond | flips per 100 | jitter |",
+        "|---|---|---|---|---|---|---|",
     ]
     clips = [each for name, each in record["following"].items() if name != "all"]
     for every, each in record["following"]["all"].items():
         jitters = [clip[every]["jitter"] for clip in clips if "jitter" in clip[every]]
+        shares = [clip[every]["found"] / clip[every]["faces"] for clip in clips if clip[every]["faces"]]
         name = {"1": "every frame", "2": "every 2nd", "3": "every 3rd"}.get(every, f"every {every}th")
         rows.append(
             f"| {name} | {each['searches']} / {each['frames']} | {each['found']} of {each['faces']} "
+            f"| {min(shares):.0%} "
             f"| {each['beyond']} | {100 * each['flips'] / max(1, each['pairs']):.1f} "
             f"| {' / '.join(f'{jitter:.1%}' for jitter in jitters)} |"
         )

@@ -119,12 +119,13 @@ def targets(record: dict[str, Any]) -> str:
     found, own = record["figures"], record["figures"]["ferlite"]
     rows = ["| target, for ferlite as it ships | at most | measured | |", "|---|---|---|---|"]
     for peer, most in SHARES.items():
+        bound = f"1/{1 / most:.0f} = {most:.3f}"
         what = f"share of {peer}'s CPU-ms, one / many"
         if peer in found:
             shares = [found[peer]["ratio"][clip] for clip in CLIPS]
-            rows.append(_target(what, f"1/{1 / most:.0f} = {most:.3f}", shares, most, 3))
+            rows.append(_target(what, bound, shares, most, 3))
         else:
-            rows.append(f"| {what} | {most:.3f} | not run | |")
+            rows.append(f"| {what} | {bound} | not run | |")
     rows.append(_target("RSS, MB", f"{MOST_RSS_MB:.0f}", [own["rss_mib"] * MB_PER_MIB], MOST_RSS_MB, 0))
     rows.append(_target("cold start, s", f"{MOST_START_S:.1f}", [own["cold_start_s"]], MOST_START_S, 2))
     rows.append(_target("install, MB", f"{MOST_INSTALL_MB:.0f}", [own["install_mb"]], MOST_INSTALL_MB, 0))

@@ -98,19 +98,27 @@ def letterbox(frame: Image, longest: int) -> tuple[Image, float]:
     height, width = frame.shape[:2]
     scale = min(1.0, longest / max(height, width))
     wide, high = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = frame
-    # Averaging two by two pixels is many times as fast as OpenCV's averaging by other factors; what is left
-    # to shrink then is less than half, where interpolation misses no pixel.
+    canvas = _shrunk(frame, wide, high)
+    below, beside = _multiple(high) - high, _multiple(wide) - wide
+    if below or beside:
+        border = cv2.copyMakeBorder(canvas, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+        canvas = np.asarray(border, np.uint8)
+    return canvas, scale
+
+
+def _shrunk(picture: Image, wide: int, high: int) -> Image:
+    """``picture`` at ``wide`` x ``high`` pixels, or itself where it is no larger.
+
+    Averaging two by two pixels is many times as fast as OpenCV's averaging by other factors; what is then
+    left to shrink is less than half, where interpolation misses no pixel.
+    """
     while picture.shape[0] >= 2 * high and picture.shape[1] >= 2 * wide:
         half = (picture.shape[1] // 2, picture.shape[0] // 2)
         even = picture[: 2 * half[1], : 2 * half[0]]
         picture = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
     if picture.shape[:2] != (high, wide):
         picture = np.asarray(cv2.resize(picture, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
-    below, beside = _multiple(high) - high, _multiple(wide) - wide
-    if below or beside:
-        picture = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    return np.asarray(picture, np.uint8), scale
+    return picture
 
 
 def decode(outputs: dict[tuple[str, int], Floats], height: int, width: int, score: float) -> Floats:
@@ -159,7 +167,7 @@ def nms(boxes: Floats, scores: Floats, overlap: float) -> list[int]:
 
     The surest first. ``scores`` [N] are over 0; a box with 0 is no face.
     """
-    return list(map(int, cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap)))
+    return list(map(int, cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, overlap)))
 
 
 def by_kind(arrays: Sequence[Array], session: Engine) -> dict[tuple[str, int], Floats]:
