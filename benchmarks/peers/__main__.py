@@ -95,8 +95,6 @@ def _arguments() -> argparse.Namespace:
     unknown = set(arguments.peers) - set(names)
     if unknown or "ferlite" not in arguments.peers:
         parser.error(f"--peers: ferlite and any of {', '.join(names[1:])}")
-    if "ferlite@1" in arguments.peers:
-        arguments.peers.sort(key=names.index)  # it runs in ferlite's environment, which comes first
     if arguments.frames < 2 * arguments.rounds or arguments.frames % arguments.rounds:
         parser.error("--frames must be a multiple of --rounds, two or more frames to a round")
     for path in (*arguments.photos, Path(arguments.detector)):

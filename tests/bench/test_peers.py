@@ -137,7 +137,7 @@ def test_a_peer_that_breaks_down_says_why(photos: list[Path], tmp_path: Path) ->
 
 def test_ferlites_runner_reads_faces(bundle: Path, tmp_path: Path, data: Path) -> None:
     frame = np.zeros((480, 640, 3), np.uint8)
-    frame[64:128, 128:192] = 250
+    frame[107:160, 160:213] = 250  # a cell of the tiny detector, at the size a video is searched
     clip = tmp_path / "clip.raw"
     clip.write_bytes(frame.tobytes())
     words = [str(RUNNERS / "run_ferlite.py"), str(bundle), str(data / "tiny_yunet.onnx"), "1"]
