@@ -67,7 +67,7 @@ class YunetDetector:
         canvas, scale = letterbox(frame, self._options.size)
         height, width = canvas.shape[:2]
         session = self._session(height, width)
-        blob = cv2.dnn.blobFromImage(canvas)  # float32 [1, 3, H, W]
+        blob = np.array(cv2.split(canvas), np.float32)[None]  # [1, 3, H, W]; split is much the fastest way
         outputs = by_kind(session.run([blob]), session)
         rows = decode(outputs, height, width, self._score)
         return [_face(rows[index], scale) for index in nms(rows[:, :4], rows[:, 14], OVERLAP)]
