@@ -64,7 +64,15 @@ def cost() -> str:
 def peers() -> str:
     """ferlite beside others, and the project's targets."""
     record = read("peers")
-    return f"{race.markdown(record)}\n\n{race.targets(record)}"
+    return f"{race.markdown(record)}\n\n{race.targets(record, overheads())}"
+
+
+def overheads() -> list[float]:
+    """Of the pipeline around its engines on the clips `one` and `many`, where both were measured."""
+    if not all((RECORDS / f"bench-{clip}.json").exists() for clip in race.CLIPS):
+        return []
+    engines = [read(f"bench-{clip}")["engines"] for clip in race.CLIPS]
+    return [next(iter(each.values()))["scenarios"]["end-to-end"]["overhead"] for each in engines]
 
 
 def install() -> str:

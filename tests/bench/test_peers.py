@@ -105,6 +105,17 @@ def test_ratios_are_ferlites_cost_over_the_peers() -> None:
     )
 
 
+def test_targets_are_said_to_be_met_or_missed() -> None:
+    peers = {"ferlite": one(5.0), "intel": one(10.0), "fer": one(60.0)}
+    peers["fer"]["many"] = one(90.0)["many"]
+    text = table.targets({"figures": table.figures({"peers": peers}, 2)}, [0.1, 0.2])
+    assert "| share of intel's CPU-ms, one / many | 1/2 = 0.500 | 0.500 / 0.500 | met |" in text
+    assert "| share of fer's CPU-ms, one / many | 1/15 = 0.067 | 0.083 / 0.056 | missed / met |" in text
+    assert "| share of EmotiEffLib's CPU-ms, one / many | 1/12 = 0.083 | not run | |" in text
+    assert "| RSS, MB | 120 | 94 | met |" in text and "| install, MB | 110 | 123 | missed |" in text
+    assert "| overhead around the engines, one / many | 0.15 | 0.10 / 0.20 | met / missed |" in text
+
+
 def test_every_runner_is_there_and_imports_no_second_peer() -> None:
     for peer in environments.PEERS:
         assert (RUNNERS / peer.runner).is_file()

@@ -38,4 +38,4 @@ def read(frame, index):
     ]
 
 
-serve(read)
+serve(read, pipeline.restart)
