@@ -9,21 +9,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge import engine as engines
 from edge.align import Image
 from edge.bundle import Bundle, InputSpec, Layout
-from edge.engine import Array, Engine
+from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
 
 Weights = npt.NDArray[np.float64]
 
 
 class Classifier:
-    """A bundle's network in an engine. Raises ModelMismatch where the two do not fit."""
+    """A bundle's network in an engine; ``load_classifier`` makes one.
 
-    def __init__(self, bundle: Bundle, engine: Engine, layout: Layout) -> None:
+    ``temperature`` None is the bundle's. Raises ModelMismatch where bundle and engine do not fit.
+    """
+
+    def __init__(
+        self, bundle: Bundle, engine: Engine, layout: Layout, temperature: float | None = None
+    ) -> None:
         self.labels = bundle.labels
         self._engine, self._spec, self._layout = engine, bundle.input, layout
-        self._temperature = bundle.temperature
+        self._temperature = bundle.temperature if temperature is None else temperature
         self._batch, self._dtype = _check_fit(bundle, engine, layout)
 
     def __call__(self, crops: Sequence[Image]) -> Weights:
@@ -49,6 +55,19 @@ class Classifier:
     def close(self) -> None:
         """Free the engine."""
         self._engine.close()
+
+
+def load_classifier(bundle: Bundle, engine: str, options: EngineOptions) -> Classifier:
+    """The bundle's model for the named engine, loaded, at the temperature that was fitted on it.
+
+    Raises BundleInvalid, EngineError and ModelMismatch.
+    """
+    running = engines.load(engine, bundle.model(engine), options)
+    try:
+        return Classifier(bundle, running, bundle.files[engine].layout, bundle.temperature_of(engine))
+    except BaseException:
+        running.close()
+        raise
 
 
 def to_input(

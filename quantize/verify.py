@@ -11,7 +11,7 @@ import numpy as np
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Bundle
-from edge.classify import Classifier
+from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid, UsageError
 from edge.progress import Progress
@@ -62,10 +62,7 @@ def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0)
 
 
 def _check(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> Check:
-    options = EngineOptions(threads=threads)
-    classifier = Classifier(
-        bundle, engines.load(engine, bundle.model(engine), options), bundle.files[engine].layout
-    )
+    classifier = load_classifier(bundle, engine, EngineOptions(threads=threads))
     parts = []
     try:
         with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:

@@ -76,6 +76,7 @@ WRONG = {
     "scale": (set_to("crop", "box_scale", value=0), "'box_scale'"),
     "temperature": (set_to("temperature", value=0), "'temperature'"),
     "temperature nan": (set_to("temperature", value=float("nan")), "'temperature'"),
+    "engine temperature": (set_to("files", "onnx", "temperature", value=-1), "'temperature' is -1"),
     "doubt": (set_to("doubt", "turn", value=-1), "'turn'"),
     "no files": (set_to("files", value={}), "'files'"),
     "layout": (set_to("files", "onnx", "layout", value="CHWN"), "'layout' is 'CHWN'"),

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import DoubtRule, InputSpec
-from edge.classify import Classifier, softmax, to_input
+from edge.classify import Classifier, load_classifier, softmax, to_input
 from edge.doubt import doubts
 from edge.engine import Array, EngineOptions, Tensor
 from edge.errors import FerliteError, ModelMismatch
@@ -135,3 +135,26 @@ def test_every_doubt_is_told_with_its_value() -> None:
     assert found == ("face too small (18 px)", "blurred (0.00)", "turned (0.70)", "low weight (0.31)")
     assert doubts(Face(Box(0, 0, 24, 30)), edges, 0.4, rule) == ()
     assert doubts(Face(Box(0, 0, 1, 1), landmarks=points), even, 0.0, DoubtRule()) == ()
+
+
+def test_each_engine_has_its_own_temperature_and_the_bundles_where_it_has_none(
+    make_bundle: Callable[..., Path],
+) -> None:
+    crops = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8))
+
+    def classify(**own: float) -> np.ndarray:
+        name = "-".join(map(str, own.values())) or "none"
+        bundle = bundles.load(make_bundle(lambda table: table["files"]["onnx"].update(own), name))
+        try:
+            classifier = load_classifier(bundle, "onnx", EngineOptions())
+        except engines.EngineMissing as error:
+            pytest.skip(str(error))
+        weights = classifier(crops)
+        classifier.close()
+        return weights
+
+    usual, same, flatter = classify(), classify(temperature=20.0), classify(temperature=60.0)
+    np.testing.assert_array_equal(usual, same)
+    # Dividing logits by three more is taking the cube root of the weights.
+    roots = np.cbrt(usual)
+    np.testing.assert_allclose(flatter, roots / roots.sum(1, keepdims=True), rtol=1e-6)
