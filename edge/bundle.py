@@ -89,6 +89,30 @@ class DoubtRule:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How logits become weights that can be believed: ``softmax(scale * logits + bias)``, both per label.
+
+    Vector scaling (Guo et al., ICML 2017). One ``scale`` for all labels and no ``bias`` is dividing by a
+    temperature of 1 / scale.
+    """
+
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, values in (("scale", self.scale), ("bias", self.bias)):
+            numbers = isinstance(values, tuple) and all(_is_number(value) for value in values)
+            finite = numbers and len(values) == len(self.scale) and all(abs(value) < 1e6 for value in values)
+            _check(finite, name, values, "a number per label")
+        _check(all(value > 0 for value in self.scale), "scale", self.scale, "positive numbers")
+
+    @classmethod
+    def of_temperature(cls, temperature: float, labels: int) -> Scaling:
+        """Dividing by ``temperature``."""
+        return cls((1 / temperature,) * labels, (0.0,) * labels)
+
+
+@dataclass(frozen=True)
 class Golden:
     """Answers to ``edge.golden.faces``: sha256 of the logits, and the weights (0-1), a row a face."""
 
@@ -106,22 +130,20 @@ class Golden:
 class EngineFiles:
     """One engine's model. ``parts``: file name in the bundle -> sha256.
 
-    ``temperature`` was fitted on this very model's logits; None: the bundle's. ``golden`` holds
-    its answers to a few drawn faces, where they were taken.
+    ``scaling`` was fitted on this very model's logits; None: the bundle's temperature. ``golden`` holds its
+    answers to a few drawn faces, where they were taken.
     """
 
     parts: Mapping[str, str]
     precision: str
     layout: Layout = "NCHW"
-    temperature: float | None = None
+    scaling: Scaling | None = None
     golden: Golden | None = None
 
     def __post_init__(self) -> None:
         _check(self.layout in get_args(Layout), "layout", self.layout, ", ".join(get_args(Layout)))
         _check(isinstance(self.precision, str), "precision", self.precision, "a word such as int8")
         _check(isinstance(self.parts, dict) and len(self.parts) > 0, "parts", self.parts, "file: sha256")
-        if self.temperature is not None:
-            _check_temperature(self.temperature)
         for name, digest in self.parts.items():
             _check(_is_digest(digest), f"parts.{name}", digest, "a sha256 in hex")
             path = PurePosixPath(name)
@@ -149,10 +171,10 @@ class Bundle:
     accuracy: tuple[Mapping[str, Any], ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
-    def temperature_of(self, engine: str) -> float:
-        """What the logits of the engine's model are divided by before the softmax."""
-        own = self.files[engine].temperature
-        return self.temperature if own is None else own
+    def scaling_of(self, engine: str) -> Scaling:
+        """How the logits of the engine's model become weights."""
+        own = self.files[engine].scaling if engine in self.files else None
+        return own or Scaling.of_temperature(self.temperature, len(self.labels))
 
     def model(self, engine: str) -> ModelFile:
         """The engine's files, each read once and checked. Raises BundleInvalid."""
@@ -218,7 +240,9 @@ def _parse(table: Any, path: Path) -> Bundle:
     labels = table["labels"]
     words = isinstance(labels, list) and len(labels) > 1 and all(isinstance(word, str) for word in labels)
     _check(words and len(set(labels)) == len(labels), "labels", labels, "two or more different words")
-    _check_temperature(table["temperature"])
+    temperature = table["temperature"]
+    finite = _is_number(temperature) and 0 < temperature < float("inf")
+    _check(finite, "temperature", temperature, "a number above 0")
     _check(
         isinstance(table["files"], dict) and len(table["files"]) > 0, "files", table["files"], "engine: files"
     )
@@ -241,12 +265,18 @@ def _parse(table: Any, path: Path) -> Bundle:
 
 def _engine_files(table: Any, name: str, labels: int) -> EngineFiles:
     where = f"files.{name}"
-    if isinstance(table, dict) and table.get("golden") is not None:
-        golden = _section(Golden, table["golden"], f"{where}.golden")
+    if not isinstance(table, dict):
+        raise BundleInvalid(f"'{where}' must be an object")
+    inner: dict[str, Any] = {}
+    if table.get("scaling") is not None:
+        inner["scaling"] = scaling = _section(Scaling, table["scaling"], f"{where}.scaling")
+        if len(scaling.scale) != labels:
+            raise BundleInvalid(f"'{where}.scaling' must have a number per label, {labels}")
+    if table.get("golden") is not None:
+        inner["golden"] = golden = _section(Golden, table["golden"], f"{where}.golden")
         if any(len(row) != labels for row in golden.weights):
             raise BundleInvalid(f"{where}.golden: 'weights' must have a number per label, {labels} a row")
-        table = {**table, "golden": golden}
-    return _section(EngineFiles, table, where)
+    return _section(EngineFiles, {**table, **inner}, where)
 
 
 def _section(cls: type[T], table: Any, where: str) -> T:
@@ -278,11 +308,6 @@ def _tuples(value: Any) -> Any:
 def _check(good: bool, key: str, value: Any, valid: str) -> None:
     if not good:
         raise BundleInvalid(f"'{key}' is {value!r:.80}, and must be {valid}")
-
-
-def _check_temperature(value: Any) -> None:
-    finite = _is_number(value) and 0 < value < float("inf")
-    _check(finite, "temperature", value, "a number above 0")
 
 
 def _is_digest(value: Any) -> bool:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.bundle import Bundle, Golden, InputSpec
 from edge.classify import softmax, to_input
-from edge.engine import EngineOptions
+from edge.engine import EngineOptions, ModelFile
 from edge.errors import BundleInvalid, ModelMismatch
 
 COUNT = 8
@@ -66,8 +66,8 @@ def check(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> 
         raise BundleInvalid(
             f"bundle '{bundle.path}': 'files.{engine}.golden' has {len(golden.weights)} answers, not {COUNT}"
         )
-    given = answers(bundle, engine, options)
-    weights = softmax(given, bundle.temperature_of(engine))
+    given = answers(bundle, engine, bundle.model(engine), options)
+    weights = softmax(given, bundle.scaling_of(engine))
     largest = float(np.abs(weights - np.array(golden.weights)).max())
     if _digest(given) == golden.sha256:
         return Outcome("same", largest)
@@ -75,22 +75,24 @@ def check(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> 
     return Outcome("close" if largest <= CLOSE else "other", largest)
 
 
-def take(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> Golden:
-    """The answers that this machine gives, as bundle.json keeps them: weights to four decimals.
+def take(bundle: Bundle, engine: str, model: ModelFile, options: EngineOptions | None = None) -> Golden:
+    """The answers that ``model`` gives here, as bundle.json keeps them: weights to four decimals.
 
-    Raises BundleInvalid, EngineError and ModelMismatch.
+    Raises EngineError and ModelMismatch.
     """
-    given = answers(bundle, engine, options)
-    weights = softmax(given, bundle.temperature_of(engine)).round(4)
+    given = answers(bundle, engine, model, options)
+    weights = softmax(given, bundle.scaling_of(engine)).round(4)
     return Golden(_digest(given), tuple(tuple(map(float, row)) for row in weights))
 
 
-def answers(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> npt.NDArray[np.float32]:
+def answers(
+    bundle: Bundle, engine: str, model: ModelFile, options: EngineOptions | None = None
+) -> npt.NDArray[np.float32]:
     """Logits float32 [COUNT, labels] of ``faces``, fed one at a time in their order.
 
-    Raises BundleInvalid, EngineError and ModelMismatch.
+    Raises EngineError and ModelMismatch.
     """
-    running = engines.load(engine, bundle.model(engine), options or EngineOptions(threads=1))
+    running = engines.load(engine, model, options or EngineOptions(threads=1))
     layout, dtype = bundle.files[engine].layout, running.inputs[0].dtype
     given = np.zeros((COUNT, len(bundle.labels)), np.float32)
     try:

@@ -44,8 +44,8 @@ def text(full: dict[str, Any]) -> str:
                 lines.append(
                     f"{engine} ships {climb['shipped']}: {each['shipped']['accuracy']:.2%} on {each['data']} "
                     f"({each['shipped']['images']} faces; float {each['plain']['accuracy']:.2%}), macro-F1 "
-                    f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} at temperature "
-                    f"{full['temperature']:.3f}"
+                    f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} by "
+                    f"{climb['scaling']['method']} scaling, {each['ece_before']:.2%} without"
                 )
     unstable = [
         f"{engine} {rung['recipe']}"

@@ -77,12 +77,14 @@ class BundleSubject:
         self._bundle = bundle
         self._engine = engines.choose(engine, tuple(bundle.files)).name
         self._classify = load_classifier(bundle, self._engine, EngineOptions(threads=threads))
+        self._scaling = bundle.scaling_of(self._engine)
         self._columns = [bundle.labels.index(label) for label in LABELS]
 
     @property
     def temperature(self) -> float:
-        """The one that the engine's model has in the bundle."""
-        return self._bundle.temperature_of(self._engine)
+        """That of the engine's model, or 1 where each label has a scale of its own: ``logits`` has it in."""
+        scale = self._scaling.scale
+        return 1 / scale[0] if len(set(scale)) == 1 and not any(self._scaling.bias) else 1.0
 
     def logits(self, faces: npt.NDArray[np.uint8], batch: int = 256) -> Floats:
         """See Subject. A weight's logarithm times the temperature is its logit, but for a constant."""

@@ -15,7 +15,7 @@ import pytest
 from edge import bundle as bundles
 from edge import doctor, golden
 from edge import engine as engines
-from edge.bundle import Bundle, InputSpec
+from edge.bundle import Bundle, Golden, InputSpec, Scaling
 from edge.errors import BundleInvalid, EngineMissing, EngineRefused
 
 MakeBundle = Callable[..., Path]
@@ -31,9 +31,13 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def taken_of(bundle: Bundle, engine: str) -> Golden:
+    return golden.take(bundle, engine, bundle.model(engine))
+
+
 def with_answers(make_bundle: MakeBundle, engine: str, **changes: Any) -> Path:
     """The tiny bundle with its own golden answers for one engine, ``changes`` made to them."""
-    taken = dataclasses.asdict(golden.take(bundles.load(make_bundle(name="before")), engine))
+    taken = dataclasses.asdict(taken_of(bundles.load(make_bundle(name="before")), engine))
     return make_bundle(lambda table: table["files"][engine].update(golden={**taken, **changes}), "after")
 
 
@@ -56,7 +60,7 @@ def test_answers_taken_here_are_the_same_here(make_bundle: MakeBundle, engine: s
 
 
 def test_rounding_is_close_and_another_model_is_not(make_bundle: MakeBundle, engine: str) -> None:
-    taken = golden.take(bundles.load(make_bundle(name="model")), engine)
+    taken = taken_of(bundles.load(make_bundle(name="model")), engine)
     assert np.allclose(np.sum(taken.weights, axis=1), 1, atol=1e-3)
 
     def with_weights(moved: float) -> Bundle:
@@ -71,11 +75,11 @@ def test_rounding_is_close_and_another_model_is_not(make_bundle: MakeBundle, eng
     assert far is not None and far.state == "other" and far.largest == pytest.approx(0.2, abs=1e-3)
 
 
-def test_weights_are_held_at_the_engines_own_temperature(make_bundle: MakeBundle, engine: str) -> None:
+def test_weights_are_held_at_the_engines_own_scaling(make_bundle: MakeBundle, engine: str) -> None:
     bundle = bundles.load(with_answers(make_bundle, engine))
-    entry = dataclasses.replace(bundle.files[engine], temperature=bundle.temperature / 10)
+    entry = dataclasses.replace(bundle.files[engine], scaling=Scaling.of_temperature(2.0, 7))
     hotter = dataclasses.replace(bundle, files={engine: entry})
-    given, usual = golden.take(hotter, engine), golden.take(bundle, engine)
+    given, usual = taken_of(hotter, engine), taken_of(bundle, engine)
     assert given.sha256 == usual.sha256 and given.weights != usual.weights
 
 
