@@ -16,6 +16,7 @@ from quantize.builder import builder
 from quantize.calibrate import Splits
 from quantize.ladder import Candidate, Climb, Rung
 from quantize.recipe import Gate, Ladder
+from quantize.sensitivity import Cost
 from quantize.source import Source
 from train.data import FaceSet
 
@@ -38,11 +39,15 @@ class Figures:
 
 @dataclass(frozen=True)
 class Measured:
-    """All engines' climbs, the temperature fitted on their shipped models, and figures on both splits."""
+    """All engines' climbs, the temperature fitted on their shipped models, and figures on both splits.
+
+    ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
+    """
 
     climbs: Sequence[Climb]
     temperature: float
     figures: Sequence[Figures]
+    sensitivity: Sequence[Cost] = ()
 
 
 def measure(
@@ -138,7 +143,18 @@ def full(
         "temperature": measured.temperature,
         "data": {each.name: len(each) for each in (splits.train, splits.public, splits.private)},
         "gate": dataclasses.asdict(gate),
+        "sensitivity": [_rounded(each) for each in measured.sensitivity],
         "engines": {each.engine: _climb(each, measured.figures) for each in measured.climbs},
+    }
+
+
+def _rounded(cost: Cost) -> dict[str, Any]:
+    return {
+        "layer": cost.layer,
+        "kl": float(f"{cost.kl:.4g}"),
+        "sqnr_db": round(cost.sqnr_db, 2),
+        "agreement": round(cost.agreement, 4),
+        "drop": round(cost.drop, 3),
     }
 
 
