@@ -20,9 +20,9 @@ from quantize import bundling, calibrate, card, record
 from quantize.builder import Float
 from quantize.bundling import Framing
 from quantize.calibrate import Splits
-from quantize.export import Exported, export
+from quantize.export import Exported, export, from_files, to_files
 from quantize.html import page
-from quantize.ladder import Setting, climb
+from quantize.ladder import Setting, climb, sensitivity
 from quantize.recipe import Ladder
 from quantize.record import Measured
 from quantize.source import Source, load_source
@@ -72,12 +72,14 @@ def build(order: Order) -> Outcome:
     exported = _exported(source, work)
     start = _start(order, source)
     setting = Setting(
-        Float(source.name, exported, source.input), start, splits.train, splits.public, work, order.threads
-    )
+        source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
+        order.threads, order.ladder.sensitivity,
+    )  # fmt: skip
     climbs = [
         climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
     ]
     measured = record.measure(climbs, splits, start, order.threads)
+    measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
     made = _write(order, source, splits, measured, (exported.error, seconds))
     work.remove()
@@ -108,14 +110,8 @@ def _exported(source: Source, work: Workspace) -> Exported:
     import onnx
     import torch
 
-    def make() -> dict[str, bytes]:
-        made = export(source)
-        facts = json.dumps({"error": made.error}).encode()
-        return {"model.onnx": made.onnx, "program.pt2": made.program, "facts.json": facts}
-
     libraries = {"torch": torch.__version__, "onnx": onnx.__version__}
-    kept = work.files("export", libraries, make)
-    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+    return from_files(work.files("export", libraries, lambda: to_files(export(source))))
 
 
 def _start(order: Order, source: Source) -> Bundle:

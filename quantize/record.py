@@ -16,6 +16,7 @@ from quantize.builder import builder
 from quantize.calibrate import Splits
 from quantize.ladder import Candidate, Climb, Rung
 from quantize.recipe import Gate, Ladder
+from quantize.sensitivity import Cost
 from quantize.source import Source
 from train.data import FaceSet
 from train.scaling import Fitted, apply, fit
@@ -44,11 +45,15 @@ class Figures:
 
 @dataclass(frozen=True)
 class Measured:
-    """All engines' climbs, the scaling fitted on each one's shipped model, and figures on both splits."""
+    """All engines' climbs, the scaling fitted on each one's shipped model, and figures on both splits.
+
+    ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
+    """
 
     climbs: Sequence[Climb]
     fitted: Mapping[str, Fitted]
     figures: Sequence[Figures]
+    sensitivity: Sequence[Cost] = ()
 
 
 def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: int) -> Measured:
@@ -149,7 +154,18 @@ def full(
         "export_error": build_facts[0],
         "data": {each.name: len(each) for each in (splits.train, splits.public, splits.private)},
         "gate": dataclasses.asdict(gate),
+        "sensitivity": [_rounded(each) for each in measured.sensitivity],
         "engines": {each.engine: _climb(each, measured) for each in measured.climbs},
+    }
+
+
+def _rounded(cost: Cost) -> dict[str, Any]:
+    return {
+        "layer": cost.layer,
+        "kl": float(f"{cost.kl:.4g}"),
+        "sqnr_db": round(cost.sqnr_db, 2),
+        "agreement": round(cost.agreement, 4),
+        "drop": round(cost.drop, 3),
     }
 
 
