@@ -18,7 +18,6 @@ from train.checkpoint import load_run
 from train.data import LABELS
 from train.predict import input_spec
 
-
 RECIPE_FILE = "train.toml"  # what a run's recipe is called in the bundle
 
 

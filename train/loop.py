@@ -110,7 +110,7 @@ class Run:
     ) -> None:
         self.recipe, self.train, self.out, self.device = recipe, train, out, device
         self.batches = Batches(recipe, train)
-        self.teacher = Teacher(teachers, device) if teachers else None
+        self.teacher = Teacher(teachers, device, recipe.train.autocast) if teachers else None
         # cuDNN's fastest kernels add in an order that changes from run to run.
         torch.backends.cudnn.deterministic = True
         self.model = build_model(recipe).to(device=device, memory_format=torch.channels_last)

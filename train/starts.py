@@ -40,5 +40,7 @@ def describe(init: str) -> list[str]:
             each = public[digest]
             said.append(f"Training began with {each.text}, {each.licence}: {each.file}, sha256 `{digest}`.")
         else:
-            said.append(f"Training went on from weights of sha256 `{digest}`, an earlier run's or somebody's.")
+            said.append(
+                f"Training went on from weights of sha256 `{digest}`, an earlier run's or somebody's."
+            )
     return said
