@@ -82,7 +82,7 @@ def graph(nodes: list[Any], weights: dict[str, np.ndarray], channels: int = 3, s
             nodes,
             "g",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, channels, size, size])],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 7])],
             [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
         ),
         opset_imports=[helper.make_opsetid("", 17)],
