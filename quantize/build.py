@@ -67,7 +67,7 @@ def build(order: Order) -> Outcome:
     splits = source.relabel(calibrate.load_splits(order.data))
     work = Workspace(
         order.out.with_name(order.out.name + ".building"),
-        {"weights": source.weights_sha256, "data": digest(order.data)},
+        {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
     )
     exported = _exported(source, work)
     start = _start(order, source)
