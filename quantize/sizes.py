@@ -74,7 +74,7 @@ def measure(order: Order) -> dict[str, Any]:
     for run in order.runs:
         source = load_source(run)
         ours = source.relabel(splits)
-        public = _first(ours.public, order.faces)
+        public = ours.public.take(np.arange(order.faces)) if order.faces else ours.public
         chosen = calibrate.choose(ours.train, order.recipe.calibration, len(source.labels))
         entries += [_entry(source, size, order.recipe, chosen, public) for size in order.sizes]
     timed = _race(order.recipe.engine, entries, order.rounds)
@@ -94,15 +94,6 @@ def measure(order: Order) -> dict[str, Any]:
         "reference": f"{entries[0].network}, {entries[0].size} px, float",
         "rows": rows,
     }
-
-
-def _first(faces: FaceSet, count: int) -> FaceSet:
-    if not count:
-        return faces
-    return dataclasses.replace(
-        faces, faces=faces.faces[:count], labels=faces.labels[:count],
-        votes=faces.votes[:count], majority=faces.majority[:count],
-    )  # fmt: skip
 
 
 def _entry(source: Source, size: int, recipe: Recipe, chosen: Any, public: FaceSet) -> Entry:
