@@ -150,7 +150,7 @@ def learn(student: Any, teacher: nn.Module, source: Source, train: FaceSet, how:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            progress.advance(1, f"loss {float(loss):.3f}")
+            progress.advance(1, f"loss {float(loss.detach()):.3f}")
 
 
 def _rounds(node: torch.fx.Node, modules: dict[str, nn.Module]) -> bool:

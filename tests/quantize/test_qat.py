@@ -75,22 +75,32 @@ def test_training_moves_the_rounded_network_towards_the_float_ones_answers(
     assert distance() < 0.8 * before
 
 
+@pytest.mark.slow
 def test_what_comes_out_is_an_exported_network_of_the_same_layers(
     source: Source, exported: Exported, splits: Splits
 ) -> None:
     made = qat.train_quantized(source, splits.train, HOW)
     before, after = (graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made))
-    assert set(before) == set(after)
-    moved = [
-        name for name in before if name.endswith("weight") and not np.array_equal(before[name], after[name])
-    ]
-    assert len(moved) > 10 and made.error < 1e-3
+    assert set(before) == set(after) and made.error < 1e-3
+    weights = [name for name in before if name.endswith("weight")]
+    assert all(not np.array_equal(before[name], after[name]) for name in weights)
     torch.export.load(io.BytesIO(made.program))
-    assert made.onnx == qat.train_quantized(source, splits.train, HOW).onnx
 
 
-def test_a_rate_that_diverges_is_one_sentence(source: Source, splits: Splits) -> None:
-    with pytest.raises(
-        BuildFailed, match=r"the loss is not a finite number at step \d+ of qat: lower qat.lr"
-    ):
-        qat.train_quantized(source, splits.train, replace(HOW, steps=40, lr=10.0))
+def test_the_same_steps_end_in_the_same_weights(source: Source, splits: Splits) -> None:
+    ends = []
+    for _ in range(2):
+        folded = fold(source.model)
+        student = qat.with_rounding(folded)
+        qat.learn(student, fold(source.model), source, splits.train, replace(HOW, steps=2))
+        ends.append(qat.without_rounding(student, folded).state_dict())
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_loss_that_is_no_number_is_one_sentence(source: Source, splits: Splits) -> None:
+    folded = fold(source.model)
+    student = qat.with_rounding(folded)
+    with torch.no_grad():
+        student.get_submodule("classifier.1").bias.fill_(float("inf"))
+    with pytest.raises(BuildFailed, match="the loss is not a finite number at step 0 of qat: lower qat.lr"):
+        qat.learn(student, folded, source, splits.train, HOW)
