@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from quantize.report import COLUMNS, rows
+from quantize.report import COLUMNS, rows, ships
 
 WIDE, HIGH, MARGIN = 560, 320, 48
 COLOURS = ("#1f6fb2", "#c2571a", "#2e8b57", "#7a4fa3")
@@ -32,6 +32,7 @@ def page(full: dict[str, Any]) -> str:
         f"{full['date']}, {escape(str(machine['cpu']))}, {machine['cores']} cores, "
         f"load {machine['load']}, {full['seconds']:.0f} s</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in ships(full))}</ul>"
         "<h2>Accuracy on the public split against time</h2>"
         f"<p class=fine>Batch 1, 1 thread. Rings are float, dots are int8.</p>{scatter(points(full))}"
         f"{_sensitivity(full['sensitivity'])}"
@@ -47,7 +48,7 @@ def points(full: dict[str, Any]) -> list[Point]:
     """(engine, model, milliseconds, accuracy in per cent, is float) of all that was timed."""
     found: list[Point] = []
     for engine, climb in full["engines"].items():
-        base = next(each["plain"]["accuracy"] for each in climb["figures"] if each["data"].endswith("public"))
+        base = next(each["plain_unscaled"] for each in climb["figures"] if each["data"].endswith("public"))
         timed = [rung for rung in climb["rungs"] if rung["race"]]
         if timed:
             found.append((engine, "float", timed[0]["race"]["float_ms"], 100 * base, True))
