@@ -20,7 +20,7 @@ def save(model: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.xml"
         openvino.save_model(model, target, compress_to_fp16=False)
-        return {".xml": without_blanks(target.read_bytes()), ".bin": target.with_suffix(".bin").read_bytes()}
+        return {".xml": compact(target.read_bytes()), ".bin": target.with_suffix(".bin").read_bytes()}
 
 
 def drop_clamps(model: Any) -> int:
@@ -72,6 +72,8 @@ def name_by_number(model: Any) -> None:
                 output.set_names(set())
 
 
-def without_blanks(xml: bytes) -> bytes:
-    """The text without the line breaks and tabs between its tags."""
-    return re.sub(rb">\s+<", b"><", xml)
+def compact(xml: bytes) -> bytes:
+    """The text without blanks between tags, what is so by default, and notes on how it was made."""
+    without_notes = re.sub(rb"</edges>.*</net>", b"</edges></net>", xml, flags=re.DOTALL)
+    plain = re.sub(rb"\s+(?=/>)", b"", re.sub(rb">\s+<", b"><", without_notes))
+    return plain.replace(b' auto_broadcast="numpy"', b"")
