@@ -45,7 +45,7 @@ QUANTIZED_MODULES = (
 QUANTIZED_CALLS = ("add", "mul", "mean", "iadd", "imul")
 
 
-class RoundedWeight(nn.Module):
+class RoundedWeight(nn.Module):  # type: ignore[misc]
     """A weight as 8 bits per output channel would have it: symmetric, from its extremes."""
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
@@ -56,7 +56,7 @@ class RoundedWeight(nn.Module):
         return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
 
 
-class RoundedActivation(nn.Module):
+class RoundedActivation(nn.Module):  # type: ignore[misc]
     """An activation as 8 bits would have it; the range follows the extremes of the batches."""
 
     low: torch.Tensor

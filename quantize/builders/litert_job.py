@@ -124,7 +124,7 @@ def shrink(model: bytes) -> bytes:
     A zero point takes 8 bytes for every channel of every weight and bias, all of them 0: with the converter's
     names a tenth of MobileNetV2's file. Buffers lie behind the tables, each at a multiple of 16 bytes.
     """
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(model), 0))

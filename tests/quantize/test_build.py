@@ -74,7 +74,9 @@ def test_the_card_and_the_page_show_the_records_figures(built: Path) -> None:
     assert f"| onnx int8 | fer2013-private | 105 | {figures['plain']['accuracy']:.2%} | {shown} |" in card
     assert "research-only" in card and "280 were left" in card
     page = (built / "build.html").read_text(encoding="utf-8")
-    assert page.count("<circle") == 2 and page.count("<rect") == 14
+    assert page.count("<circle") == 2
+    costs = len(full["sensitivity"])
+    assert costs > 10 and page.count("<rect") == 14 + costs and page.count('class="cost"') == costs
     assert "http" not in page
 
 

@@ -53,25 +53,24 @@ def test_every_layer_is_rounded_and_without_rounding_nothing_changed(source: Sou
 def test_training_moves_the_rounded_network_towards_the_float_ones_answers(
     source: Source, splits: Splits
 ) -> None:
-    """A few steps on a network whose weights were disturbed bring its rounded answers nearer."""
-    folded = fold(source.model)
+    """Weights that were disturbed come nearer again, on faces that the steps did not see."""
+    teacher, disturbed = fold(source.model), fold(source.model)
     torch.manual_seed(0)
-    disturbed = fold(source.model)
     with torch.no_grad():
         for parameter in disturbed.parameters():
-            parameter.add_(0.05 * parameter.abs().mean() * torch.randn_like(parameter))
+            parameter.add_(0.3 * parameter.std() * torch.randn_like(parameter))
     student = qat.with_rounding(disturbed)
-    x = torch.from_numpy(calibrate.inputs(splits.train.faces[:70], source.input))
+    x = torch.from_numpy(calibrate.inputs(splits.public.faces[:70], source.input))
+    for each in student.modules():
+        if isinstance(each, qat.RoundedActivation):
+            each.train()
 
     def distance() -> float:
-        for each in student.modules():
-            if isinstance(each, qat.RoundedActivation):
-                each.train()
         with torch.no_grad():
-            return float((student(x).softmax(1) - folded(x).softmax(1)).abs().mean())
+            return float((student(x).softmax(1) - teacher(x).softmax(1)).abs().mean())
 
     before = distance()
-    qat.learn(student, folded, source, splits.train, replace(HOW, steps=25, lr=0.01))
+    qat.learn(student, teacher, source, splits.train, replace(HOW, steps=20, lr=0.001))
     assert distance() < 0.8 * before
 
 
