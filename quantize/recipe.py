@@ -81,8 +81,8 @@ class QatRecipe:
     the labels'. The rate falls from ``lr`` to 0 by a half cosine.
     """
 
-    steps: int = field(default=300, metadata=within(1, 1_000_000))
-    batch_size: int = field(default=64, metadata=within(2, 65_536))
+    steps: int = field(default=100, metadata=within(1, 1_000_000))
+    batch_size: int = field(default=32, metadata=within(2, 65_536))
     lr: float = field(default=0.001, metadata=within(1e-8, 10.0))
     distill: float = field(default=0.9, metadata=within(0.0, 1.0))
     temperature: float = field(default=2.0, metadata=within(0.1, 50.0))
