@@ -125,7 +125,7 @@ class Run:
         """Begin with the weights of ``path``. Raises DataInvalid."""
         start = start_from(self.model, path)
         self.average.load_state_dict(self.model.state_dict())
-        self.init = start.sha256
+        self.init = " ".join((start.sha256, *start.before))
         print(
             f"{path.name}: took {start.taken} tensors, fresh: {', '.join(start.fresh) or 'none'}",
             file=sys.stderr,

@@ -22,11 +22,15 @@ NAMED = 8  # misfits that a message lists by name
 
 @dataclass(frozen=True)
 class Start:
-    """What was taken from a file: how many tensors, which were left as they were, and its sha256."""
+    """What was taken from a file: how many tensors, which were left as they were, and its sha256.
+
+    ``before``: where the file is an earlier run's, the digests of what that one began with.
+    """
 
     taken: int
     fresh: tuple[str, ...]
     sha256: str
+    before: tuple[str, ...] = ()
 
 
 def start_from(model: nn.Module, path: Path) -> Start:
@@ -37,7 +41,9 @@ def start_from(model: nn.Module, path: Path) -> Start:
     Raises DataInvalid with a list of what did not fit, and then changes nothing.
     """
     content = content_of(path)
-    given = _state_dict(read_bytes(content, path, ()), path)
+    saved = read_bytes(content, path, ())
+    before = saved.get("init", "")
+    given = _state_dict(saved, path)
     own = model.state_dict()
     if "_conv_stem.weight" in given:
         given = _renamed(given, own)
@@ -74,7 +80,9 @@ def start_from(model: nn.Module, path: Path) -> Start:
         more = f" and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
         raise DataInvalid(f"'{path}' does not fit this network: {'; '.join(misfits[:NAMED])}{more}")
     model.load_state_dict(own | fitting)
-    return Start(len(fitting) - len(gates), tuple(fresh), hashlib.sha256(content).hexdigest())
+    digests = tuple(before.split()) if isinstance(before, str) else ()
+    taken = len(fitting) - len(gates)
+    return Start(taken, tuple(fresh), hashlib.sha256(content).hexdigest(), digests)
 
 
 def _state_dict(saved: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
