@@ -89,22 +89,63 @@ class DoubtRule:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How logits become weights that can be believed: ``softmax(scale * logits + bias)``, both per label.
+
+    Vector scaling (Guo et al., ICML 2017). One ``scale`` for all labels and no ``bias`` is dividing by a
+    temperature of 1 / scale.
+    """
+
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, values in (("scale", self.scale), ("bias", self.bias)):
+            numbers = isinstance(values, tuple) and all(_is_number(value) for value in values)
+            finite = numbers and len(values) == len(self.scale) and all(abs(value) < 1e6 for value in values)
+            _check(finite, name, values, "a number per label")
+        _check(all(value > 0 for value in self.scale), "scale", self.scale, "positive numbers")
+
+    @classmethod
+    def of_temperature(cls, temperature: float, labels: int) -> Scaling:
+        """Dividing by ``temperature``."""
+        return cls((1 / temperature,) * labels, (0.0,) * labels)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Answers to ``edge.golden.faces``: sha256 of the logits, and the weights (0-1), a row a face."""
+
+    sha256: str
+    weights: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        _check(_is_digest(self.sha256), "sha256", self.sha256, "a sha256 in hex")
+        rows = isinstance(self.weights, tuple) and len(self.weights) > 0
+        rows = rows and all(isinstance(row, tuple) and all(map(_is_number, row)) for row in self.weights)
+        _check(rows, "weights", self.weights, "rows of numbers")
+
+
+@dataclass(frozen=True)
 class EngineFiles:
-    """One engine's model. ``parts``: file name in the bundle -> sha256."""
+    """One engine's model. ``parts``: file name in the bundle -> sha256.
+
+    ``scaling`` was fitted on this very model's logits; None: the bundle's temperature. ``golden`` holds its
+    answers to a few drawn faces, where they were taken.
+    """
 
     parts: Mapping[str, str]
     precision: str
     layout: Layout = "NCHW"
+    scaling: Scaling | None = None
+    golden: Golden | None = None
 
     def __post_init__(self) -> None:
         _check(self.layout in get_args(Layout), "layout", self.layout, ", ".join(get_args(Layout)))
         _check(isinstance(self.precision, str), "precision", self.precision, "a word such as int8")
         _check(isinstance(self.parts, dict) and len(self.parts) > 0, "parts", self.parts, "file: sha256")
         for name, digest in self.parts.items():
-            is_digest = (
-                isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
-            )
-            _check(is_digest, f"parts.{name}", digest, "a sha256 in hex")
+            _check(_is_digest(digest), f"parts.{name}", digest, "a sha256 in hex")
             path = PurePosixPath(name)
             plain = not path.is_absolute() and ".." not in path.parts and "\\" not in name
             _check(plain, "parts", name, "a name inside the bundle")
@@ -114,7 +155,8 @@ class EngineFiles:
 class Bundle:
     """A bundle whose bundle.json was read and found in order; weights are read by ``model``.
 
-    ``accuracy`` holds the measured records and ``made_by`` the recipes, as they stand in the file.
+    ``temperature`` is for engines that have none of their own. ``accuracy`` holds the measured records and
+    ``made_by`` the recipes, as they stand in the file.
     """
 
     path: Path
@@ -128,6 +170,11 @@ class Bundle:
     files: Mapping[str, EngineFiles]
     accuracy: tuple[Mapping[str, Any], ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
+
+    def scaling_of(self, engine: str) -> Scaling:
+        """How the logits of the engine's model become weights."""
+        own = self.files[engine].scaling if engine in self.files else None
+        return own or Scaling.of_temperature(self.temperature, len(self.labels))
 
     def model(self, engine: str) -> ModelFile:
         """The engine's files, each read once and checked. Raises BundleInvalid."""
@@ -193,8 +240,9 @@ def _parse(table: Any, path: Path) -> Bundle:
     labels = table["labels"]
     words = isinstance(labels, list) and len(labels) > 1 and all(isinstance(word, str) for word in labels)
     _check(words and len(set(labels)) == len(labels), "labels", labels, "two or more different words")
-    _check(_is_number(table["temperature"]) and table["temperature"] > 0, "temperature", table["temperature"],
-           "a number above 0")  # fmt: skip
+    temperature = table["temperature"]
+    finite = _is_number(temperature) and 0 < temperature < float("inf")
+    _check(finite, "temperature", temperature, "a number above 0")
     _check(
         isinstance(table["files"], dict) and len(table["files"]) > 0, "files", table["files"], "engine: files"
     )
@@ -209,10 +257,26 @@ def _parse(table: Any, path: Path) -> Bundle:
         crop=_section(CropRule, table["crop"], "crop"),
         temperature=float(table["temperature"]),
         doubt=_section(DoubtRule, table["doubt"], "doubt"),
-        files={name: _section(EngineFiles, entry, f"files.{name}") for name, entry in table["files"].items()},
+        files={name: _engine_files(entry, name, len(labels)) for name, entry in table["files"].items()},
         accuracy=tuple(table.get("accuracy", ())),
         made_by=table.get("made_by", {}),
     )
+
+
+def _engine_files(table: Any, name: str, labels: int) -> EngineFiles:
+    where = f"files.{name}"
+    if not isinstance(table, dict):
+        raise BundleInvalid(f"'{where}' must be an object")
+    inner: dict[str, Any] = {}
+    if table.get("scaling") is not None:
+        inner["scaling"] = scaling = _section(Scaling, table["scaling"], f"{where}.scaling")
+        if len(scaling.scale) != labels:
+            raise BundleInvalid(f"'{where}.scaling' must have a number per label, {labels}")
+    if table.get("golden") is not None:
+        inner["golden"] = golden = _section(Golden, table["golden"], f"{where}.golden")
+        if any(len(row) != labels for row in golden.weights):
+            raise BundleInvalid(f"{where}.golden: 'weights' must have a number per label, {labels} a row")
+    return _section(EngineFiles, {**table, **inner}, where)
 
 
 def _section(cls: type[T], table: Any, where: str) -> T:
@@ -244,6 +308,10 @@ def _tuples(value: Any) -> Any:
 def _check(good: bool, key: str, value: Any, valid: str) -> None:
     if not good:
         raise BundleInvalid(f"'{key}' is {value!r:.80}, and must be {valid}")
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 def _is_number(value: Any) -> bool:

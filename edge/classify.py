@@ -9,21 +9,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge import engine as engines
 from edge.align import Image
-from edge.bundle import Bundle, InputSpec, Layout
-from edge.engine import Array, Engine
+from edge.bundle import Bundle, InputSpec, Layout, Scaling
+from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
 
 Weights = npt.NDArray[np.float64]
 
 
 class Classifier:
-    """A bundle's network in an engine. Raises ModelMismatch where the two do not fit."""
+    """A bundle's network in an engine; ``load_classifier`` makes one.
 
-    def __init__(self, bundle: Bundle, engine: Engine, layout: Layout) -> None:
+    ``scaling`` None is the bundle's temperature. Raises ModelMismatch where bundle and engine do not fit.
+    """
+
+    def __init__(
+        self, bundle: Bundle, engine: Engine, layout: Layout, scaling: Scaling | None = None
+    ) -> None:
         self.labels = bundle.labels
         self._engine, self._spec, self._layout = engine, bundle.input, layout
-        self._temperature = bundle.temperature
+        self._scaling = scaling or Scaling.of_temperature(bundle.temperature, len(bundle.labels))
         self._batch, self._dtype = _check_fit(bundle, engine, layout)
 
     def __call__(self, crops: Sequence[Image]) -> Weights:
@@ -31,12 +37,13 @@ class Classifier:
 
         All crops run in one batch, or in as few as the model's fixed batch size allows.
         """
-        if not crops:
-            return np.zeros((0, len(self.labels)))
-        batch = to_input(crops, self._spec, self._layout, self._dtype)
-        return softmax(self._logits(batch), self._temperature)
+        return softmax(self.logits(crops), self._scaling)
 
-    def _logits(self, batch: Array) -> Array:
+    def logits(self, crops: Sequence[Image]) -> Array:
+        """What the network itself says of the crops, float32 [N, labels], before any scaling."""
+        if not crops:
+            return np.zeros((0, len(self.labels)), np.float32)
+        batch = to_input(crops, self._spec, self._layout, self._dtype)
         if self._batch is None:
             return self._engine.run([batch])[0]
         parts = []
@@ -49,6 +56,19 @@ class Classifier:
     def close(self) -> None:
         """Free the engine."""
         self._engine.close()
+
+
+def load_classifier(bundle: Bundle, engine: str, options: EngineOptions) -> Classifier:
+    """The bundle's model for the named engine, loaded, with the scaling that was fitted on it.
+
+    Raises BundleInvalid, EngineError and ModelMismatch.
+    """
+    running = engines.load(engine, bundle.model(engine), options)
+    try:
+        return Classifier(bundle, running, bundle.files[engine].layout, bundle.scaling_of(engine))
+    except BaseException:
+        running.close()
+        raise
 
 
 def to_input(
@@ -75,9 +95,9 @@ def at_size(crop: Image, size: int) -> Image:
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), np.uint8)
 
 
-def softmax(logits: Array, temperature: float) -> Weights:
-    """Weights [N, C] of logits [N, C]; the temperature calibrates them (Guo et al., ICML 2017)."""
-    scaled = logits.astype(np.float64) / temperature
+def softmax(logits: Array, scaling: Scaling) -> Weights:
+    """Weights [N, C] of logits [N, C], which ``scaling`` calibrates."""
+    scaled = logits.astype(np.float64) * scaling.scale + scaling.bias
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     weights: Weights = powers / powers.sum(1, keepdims=True)
     return weights

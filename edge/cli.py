@@ -80,6 +80,9 @@ def parser() -> Parser:
     info.add_argument("--json", action="store_true", help="print JSON")
     doctor = verbs.add_parser("doctor", help="what works on this machine, and what to type for the rest")
     doctor.add_argument("--bundle", default="", help="bundle to look at (default: the shipped one)")
+    doctor.add_argument(
+        "--golden", action="store_true", help="also hold the bundle's answers here against the build's"
+    )
     doctor.add_argument("--json", action="store_true", help="print JSON")
     fetch = verbs.add_parser("fetch", help="download weights that are not ours to ship")
     fetch.add_argument("name", metavar="NAME", help="yunet: the YuNet face detector (MIT)")
@@ -207,7 +210,7 @@ def _info(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from edge import doctor
 
-    findings = doctor.examine(arguments.bundle)
+    findings = doctor.examine(arguments.bundle, arguments.golden)
     if arguments.json:
         print(json.dumps([finding.__dict__ for finding in findings], indent=2))
     else:

@@ -14,9 +14,11 @@ import numpy as np
 from edge import bundle as bundles
 from edge import detect
 from edge import engine as engines
+from edge.bundle import Bundle
 from edge.detectors.table import DETECTORS
 from edge.engines.table import ENGINES
 from edge.errors import FerliteError
+from edge.golden import check
 
 State = Literal["good", "note", "bad"]
 
@@ -30,14 +32,18 @@ class Finding:
     text: str
 
 
-def examine(bundle: str = "") -> list[Finding]:
-    """Look at Python, OpenCV, engines, detectors, the bundle and cameras. Never raises a FerliteError."""
+def examine(bundle: str = "", golden: bool = False) -> list[Finding]:
+    """Look at Python, OpenCV, engines, detectors, the bundle and cameras. Never raises a FerliteError.
+
+    ``golden``: also run the bundle's golden faces in every engine that is installed (``edge.golden``).
+    """
     return [
         Finding("python", "good", f"{platform.python_version()} on {platform.machine()}, {sys.platform}"),
         _opencv(),
         *(_engine(name) for name in ENGINES),
         *(_detector(name) for name in DETECTORS),
         _bundle(bundle),
+        *(_golden(bundle) if golden else ()),
         _cameras(),
     ]
 
@@ -50,7 +56,8 @@ def healthy(findings: list[Finding]) -> bool:
 def as_text(findings: list[Finding]) -> str:
     """A line each."""
     marks = {"good": "ok  ", "note": "-   ", "bad": "BAD "}
-    return "\n".join(f"{marks[f.state]} {f.what:<9} {f.text}" for f in findings)
+    width = max(len(f.what) for f in findings)
+    return "\n".join(f"{marks[f.state]} {f.what:<{width}} {f.text}" for f in findings)
 
 
 def _opencv() -> Finding:
@@ -87,6 +94,38 @@ def _bundle(where: str) -> Finding:
     return Finding(
         "bundle", "good", f"{loaded.name} ({', '.join(loaded.files)}), runs in engine '{choice.name}'"
     )
+
+
+def _golden(where: str) -> list[Finding]:
+    """Per engine, whether the bundle's model answers here what it answered where it was built."""
+    try:
+        loaded = bundles.load(where)
+    except FerliteError:
+        return []  # the bundle's own finding says so
+    return [_golden_in(loaded, engine) for engine in loaded.files]
+
+
+def _golden_in(loaded: Bundle, engine: str) -> Finding:
+    what = f"golden {engine}"
+    try:
+        engines.engine_class(engine).version()
+    except FerliteError as error:
+        return Finding(what, "note", str(error))
+    try:
+        outcome = check(loaded, engine)
+    except FerliteError as error:
+        return Finding(what, "bad", str(error))
+    if outcome is None:
+        return Finding(what, "note", "the bundle has no answers to compare with")
+    if outcome.state == "same":
+        return Finding(what, "good", "the build's answers, bit for bit")
+    off = f"weights are up to {outcome.largest:.3f} off the build's"
+    if outcome.state == "close":
+        return Finding(what, "good", f"{off}, as other processors' rounding does")
+    return Finding(
+        what, "bad", f"{off}: this engine must not be trusted with this model here; measure it with "
+        f"'ferlite quantize verify', or run another --engine",
+    )  # fmt: skip
 
 
 def _cameras() -> Finding:

@@ -20,7 +20,8 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     └── ToolchainError                     the build half
         ├── RecipeInvalid(ValueError)      a recipe has an unknown key or value
         ├── DataInvalid(ValueError)        a data set is not what it should be
-        └── BuildFailed(RuntimeError)      an export or quantization did not succeed
+        ├── BuildFailed(RuntimeError)      an export or quantization did not succeed
+        └── StorageFailed(OSError)         a disk is full, or will not be written
 """
 
 from __future__ import annotations
@@ -96,3 +97,7 @@ class DataInvalid(ToolchainError, ValueError):
 
 class BuildFailed(ToolchainError, RuntimeError):
     """An export or a quantization did not succeed."""
+
+
+class StorageFailed(ToolchainError, OSError):
+    """What was made cannot be stored: another recipe would not help."""

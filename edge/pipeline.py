@@ -13,7 +13,7 @@ from edge import detect
 from edge import engine as engines
 from edge.align import Image, align
 from edge.bundle import Bundle
-from edge.classify import Classifier
+from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
@@ -106,12 +106,11 @@ def open_pipeline(
     options = detector_options or DetectorOptions()
     detector_choice = detect.choose(detector, options)
     name = engine_choice.name
-    running = engines.load(name, loaded.model(name), engine_options or EngineOptions())
+    classifier = load_classifier(loaded, name, engine_options or EngineOptions())
     try:
-        classifier = Classifier(loaded, running, loaded.files[name].layout)
         finder = detect.detector_class(detector_choice.name)(options)
     except BaseException:
-        running.close()
+        classifier.close()
         raise
     chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
     return Pipeline(loaded, finder, classifier, chosen, tracker)

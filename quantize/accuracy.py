@@ -47,10 +47,9 @@ class Change:
 
 
 def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: int = 0) -> Answers:
-    """Log-weights float64 [N, labels] of every face, by ``edge``'s classifier with the bundle's temperature.
+    """Logits float64 [N, labels] of every face, by ``edge``'s classifier, before any scaling.
 
-    At temperature 1 they are the logits but for a constant per face. Raises BuildFailed where an answer is
-    not a number, EngineError and ModelMismatch.
+    Raises BuildFailed where an answer is not a number, EngineError and ModelMismatch.
     """
     model = ModelFile(f"{bundle.name}/{engine}", built.parts)
     classifier = Classifier(bundle, engines.load(engine, model, EngineOptions(threads=threads)), built.layout)
@@ -59,15 +58,14 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
         with Progress(f"{engine} {built.precision} on {faces.name}", len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
                 crops = list(faces.faces[start : start + BATCH])
-                parts.append(classifier(crops))
+                parts.append(classifier.logits(crops))
                 progress.advance(len(crops))
     finally:
         classifier.close()
-    weights = np.concatenate(parts)
-    if not np.isfinite(weights).all():
-        raise BuildFailed(f"{engine} {built.precision}: the model gives weights that are not numbers")
-    logs: Answers = np.log(np.maximum(weights, np.finfo(np.float64).tiny))
-    return logs
+    logits: Answers = np.concatenate(parts).astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise BuildFailed(f"{engine} {built.precision}: the model gives logits that are not numbers")
+    return logits
 
 
 def score(given: Answers, faces: FaceSet) -> Score:
@@ -94,6 +92,6 @@ def change(plain: Answers, quantized: Answers, faces: FaceSet, labels: tuple[str
     )
 
 
-def calibration_error(given: Answers, faces: FaceSet, temperature: float) -> float:
-    """Expected calibration error 0-1 of answers taken at temperature 1, once they get ``temperature``."""
-    return metrics.expected_calibration_error(metrics.softmax(given, temperature), faces.labels)
+def calibration_error(given: Answers, faces: FaceSet) -> float:
+    """Expected calibration error 0-1 of the softmax of answers [N, labels]."""
+    return metrics.expected_calibration_error(metrics.softmax(given), faces.labels)

@@ -1,6 +1,6 @@
 """The main path, start reading here: a training run to a bundle whose int8 was proved.
 
-run folder -> source -> export -> per engine: climb the ladder -> temperature -> measure -> bundle
+run folder -> source -> export -> per engine: climb the ladder -> measure -> bundle
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge.bundle import MANIFEST, Bundle
 from edge.errors import DataInvalid, UsageError
 from quantize import bundling, calibrate, card, record
 from quantize.builder import Float
 from quantize.bundling import Framing
 from quantize.calibrate import Splits
-from quantize.export import Exported, export
+from quantize.export import Exported, export, from_files, to_files
 from quantize.html import page
-from quantize.ladder import Climb, Setting, climb
+from quantize.ladder import Setting, climb, sensitivity
 from quantize.recipe import Ladder
 from quantize.record import Measured
 from quantize.source import Source, load_source
 from quantize.workspace import Workspace
-from train.metrics import fit_temperature
 
 RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
 
@@ -67,7 +64,7 @@ def build(order: Order) -> Outcome:
     began = time.monotonic()
     _refuse(order)
     source = load_source(order.run)
-    splits = calibrate.load_splits(order.data)
+    splits = source.relabel(calibrate.load_splits(order.data))
     work = Workspace(
         order.out.with_name(order.out.name + ".building"),
         {"weights": source.weights_sha256, "data": digest(order.data)},
@@ -75,12 +72,14 @@ def build(order: Order) -> Outcome:
     exported = _exported(source, work)
     start = _start(order, source)
     setting = Setting(
-        Float(source.name, exported, source.input), start, splits.train, splits.public, work, order.threads
-    )
+        source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
+        order.threads, order.ladder.sensitivity,
+    )  # fmt: skip
     climbs = [
         climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
     ]
-    measured = record.measure(climbs, _temperature(climbs, splits), splits, start, order.threads)
+    measured = record.measure(climbs, splits, start, order.threads)
+    measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
     made = _write(order, source, splits, measured, (exported.error, seconds))
     work.remove()
@@ -111,14 +110,8 @@ def _exported(source: Source, work: Workspace) -> Exported:
     import onnx
     import torch
 
-    def make() -> dict[str, bytes]:
-        made = export(source)
-        facts = json.dumps({"error": made.error}).encode()
-        return {"model.onnx": made.onnx, "program.pt2": made.program, "facts.json": facts}
-
     libraries = {"torch": torch.__version__, "onnx": onnx.__version__}
-    kept = work.files("export", libraries, make)
-    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+    return from_files(work.files("export", libraries, lambda: to_files(export(source))))
 
 
 def _start(order: Order, source: Source) -> Bundle:
@@ -136,28 +129,25 @@ def _start(order: Order, source: Source) -> Bundle:
     )
 
 
-def _temperature(climbs: Sequence[Climb], splits: Splits) -> float:
-    """Fitted on the public split's answers of the very models that ship, all engines together."""
-    logits = np.concatenate([each.shipped.public for each in climbs])
-    labels = np.tile(splits.public.labels, len(climbs))
-    # Seven digits are far more than 3,589 faces can tell, and keep the last bit of a sum out of the file.
-    return float(f"{fit_temperature(logits, labels):.7g}")
-
-
 def _write(
     order: Order, source: Source, splits: Splits, measured: Measured, build_facts: tuple[float, float]
 ) -> Outcome:
     climbs = measured.climbs
-    entries, content = bundling.engine_files({each.engine: each.shipped.built for each in climbs})
+    entries, content = bundling.engine_files(
+        {each.engine: each.shipped.built for each in climbs},
+        {engine: fitted.scaling for engine, fitted in measured.fitted.items()},
+    )
     bundle = dataclasses.replace(
         _start(order, source),
-        temperature=measured.temperature,
+        # For an engine that has no scaling of its own; each that was built has.
+        temperature=measured.fitted[climbs[0].engine].temperature,
         files=entries,
         accuracy=tuple(record.accuracy_entries(measured)),
         made_by=record.made_by(order.command, source, order.ladder, climbs),
     )
+    bundle = bundling.with_golden(bundle, content)
     content[MANIFEST] = bundling.manifest(bundle)
-    content["train.toml"] = source.recipe_text.encode()
+    content[source.recipe_file] = source.recipe_text.encode()
     for each in climbs:
         if each.shipped.recipe:
             content[f"quantize-{each.engine}.toml"] = each.shipped.recipe.text.encode()

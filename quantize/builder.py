@@ -41,7 +41,12 @@ class Float:
 
 
 class Builder(Protocol):
-    """Makes one engine's models. Raises BuildFailed, RecipeInvalid and EngineError."""
+    """Makes one engine's models. Raises BuildFailed, RecipeInvalid and EngineError.
+
+    ``corrects_bias``: whether its quantizer has a bias correction of its own.
+    """
+
+    corrects_bias: bool
 
     def versions(self) -> dict[str, str]:
         """Every library that shapes the bytes, and its version."""

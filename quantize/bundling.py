@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ from typing import Any
 
 import train
 from edge import bundle as bundles
-from edge.bundle import Bundle, CropRule, DoubtRule, EngineFiles
-from edge.errors import BuildFailed, BundleInvalid, DataInvalid, UsageError
+from edge import golden
+from edge.bundle import Bundle, CropRule, DoubtRule, EngineFiles, Scaling
+from edge.engine import ModelFile
+from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, UsageError
 from quantize.builder import Built
 from quantize.workspace import write_folder
 
 CROPS = Path(train.__file__).parent / "crops"
+# A list of numbers, which indented JSON spreads over as many lines.
+_NUMBERS = re.compile(r"\[\n([-+.e\d\s,]+)\]")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: the same content gives the same file
 
 
@@ -54,15 +59,30 @@ def read_framing(name_or_path: str) -> Framing:
         ) from error
 
 
-def engine_files(engines: Mapping[str, Built]) -> tuple[dict[str, EngineFiles], dict[str, bytes]]:
+def engine_files(
+    models: Mapping[str, Built], scalings: Mapping[str, Scaling]
+) -> tuple[dict[str, EngineFiles], dict[str, bytes]]:
     """What bundle.json says of the engines' models, and the files themselves (name -> content)."""
     entries, content = {}, {}
-    for engine, built in engines.items():
+    for engine, built in models.items():
         named = {f"model{suffix}": part for suffix, part in built.parts.items()}
         content.update(named)
         digests = {name: hashlib.sha256(part).hexdigest() for name, part in named.items()}
-        entries[engine] = EngineFiles(digests, built.precision, built.layout)
+        entries[engine] = EngineFiles(digests, built.precision, built.layout, scalings[engine])
     return entries, content
+
+
+def with_golden(bundle: Bundle, content: Mapping[str, bytes]) -> Bundle:
+    """The bundle with this machine's golden answers of every engine; ``content``: file name -> bytes.
+
+    Raises EngineError and ModelMismatch.
+    """
+    files = {}
+    for engine, entry in bundle.files.items():
+        parts = {Path(name).suffix: content[name] for name in entry.parts}
+        taken = golden.take(bundle, engine, ModelFile(f"{bundle.name}/{engine}", parts))
+        files[engine] = dataclasses.replace(entry, golden=taken)
+    return dataclasses.replace(bundle, files=files)
 
 
 def manifest(bundle: Bundle) -> bytes:
@@ -71,7 +91,8 @@ def manifest(bundle: Bundle) -> bytes:
     del table["path"]
     if math.isinf(table["doubt"]["turn"]):
         del table["doubt"]["turn"]
-    return (json.dumps({"schema": bundles.SCHEMA, **table}, indent=2, allow_nan=False) + "\n").encode()
+    text = json.dumps({"schema": bundles.SCHEMA, **table}, indent=2, allow_nan=False)
+    return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode()
 
 
 def refuse_output(out: Path) -> None:
@@ -85,7 +106,7 @@ def refuse_output(out: Path) -> None:
 def write(out: Path, content: Mapping[str, bytes]) -> Bundle:
     """Write the files as a folder, or as one file where ``out`` ends in .zip, and read the bundle back.
 
-    Raises BuildFailed.
+    Raises BuildFailed and StorageFailed.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +115,7 @@ def write(out: Path, content: Mapping[str, bytes]) -> Bundle:
         else:
             write_folder(out, content)
     except OSError as error:
-        raise BuildFailed(f"cannot write '{out}': {error.strerror or error}") from error
+        raise StorageFailed(f"cannot write '{out}': {error.strerror or error}") from error
     try:
         written = bundles.load(out)
         written.verify()

@@ -15,8 +15,6 @@ from edge.errors import DataInvalid
 from quantize.recipe import CalibrationRecipe
 from train.data import FaceSet, load_fer2013
 
-BATCH = 32
-
 
 @dataclass(frozen=True)
 class Splits:
@@ -39,7 +37,13 @@ def load_splits(path: Path) -> Splits:
 
 
 def choose(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[np.uint8]:
-    """``how.faces`` faces uint8 [N, H, W], drawn by ``how.seed``, every class getting its fair share.
+    """The faces uint8 [N, H, W] at the places ``chosen``. Raises DataInvalid."""
+    faces: npt.NDArray[np.uint8] = train.faces[chosen(train, how, classes)]
+    return faces
+
+
+def chosen(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[np.int64]:
+    """Places in ``train`` of ``how.faces`` faces, drawn by ``how.seed``, every class getting its fair share.
 
     Classes are drawn in turn, so that the 1.5 % of FER2013 that is disgust shapes the ranges as well.
     Raises DataInvalid for too few faces and for a class that has none.
@@ -55,14 +59,9 @@ def choose(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[
             raise DataInvalid(f"{train.name} has no face of class {label}: calibration needs all {classes}")
     longest = max(len(queue) for queue in queues)
     turns = [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
-    chosen: npt.NDArray[np.uint8] = train.faces[np.array(turns[: how.faces])]
-    return chosen
+    return np.array(turns[: how.faces])
 
 
-def batches(faces: npt.NDArray[np.uint8], spec: InputSpec) -> list[npt.NDArray[Any]]:
-    """The faces as the runtime would feed them: float32 [B, C, S, S] each, B the largest that divides N.
-
-    B is 32 at most. ONNX Runtime's histograms cannot take a last batch that is smaller than the others.
-    """
-    size = max(count for count in range(1, BATCH + 1) if len(faces) % count == 0)
-    return [to_input(list(faces[start : start + size]), spec) for start in range(0, len(faces), size)]
+def inputs(faces: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
+    """Faces uint8 [N, H, W] as the runtime would feed them: float32 [N, C, S, S]."""
+    return to_input(list(faces), spec)

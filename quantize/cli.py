@@ -10,12 +10,16 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.exits import FAILED, OK, guard
 from quantize import bench_cli
+
+if TYPE_CHECKING:
+    from edge.golden import Outcome
+    from quantize.verify import Check
 
 PROGRAM = "ferlite-quantize"
 
@@ -121,23 +125,41 @@ def command(arguments: argparse.Namespace) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from quantize.verify import verify
+    from quantize import verify
 
-    checks = verify(arguments.bundle, arguments.data, _words(arguments.engines), arguments.threads)
+    only = _words(arguments.engines)
+    checks = verify.verify(arguments.bundle, arguments.data, only, arguments.threads)
+    golden = verify.answers(arguments.bundle, only)
     if arguments.json:
         listing = [{**dataclasses.asdict(check), "holds": check.holds} for check in checks]
-        print(json.dumps({"schema": 1, "bundle": arguments.bundle, "checks": listing}, indent=2))
+        told = {engine: dataclasses.asdict(each) if each else None for engine, each in golden.items()}
+        print(
+            json.dumps({"schema": 1, "bundle": arguments.bundle, "checks": listing, "golden": told}, indent=2)
+        )
     else:
-        for check in checks:
-            said = "no record" if check.recorded is None else f"recorded {check.recorded:.2%}"
-            print(
-                f"{check.engine:9}{check.data:17}{check.accuracy:.2%} of {check.images} ({said}), macro-F1 "
-                f"{check.macro_f1:.3f}, ECE {check.ece:.2%}{'' if check.holds else ': DIFFERS'}"
-            )
+        _print_checks(checks, golden)
     wrong = [f"{check.engine} on {check.data}" for check in checks if not check.holds]
+    wrong += [
+        f"{engine}'s golden answers" for engine, each in golden.items() if each and each.state == "other"
+    ]
     if wrong:
         print(f"{PROGRAM}: the bundle's record is not borne out: {', '.join(wrong)}", file=sys.stderr)
     return FAILED if wrong else OK
+
+
+def _print_checks(checks: list[Check], golden: Mapping[str, Outcome | None]) -> None:
+    for check in checks:
+        said = "no record" if check.recorded is None else f"recorded {check.recorded:.2%}"
+        print(
+            f"{check.engine:9}{check.data:17}{check.accuracy:.2%} of {check.images} ({said}), macro-F1 "
+            f"{check.macro_f1:.3f}, ECE {check.ece:.2%}{'' if check.holds else ': DIFFERS'}"
+        )
+    for engine, each in golden.items():
+        if each is None:
+            print(f"{engine:9}golden answers   none in the bundle")
+        else:
+            how = {"same": "bit for bit", "close": "within rounding", "other": "DIFFER"}[each.state]
+            print(f"{engine:9}golden answers   {how}: weights up to {each.largest:.4f} off")
 
 
 def _recipes(arguments: argparse.Namespace) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +58,25 @@ def export(source: Source) -> Exported:
     return Exported(content, program, check(source, content))
 
 
+def to_files(exported: Exported) -> dict[str, bytes]:
+    """What a finished step keeps of it."""
+    facts = json.dumps({"error": exported.error}).encode()
+    return {"model.onnx": exported.onnx, "program.pt2": exported.program, "facts.json": facts}
+
+
+def from_files(kept: Mapping[str, bytes]) -> Exported:
+    """What ``to_files`` kept."""
+    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+
+
 def fold(model: nn.Module) -> nn.Module:
     """A copy of the network, each batch normalisation folded into the convolution right before it.
 
     Raises BuildFailed where the network's forward pass cannot be traced.
     """
     try:
-        traced = torch.fx.symbolic_trace(copy.deepcopy(model).eval())
+        copied = copy.deepcopy(model).eval()
+        traced = torch.fx.GraphModule(copied, _Tracer().trace(copied))
     except Exception as error:
         raise BuildFailed(f"the network cannot be traced: {error}") from error
     modules: dict[Any, nn.Module] = dict(traced.named_modules())
@@ -79,6 +92,14 @@ def fold(model: nn.Module) -> nn.Module:
     traced.delete_all_unused_submodules()
     traced.recompile()
     return traced.eval()
+
+
+class _Tracer(torch.fx.Tracer):  # type: ignore[misc]
+    """Keeps every convolution whole, our own kinds too: only so can what follows be folded into it."""
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        """Whether the trace stops at ``module``."""
+        return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, qualified_name)
 
 
 def _is(node: Any, kind: type, modules: dict[Any, nn.Module]) -> bool:

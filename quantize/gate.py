@@ -9,11 +9,21 @@ from quantize.recipe import Gate
 
 def objections(change: Change, race: Race, gate: Gate) -> list[str]:
     """Why the gate stays shut, a phrase each; empty where the model passes."""
+    found = _damage(change, gate)
+    if race.ratio > gate.ratio:
+        found.append(f"int8 takes {race.ratio:.2f} of float's time, over {gate.ratio:.2f}")
+    return found
+
+
+def holds(change: Change, gate: Gate) -> bool:
+    """Whether the answers are as good as the gate wants them, whatever the speed."""
+    return not _damage(change, gate)
+
+
+def _damage(change: Change, gate: Gate) -> list[str]:
     found = []
     if change.drop > gate.drop + 1e-9:
         found.append(f"accuracy drops {change.drop:.2f} points, over {gate.drop:.2f}")
     if change.agreement < gate.agreement:
         found.append(f"{change.agreement:.1%} of faces keep their answer, under {gate.agreement:.1%}")
-    if race.ratio > gate.ratio:
-        found.append(f"int8 takes {race.ratio:.2f} of float's time, over {gate.ratio:.2f}")
     return found

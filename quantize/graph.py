@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,15 @@ def constants(model: Model) -> dict[str, npt.NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def set_constants(model: Model, values: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Give the initializers called so these values."""
+    from onnx import numpy_helper
+
+    for tensor in model.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values[tensor.name]), tensor.name))
+
+
 def layers(model: Model) -> list[tuple[str, str]]:
     """(node name, layer name) of each layer that has weights, from input to output.
 
@@ -125,17 +134,23 @@ def layers(model: Model) -> list[tuple[str, str]]:
 
 
 def layers_called(model: Model, patterns: Sequence[str]) -> list[str]:
-    """Names of the nodes of the layers that ``patterns`` mean: "first", "last", or patterns of layer names.
+    """Names of the nodes of the layers that ``patterns`` mean. Raises BuildFailed where one means none."""
+    known = layers(model)
+    return [known[number][0] for number in layer_numbers(model, patterns)]
+
+
+def layer_numbers(model: Model, patterns: Sequence[str]) -> list[int]:
+    """Which of ``layers`` the ``patterns`` mean: "first", "last", or patterns of layer names.
 
     Raises BuildFailed where a pattern means none.
     """
     known = layers(model)
-    chosen: list[str] = []
+    chosen: list[int] = []
     for pattern in patterns:
         if pattern in ("first", "last"):
-            found = [known[0 if pattern == "first" else -1][0]]
+            found = [0 if pattern == "first" else len(known) - 1]
         else:
-            found = [node for node, layer in known if fnmatch.fnmatchcase(layer, pattern)]
+            found = [number for number, (_, layer) in enumerate(known) if fnmatch.fnmatchcase(layer, pattern)]
         if not found:
             raise BuildFailed(f"keep_float: no layer is called '{pattern}'")
         chosen += found

@@ -34,6 +34,7 @@ def page(full: dict[str, Any]) -> str:
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         "<h2>Accuracy on the public split against time</h2>"
         f"<p class=fine>Batch 1, 1 thread. Rings are float, dots are int8.</p>{scatter(points(full))}"
+        f"{_sensitivity(full['sensitivity'])}"
         "<h2>F1 per expression on the private split</h2>"
         f"<p class=fine>Pale: float. Full: what ships.</p>{bars(full)}</html>\n"
     )
@@ -107,6 +108,39 @@ def bars(full: dict[str, Any]) -> str:
                     f'height="{tall:.1f}" fill="{colour}" fill-opacity="{alpha}"><title>{name}</title></rect>'
                 )
         marks.append(f'<text x="{left:.1f}" y="{HIGH - MARGIN + 16}">{escape(label)}</text>')
+    return _svg(marks)
+
+
+def _sensitivity(costs: list[dict[str, Any]]) -> str:
+    if not costs:
+        return ""
+    return (
+        "<h2>What 8 bits cost in each layer alone</h2>"
+        "<p class=fine>Mean KL divergence of the weights from float's, on calibration faces; from input to "
+        f"output. Point at a bar for its layer.</p>{sensitivity_bars(costs)}"
+    )
+
+
+def sensitivity_bars(costs: list[dict[str, Any]]) -> str:
+    """A bar per layer, the five highest with their names."""
+    top = max(1e-12, *(each["kl"] for each in costs))
+    named = sorted(costs, key=lambda each: -each["kl"])[:5]
+    pitch = (WIDE - 2 * MARGIN) / len(costs)
+    marks = [_axes("layers, from input to output", f"0 to {top:.2g} nats")]
+    for k, each in enumerate(costs):
+        tall = (HIGH - 2 * MARGIN) * max(0.0, each["kl"]) / top
+        x, y = MARGIN + pitch * k, HIGH - MARGIN - tall
+        told = f"{each['layer']}: {each['kl']:.2g} nats, {each['sqnr_db']:.1f} dB, {each['drop']:+.2f} points"
+        marks.append(
+            f'<rect class="cost" x="{x:.1f}" y="{y:.1f}" width="{pitch * 0.8:.1f}" height="{tall:.1f}" '
+            f'fill="{COLOURS[1 if each in named else 0]}"><title>{escape(told)}</title></rect>'
+        )
+    for line, each in enumerate(named):
+        told = escape(f"{each['layer']} {each['kl']:.2g}")
+        marks.append(
+            f'<text x="{WIDE - MARGIN}" y="{MARGIN + 16 * line}" text-anchor="end" '
+            f'style="fill:{COLOURS[1]}">{told}</text>'
+        )
     return _svg(marks)
 
 

@@ -20,9 +20,15 @@ from edge.errors import BuildFailed, ModelMismatch, RecipeInvalid
 from quantize import accuracy, calibrate, latency
 from quantize.accuracy import Answers, Change
 from quantize.builder import Builder, Built, Float, builder
-from quantize.gate import objections
+from quantize.export import from_files, to_files
+from quantize.gate import holds, objections
 from quantize.latency import Race
-from quantize.recipe import Gate, Recipe
+from quantize.mixed import variants
+from quantize.prepare import prepare
+from quantize.qat import train_quantized
+from quantize.recipe import Gate, QatRecipe, Recipe, SensitivityRecipe
+from quantize.sensitivity import Cost, scan, worst
+from quantize.source import Source
 from quantize.workspace import Workspace
 from train.data import FaceSet
 
@@ -31,12 +37,14 @@ from train.data import FaceSet
 class Setting:
     """What all rungs of a build share. ``bundle`` has temperature 1; ``threads`` 0: all cores."""
 
+    source: Source
     network: Float
     bundle: Bundle
     train: FaceSet
     public: FaceSet
     work: Workspace
     threads: int = 0
+    sensitivity: SensitivityRecipe = field(default=SensitivityRecipe())
 
 
 @dataclass(frozen=True)
@@ -86,11 +94,41 @@ def climb(engine: str, recipes: tuple[Recipe, ...], gate: Gate, setting: Setting
     plain = _candidate(engine, None, make, setting, None)
     rungs: list[Rung] = []
     for recipe in recipes:
-        rungs.append(_try(recipe, plain, make, gate, setting))
-        won = rungs[-1].candidate
-        if not rungs[-1].objections and won is not None:
-            return Climb(engine, plain, won, tuple(rungs))
+        if (recipe.mixed or recipe.qat) and any(_only_slow(rung, gate) for rung in rungs):
+            rungs.append(Rung(recipe, ("not tried: a rung before held the accuracy, and this is no faster",)))
+            continue
+        for variant in _variants(recipe, setting):
+            rungs.append(_try(variant, plain, make, gate, setting))
+            won = rungs[-1].candidate
+            if not rungs[-1].objections and won is not None:
+                return Climb(engine, plain, won, tuple(rungs))
     return Climb(engine, plain, plain, tuple(rungs))
+
+
+def _only_slow(rung: Rung, gate: Gate) -> bool:
+    """Whether nothing but its speed kept a rung from passing."""
+    return bool(rung.change and rung.race and rung.objections and holds(rung.change, gate))
+
+
+def sensitivity(setting: Setting) -> list[Cost]:
+    """What 8 bits cost in each layer, scanned once for all engines; empty where no scan is asked for."""
+    how = setting.sensitivity
+    if not how.faces:
+        return []
+    classes = len(setting.bundle.labels)
+    kept = setting.work.value(
+        "sensitivity",
+        {**dataclasses.asdict(how), "libraries": builder("onnx").versions()},
+        lambda: [dataclasses.asdict(each) for each in scan(setting.network, setting.train, how, classes)],
+    )
+    return [Cost(**each) for each in kept]
+
+
+def _variants(recipe: Recipe, setting: Setting) -> list[Recipe]:
+    if recipe.mixed is None:
+        return [recipe]
+    costs = sensitivity(setting)
+    return variants(recipe, worst(costs), costs[0].layer)
 
 
 def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: Setting) -> Rung:
@@ -130,7 +168,23 @@ def _build(recipe: Recipe | None, make: Builder, setting: Setting, plain: Built 
     if recipe is None or plain is None:
         return make.plain(setting.network)
     faces = calibrate.choose(setting.train, recipe.calibration, len(setting.bundle.labels))
-    return make.quantize(setting.network, plain, recipe, faces)
+    network = _trained(recipe.qat, setting) if recipe.qat else setting.network
+    prepared = prepare(network, recipe, faces, corrects_bias=make.corrects_bias)
+    if prepared is not setting.network:
+        plain = make.plain(prepared)
+    return make.quantize(prepared, plain, recipe, faces)
+
+
+def _trained(how: QatRecipe, setting: Setting) -> Float:
+    """The network after quantization-aware training, which is done once for all engines."""
+    import torch
+
+    kept = setting.work.files(
+        "qat",
+        {**dataclasses.asdict(how), "libraries": {"torch": torch.__version__}},
+        lambda: to_files(train_quantized(setting.source, setting.train, how)),
+    )
+    return dataclasses.replace(setting.network, exported=from_files(kept))
 
 
 def _stored(setting: Setting, step: str, inputs: Mapping[str, Any], make: Callable[[], Built]) -> Built:

@@ -25,8 +25,10 @@ SCHEMA = 1
 RECIPES = Path(__file__).parent / "recipes"
 LADDERS = Path(__file__).parent / "ladders"
 
-Method = Literal["minmax", "percentile"]
+Method = Literal["minmax", "average", "percentile", "mse", "entropy"]
 Activations = Literal["uint8", "int8", "int16"]
+Weights = Literal["minmax", "mse", "octav"]
+Equalization = Literal["none", "unclipped", "relu"]
 
 
 def _within(low: float, high: float) -> dict[str, tuple[float, float]]:
@@ -37,8 +39,7 @@ def _within(low: float, high: float) -> dict[str, tuple[float, float]]:
 class CalibrationRecipe:
     """Which training faces show the quantizer its ranges, and how a range is taken from them.
 
-    ``method``: the extremes, or the range that ``percentile`` per cent of the values lie in. (ONNX Runtime's
-    entropy method is left out: with as many bins as levels it can only choose the extremes.)
+    ``method``: see ``quantize.ranges``; ``percentile`` is for the method of that name.
     """
 
     faces: int = field(default=512, metadata=_within(8, 100_000))
@@ -52,17 +53,57 @@ class QuantizeRecipe:
     """What becomes integer, and which integer.
 
     ``keep_float`` names layers left in float: "first", "last", or a pattern of layer names
-    (``features.1.*``). ``uint8_input`` feeds grey levels straight in, the normalisation being the input's
-    scale. ``symmetric`` centres the activations' ranges on 0. ``bias_correction`` (openvino) undoes the
-    mean error that rounding the weights makes.
+    (``features.1.*``); ``float_operators`` whole kinds of operators, by the engine's names for them.
+    ``uint8_input`` feeds grey levels straight in, the normalisation being the input's scale. ``symmetric``
+    centres the activations' ranges on 0. ``weights``: a channel's range is its extremes, or the one with the
+    least squared error (tflite). ``bias_correction`` undoes the mean error that rounding the weights makes,
+    ``equalization`` evens out the ranges of channels before: see ``quantize.prepare``.
     """
 
     activations: Activations = "uint8"
     per_channel: bool = True
     symmetric: bool = False
     uint8_input: bool = True
+    weights: Weights = "minmax"
     bias_correction: bool = False
+    equalization: Equalization = "none"
     keep_float: tuple[str, ...] = ()
+    float_operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MixedRecipe:
+    """Mixed precision: the layers that suffer most stay in float, ``step`` more at a time up to ``limit``.
+
+    Which they are, the ladder's sensitivity scan tells.
+    """
+
+    step: int = field(default=2, metadata=_within(1, 1000))
+    limit: int = field(default=6, metadata=_within(1, 1000))
+
+
+@dataclass(frozen=True)
+class QatRecipe:
+    """Quantization-aware training before the rest of the recipe: see ``quantize.qat``.
+
+    ``distill`` is the share of the loss that is the float network's answers, at ``temperature``; the rest is
+    the labels'. The rate falls from ``lr`` to 0 by a half cosine.
+    """
+
+    steps: int = field(default=300, metadata=_within(1, 1_000_000))
+    batch_size: int = field(default=64, metadata=_within(2, 65_536))
+    lr: float = field(default=0.001, metadata=_within(1e-8, 10.0))
+    distill: float = field(default=0.9, metadata=_within(0.0, 1.0))
+    temperature: float = field(default=2.0, metadata=_within(0.1, 50.0))
+    seed: int = field(default=1, metadata=_within(0, 1_000_000))
+
+
+@dataclass(frozen=True)
+class SensitivityRecipe:
+    """The scan that quantizes one layer at a time: on how many calibration ``faces``; 0: no scan."""
+
+    faces: int = field(default=64, metadata=_within(0, 100_000))
+    seed: int = field(default=1, metadata=_within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -74,6 +115,8 @@ class Recipe:
     calibration: CalibrationRecipe
     quantize: QuantizeRecipe
     text: str
+    mixed: MixedRecipe | None = None
+    qat: QatRecipe | None = None
 
     @property
     def sha256(self) -> str:
@@ -112,6 +155,7 @@ class Ladder:
     gate: Gate
     engines: Mapping[str, tuple[Recipe, ...]]
     text: str
+    sensitivity: SensitivityRecipe = field(default=SensitivityRecipe())
 
     @property
     def sha256(self) -> str:
@@ -139,19 +183,22 @@ def load_ladder(name_or_path: str) -> Ladder:
 
 def parse(text: str, where: Path) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    table = _toml(text, where, ["schema", "name", "engine", "calibration", "quantize"])
+    sections = ["calibration", "quantize", "mixed", "qat"]
+    table = _toml(text, where, ["schema", "name", "engine", *sections])
     return Recipe(
         name=_word(table, "name", where),
         engine=_word(table, "engine", where),
         calibration=_section(CalibrationRecipe, table.get("calibration", {}), f"{where}: calibration"),
         quantize=_section(QuantizeRecipe, table.get("quantize", {}), f"{where}: quantize"),
         text=text,
+        mixed=_section(MixedRecipe, table["mixed"], f"{where}: mixed") if "mixed" in table else None,
+        qat=_section(QatRecipe, table["qat"], f"{where}: qat") if "qat" in table else None,
     )
 
 
 def parse_ladder(text: str, where: Path) -> Ladder:
     """Turn a ladder's text into a Ladder. ``where`` is its file. Raises RecipeInvalid."""
-    table = _toml(text, where, ["schema", "name", "gate", "engines"])
+    table = _toml(text, where, ["schema", "name", "gate", "sensitivity", "engines"])
     named = table.get("engines")
     if not isinstance(named, dict) or not named:
         raise RecipeInvalid(f"ladder '{where}': 'engines' must name recipes per engine")
@@ -166,7 +213,11 @@ def parse_ladder(text: str, where: Path) -> Ladder:
                     f"ladder '{where}': recipe '{recipe.name}' is for '{recipe.engine}', not '{engine}'"
                 )
     gate = _section(Gate, table.get("gate", {}), f"{where}: gate")
-    return Ladder(_word(table, "name", where), gate, engines, text)
+    scan = _section(SensitivityRecipe, table.get("sensitivity", {}), f"{where}: sensitivity")
+    mixed = [each.name for rungs in engines.values() for each in rungs if each.mixed]
+    if mixed and not scan.faces:
+        raise RecipeInvalid(f"ladder '{where}': recipe '{mixed[0]}' is mixed and needs sensitivity.faces")
+    return Ladder(_word(table, "name", where), gate, engines, text, scan)
 
 
 def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, Path], T]) -> T:

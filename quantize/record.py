@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,21 @@ from quantize.builder import builder
 from quantize.calibrate import Splits
 from quantize.ladder import Candidate, Climb, Rung
 from quantize.recipe import Gate, Ladder
+from quantize.sensitivity import Cost
 from quantize.source import Source
 from train.data import FaceSet
+from train.scaling import Fitted, apply, fit
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One engine's shipped model on one split, held against float in the same engine. Shares are 0-1."""
+    """One engine's shipped model on one split, held against float in the same engine. Shares are 0-1.
+
+    Both answer as the runtime would, each with the scaling that was fitted on its own answers to the public
+    split. ``ece`` is the expected calibration error with that, ``ece_before`` without.
+    """
 
     engine: str
     data: str
@@ -32,39 +38,46 @@ class Figures:
     plain: Score
     shipped: Score
     change: Change
+    ece_before: float
     ece: float
     ece_float: float
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All engines' climbs, the temperature fitted on their shipped models, and figures on both splits."""
+    """All engines' climbs, the scaling fitted on each one's shipped model, and figures on both splits.
+
+    ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
+    """
 
     climbs: Sequence[Climb]
-    temperature: float
+    fitted: Mapping[str, Fitted]
     figures: Sequence[Figures]
+    sensitivity: Sequence[Cost] = ()
 
 
-def measure(
-    climbs: Sequence[Climb], temperature: float, splits: Splits, bundle: Bundle, threads: int
-) -> Measured:
+def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: int) -> Measured:
     """Both splits' figures; the private split is run here for the first time, when all is chosen."""
     figures = []
+    chosen = {}
     for each in climbs:
+        pair = (each.plain, each.shipped)
+        fitted = [fit(candidate.public, splits.public.labels) for candidate in pair]
+        chosen[each.engine] = fitted[1]
         private = [
             accuracy.answers(bundle, each.engine, candidate.built, splits.private, threads)
-            for candidate in (each.plain, each.shipped)
+            for candidate in pair
         ]
-        public = [each.plain.public, each.shipped.public]
+        public = [candidate.public for candidate in pair]
         for faces, given in ((splits.public, public), (splits.private, private)):
-            figures.append(_figures(each, faces, given, temperature, bundle.labels))
-    return Measured(climbs, temperature, figures)
+            figures.append(_figures(each, faces, given, fitted, bundle.labels))
+    return Measured(climbs, chosen, figures)
 
 
 def _figures(
-    climb: Climb, faces: FaceSet, given: list[Answers], temperature: float, labels: tuple[str, ...]
+    climb: Climb, faces: FaceSet, given: list[Answers], fitted: list[Fitted], labels: tuple[str, ...]
 ) -> Figures:
-    plain, shipped = given
+    plain, shipped = (apply(how.scaling, answers) for how, answers in zip(fitted, given, strict=True))
     return Figures(
         engine=climb.engine,
         data=faces.name,
@@ -72,8 +85,9 @@ def _figures(
         plain=accuracy.score(plain, faces),
         shipped=accuracy.score(shipped, faces),
         change=accuracy.change(plain, shipped, faces, labels),
-        ece=accuracy.calibration_error(shipped, faces, temperature),
-        ece_float=accuracy.calibration_error(plain, faces, temperature),
+        ece_before=accuracy.calibration_error(given[1], faces),
+        ece=accuracy.calibration_error(shipped, faces),
+        ece_float=accuracy.calibration_error(plain, faces),
     )
 
 
@@ -88,6 +102,7 @@ def accuracy_entries(measured: Measured) -> list[dict[str, Any]]:
             "precision": each.precision,
             "accuracy": round(each.shipped.accuracy, 5),
             "macro_f1": round(each.shipped.macro_f1, 5),
+            "ece_before": round(each.ece_before, 5),
             "ece": round(each.ece, 5),
             "fp32_accuracy": round(each.plain.accuracy, 5),
             "agreement": round(each.change.agreement, 5),
@@ -108,8 +123,10 @@ def made_by(command: str, source: Source, ladder: Ladder, climbs: Sequence[Climb
         "command": command,
         "train": {
             "recipe": source.name,
+            "file": source.recipe_file,
             "sha256": source.recipe_sha256,
             "weights_sha256": source.weights_sha256,
+            **source.origin,
         },
         "quantize": used,
         "ladder": {"name": ladder.name, "sha256": ladder.sha256},
@@ -135,14 +152,24 @@ def full(
         "labels": list(bundle.labels),
         "input": dataclasses.asdict(bundle.input),
         "export_error": build_facts[0],
-        "temperature": measured.temperature,
         "data": {each.name: len(each) for each in (splits.train, splits.public, splits.private)},
         "gate": dataclasses.asdict(gate),
-        "engines": {each.engine: _climb(each, measured.figures) for each in measured.climbs},
+        "sensitivity": [_rounded(each) for each in measured.sensitivity],
+        "engines": {each.engine: _climb(each, measured) for each in measured.climbs},
     }
 
 
-def _climb(climb: Climb, figures: Sequence[Figures]) -> dict[str, Any]:
+def _rounded(cost: Cost) -> dict[str, Any]:
+    return {
+        "layer": cost.layer,
+        "kl": float(f"{cost.kl:.4g}"),
+        "sqnr_db": round(cost.sqnr_db, 2),
+        "agreement": round(cost.agreement, 4),
+        "drop": round(cost.drop, 3),
+    }
+
+
+def _climb(climb: Climb, measured: Measured) -> dict[str, Any]:
     return {
         "passed": climb.passed,
         "shipped": _name(climb.shipped),
@@ -150,7 +177,8 @@ def _climb(climb: Climb, figures: Sequence[Figures]) -> dict[str, Any]:
         "builder": builder(climb.engine).versions(),
         "float": _candidate(climb.plain),
         "rungs": [_rung(each) for each in climb.rungs],
-        "figures": [dataclasses.asdict(each) for each in figures if each.engine == climb.engine],
+        "scaling": dataclasses.asdict(measured.fitted[climb.engine]),
+        "figures": [dataclasses.asdict(each) for each in measured.figures if each.engine == climb.engine],
     }
 
 

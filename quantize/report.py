@@ -44,9 +44,13 @@ def text(full: dict[str, Any]) -> str:
                 lines.append(
                     f"{engine} ships {climb['shipped']}: {each['shipped']['accuracy']:.2%} on {each['data']} "
                     f"({each['shipped']['images']} faces; float {each['plain']['accuracy']:.2%}), macro-F1 "
-                    f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} at temperature "
-                    f"{full['temperature']:.3f}"
+                    f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} by "
+                    f"{climb['scaling']['method']} scaling, {each['ece_before']:.2%} without"
                 )
+    costs = sorted(full["sensitivity"], key=lambda each: -each["kl"])[:3]
+    if costs:
+        named = ", ".join(f"{each['layer']} ({each['kl']:.1e})" for each in costs)
+        lines.append(f"layers that 8 bits cost most (KL divergence): {named}")
     unstable = [
         f"{engine} {rung['recipe']}"
         for engine, climb in full["engines"].items()

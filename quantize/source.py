@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import nn
 
 from edge.bundle import InputSpec
 from edge.errors import DataInvalid
+from quantize.calibrate import Splits
 from train.checkpoint import load_run
 from train.data import LABELS
 from train.predict import input_spec
@@ -21,7 +24,9 @@ class Source:
     """A trained classifier in evaluation mode.
 
     ``model`` takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
-    [N, ``labels``]. ``weights_sha256`` is that of the file it was read from.
+    [N, ``labels``]. ``weights_sha256`` is that of the file it was read from; ``recipe_text`` what
+    describes it, kept in the bundle as ``recipe_file``. ``origin``: what is known of its making, for the
+    card: ``init`` (digests of the weights that a run began with), or ``trained_on`` and ``terms``.
     """
 
     name: str
@@ -32,6 +37,8 @@ class Source:
     recipe_text: str
     recipe_sha256: str
     weights_sha256: str
+    recipe_file: str = "train.toml"
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def example(self, count: int) -> torch.Tensor:
         """``count`` inputs that look like nothing but have the right shape and range, always the same."""
@@ -39,17 +46,37 @@ class Source:
         values = np.random.default_rng(1).uniform(-2, 2, shape).astype(np.float32)
         return torch.from_numpy(values)
 
+    def relabel(self, splits: Splits) -> Splits:
+        """The splits, their labels counted in this model's order instead of the data set's."""
+        if self.labels == LABELS:
+            return splits
+        order = np.array([self.labels.index(label) for label in LABELS])
+        parts = (splits.train, splits.public, splits.private)
+        return Splits(*(dataclasses.replace(part, labels=order[part.labels]) for part in parts))
 
-def load_source(run: Path) -> Source:
-    """The best network of a training run: its folder or its best.pt. Raises DataInvalid.
+
+def load_source(path: Path) -> Source:
+    """The best network of a training run (its folder or its best.pt), or an .onnx with a .toml beside it.
 
     Refuses weights that are not numbers and a network that does not give one logit per label.
+    Raises DataInvalid, RecipeInvalid and BuildFailed.
     """
-    trained = load_run(run)
-    for name, values in trained.model.state_dict().items():
+    if path.suffix == ".onnx":
+        from quantize.onnx_source import load_onnx
+
+        source = load_onnx(path)
+    else:
+        source = _of_run(path)
+    for name, values in source.model.state_dict().items():
         if not torch.isfinite(values).all():
-            raise DataInvalid(f"'{trained.path}': weight '{name}' holds values that are not finite numbers")
-    source = Source(
+            raise DataInvalid(f"'{path}': weight '{name}' holds values that are not finite numbers")
+    refuse_non_classifier(source)
+    return source
+
+
+def _of_run(path: Path) -> Source:
+    trained = load_run(path)
+    return Source(
         name=trained.recipe.name,
         backbone=trained.recipe.model.backbone,
         model=trained.model.eval(),
@@ -58,9 +85,8 @@ def load_source(run: Path) -> Source:
         recipe_text=trained.recipe.text,
         recipe_sha256=trained.recipe.sha256,
         weights_sha256=trained.sha256,
+        origin={"init": trained.init},
     )
-    refuse_non_classifier(source)
-    return source
 
 
 def refuse_non_classifier(source: Source) -> None:

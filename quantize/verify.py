@@ -10,10 +10,12 @@ import numpy as np
 
 from edge import bundle as bundles
 from edge import engine as engines
+from edge import golden
 from edge.bundle import Bundle
-from edge.classify import Classifier
+from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid, UsageError
+from edge.golden import Outcome
 from edge.progress import Progress
 from train import metrics
 from train.data import LABELS, FaceSet, Split, load_fer2013
@@ -61,11 +63,17 @@ def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0)
     return [_check(bundle, engine, each, threads) for engine in only or bundle.files for each in faces]
 
 
+def answers(where: str, only: tuple[str, ...] = ()) -> dict[str, Outcome | None]:
+    """Per engine, this machine's golden answers against the bundle's; None where it has none.
+
+    Raises BundleInvalid and EngineError.
+    """
+    bundle = bundles.load(where)
+    return {engine: golden.check(bundle, engine) for engine in only or bundle.files}
+
+
 def _check(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> Check:
-    options = EngineOptions(threads=threads)
-    classifier = Classifier(
-        bundle, engines.load(engine, bundle.model(engine), options), bundle.files[engine].layout
-    )
+    classifier = load_classifier(bundle, engine, EngineOptions(threads=threads))
     parts = []
     try:
         with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.errors import BuildFailed
+from edge.errors import FerliteError, StorageFailed
 
 
 class Workspace:
@@ -30,7 +30,7 @@ class Workspace:
     ) -> Mapping[str, bytes]:
         """What ``make`` returned (name -> content) when the step was first done with these ``inputs``.
 
-        Raises BuildFailed where the folder cannot be written.
+        Raises StorageFailed where the folder cannot be written, by this or by ``make``.
         """
         key = json.dumps({"step": step, "base": self._base, "inputs": inputs}, sort_keys=True)
         place = self._folder / f"{step}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -40,8 +40,10 @@ class Workspace:
                 return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
             made = make()
             write_folder(place, made)
+        except FerliteError:
+            raise  # some of ours are OSErrors too, and say what failed
         except OSError as error:
-            raise BuildFailed(f"cannot write '{place}': {error.strerror or error}") from error
+            raise StorageFailed(f"cannot write '{place}': {error.strerror or error}") from error
         return made
 
     def value(self, step: str, inputs: Mapping[str, Any], make: Callable[[], Any]) -> Any:

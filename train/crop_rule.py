@@ -28,7 +28,7 @@ from edge import engine as engines
 from edge import exits
 from edge.align import Image, sharpness, turn_of
 from edge.bundle import CropRule
-from edge.classify import Classifier
+from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
@@ -175,8 +175,7 @@ def main(argv: list[str] | None = None) -> int:
         rules = measure(load_fer2013(arguments.data, "train"), arguments.detector_model, arguments.faces)
         bundle = bundles.load(arguments.bundle)
         engine = engines.choose("auto", bundle.files).name
-        running = engines.load(engine, bundle.model(engine), EngineOptions())
-        classifier = Classifier(bundle, running, bundle.files[engine].layout)
+        classifier = load_classifier(bundle, engine, EngineOptions())
         public = load_fer2013(arguments.data, "public")
         bound, curve = blur_bound(public, classifier)
         classifier.close()

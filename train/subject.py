@@ -11,7 +11,7 @@ import torch
 
 from edge import engine as engines
 from edge.bundle import MANIFEST, Bundle, load
-from edge.classify import Classifier
+from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import ModelMismatch, UsageError
 from train.checkpoint import Trained, load_run
@@ -76,14 +76,15 @@ class BundleSubject:
             )
         self._bundle = bundle
         self._engine = engines.choose(engine, tuple(bundle.files)).name
-        running = engines.load(self._engine, bundle.model(self._engine), EngineOptions(threads=threads))
-        self._classify = Classifier(bundle, running, bundle.files[self._engine].layout)
+        self._classify = load_classifier(bundle, self._engine, EngineOptions(threads=threads))
+        self._scaling = bundle.scaling_of(self._engine)
         self._columns = [bundle.labels.index(label) for label in LABELS]
 
     @property
     def temperature(self) -> float:
-        """The bundle's own."""
-        return self._bundle.temperature
+        """That of the engine's model, or 1 where each label has a scale of its own: ``logits`` has it in."""
+        scale = self._scaling.scale
+        return 1 / scale[0] if len(set(scale)) == 1 and not any(self._scaling.bias) else 1.0
 
     def logits(self, faces: npt.NDArray[np.uint8], batch: int = 256) -> Floats:
         """See Subject. A weight's logarithm times the temperature is its logit, but for a constant."""
@@ -91,7 +92,7 @@ class BundleSubject:
             self._classify(list(faces[start : start + batch])) for start in range(0, len(faces), batch)
         ]
         seen = np.maximum(np.concatenate(weights)[:, self._columns], SMALLEST)
-        answers: Floats = np.log(seen) * self._bundle.temperature
+        answers: Floats = np.log(seen) * self.temperature
         return answers
 
     def describe(self) -> dict[str, Any]:

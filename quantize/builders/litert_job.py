@@ -1,16 +1,23 @@
 """Run as a program in the tflite environment: a saved torch program to .tflite, float or int8.
 
-It imports nothing of ferlite, so that its environment needs none of it. The order is a JSON file:
-``program`` (a saved torch.export program, input [1, C, S, S]), ``out``, and for int8 ``inputs`` (.npy,
-float32 [N, S, S, C]), ``activation_bits`` and ``keep_float`` (regular expressions of layer names).
+It imports nothing of ferlite but ``quantize/ranges.py``, by its path, so that its environment needs only
+numpy besides its own pins. The order is a JSON file: ``program`` (a saved torch.export program, input
+[1, C, S, S]) and ``out``; or ``float`` (.tflite), ``inputs`` (.npy, float32 [N, S, S, C]), ``out`` and
+``activation_bits``, ``method``, ``percentile``, ``weights``, ``layers`` (their number in all), ``keep_float``
+(numbers of layers, from input to output) and ``float_operators`` (LiteRT's operator names).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+RANGES = Path(__file__).parent.parent / "ranges.py"
 
 
 def main(order_file: str) -> None:
@@ -18,7 +25,7 @@ def main(order_file: str) -> None:
     order = json.loads(Path(order_file).read_text(encoding="utf-8"))
     out = Path(order["out"])
     if "inputs" in order:
-        out.write_bytes(quantize(Path(order["float"]), order))
+        out.write_bytes(shrink(quantize(Path(order["float"]).read_bytes(), order)))
     else:
         out.write_bytes(convert(Path(order["program"])))
 
@@ -35,41 +42,172 @@ def convert(program: Path) -> bytes:
     return bytes(edge_model.model_content())
 
 
-def quantize(plain: Path, order: dict[str, Any]) -> bytes:
+def quantize(plain: bytes, order: Mapping[str, Any]) -> bytes:
     """Weights in 8 bits per channel, activations in ``activation_bits``."""
     import numpy as np
     from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
 
-    work = quantizer.Quantizer(plain.read_bytes())
-    work.add_static_config(
-        regex=".*",
-        operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-        activation_num_bits=order["activation_bits"],
-        weight_num_bits=8,
-    )
-    names = qtyping.TFLOperationName
+    algorithms, names = algorithm_manager.AlgorithmName, qtyping.TFLOperationName
+    work = quantizer.Quantizer(plain)
+    settings = {"activation_num_bits": order["activation_bits"], "weight_num_bits": 8}
+    work.add_static_config(regex=".*", operation_name=names.ALL_SUPPORTED, **settings)
+    if order["weights"] != "minmax":
+        chosen = {"mse": algorithms.MSE, "octav": algorithms.OCTAV}[order["weights"]]
+        for operation in (names.CONV_2D, names.DEPTHWISE_CONV_2D, names.FULLY_CONNECTED):
+            work.add_static_config(regex=".*", operation_name=operation, algorithm_key=chosen, **settings)
     # Float32 stays at both ends: the runtime feeds and reads that.
     left_out = [(".*", names.INPUT), (".*", names.OUTPUT)]
-    left_out += [(pattern, names.ALL_SUPPORTED) for pattern in order["keep_float"]]
+    left_out += [(".*", names(operation)) for operation in order["float_operators"]]
+    left_out += [(pattern, names.ALL_SUPPORTED) for pattern in kept_layers(plain, order)]
     for pattern, operation in left_out:
         work.update_quantization_recipe(
-            regex=pattern,
-            operation_name=operation,
-            algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
+            regex=pattern, operation_name=operation, algorithm_key=algorithms.NO_QUANTIZE
         )
-    name = next(iter(_inputs(plain)))
-    faces = np.load(order["inputs"])
-    data = {"serving_default": [{name: face[None]} for face in faces]}
-    ranges = work.calibrate(data, num_threads=1)
-    result = work.quantize(ranges, enable_progress_report=False)
-    return bytes(result.quantized_model)
+    found = observe(plain, work, np.load(order["inputs"]), order)
+    return bytes(work.quantize(found, enable_progress_report=False).quantized_model)
 
 
-def _inputs(plain: Path) -> dict[str, Any]:
-    from ai_edge_litert.interpreter import Interpreter
+def kept_layers(plain: bytes, order: Mapping[str, Any]) -> list[str]:
+    """Patterns that mean the layers ``keep_float``, which are named after their outputs."""
+    from ai_edge_litert import schema_py_generated as schema
 
-    runner = Interpreter(model_path=str(plain)).get_signature_runner("serving_default")
-    return dict(runner.get_input_details())
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(plain), 0))
+    graph = model.subgraphs[0]
+    kinds = schema.BuiltinOperator
+    weighted = (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D, kinds.FULLY_CONNECTED)
+    outputs = [
+        graph.tensors[each.outputs[0]].name.decode()
+        for each in graph.operators
+        if model.operatorCodes[each.opcodeIndex].builtinCode in weighted
+    ]
+    if order["keep_float"] and len(outputs) != order["layers"]:
+        raise SystemExit(
+            f"the converter made {len(outputs)} layers of {order['layers']}: keep_float fits none"
+        )
+    return [f"^{re.escape(outputs[layer])};?$" for layer in order["keep_float"]]
+
+
+def observe(plain: bytes, work: Any, faces: Any, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Every tensor's range by ``method``, as the quantizer wants them.
+
+    Its own calibration takes a moving average of each face's extremes, which clips the surer half of the
+    answers; so it is asked only which tensors it needs.
+    """
+    import numpy as np
+    from ai_edge_quantizer.utils import tfl_interpreter_utils
+
+    signature = "serving_default"
+    runner = tfl_interpreter_utils.create_tfl_interpreter(plain, num_threads=1)
+    name = next(iter(runner.get_signature_runner(signature).get_input_details()))
+    wanted: dict[str, Any] = work.calibrate({signature: [{name: faces[0][None]}]}, num_threads=1)
+    places = {
+        tensor["name"]: tensor["index"] for tensor in runner.get_tensor_details() if tensor["name"] in wanted
+    }
+    found = _ranges().Ranges(order["method"], order["percentile"])
+    passes = [found.see, *([found.count] if found.needs_counts else [])]
+    entry = runner.get_input_details()[0]["index"]
+    for take in passes:
+        for face in faces:
+            runner.set_tensor(entry, face[None])
+            runner.invoke()
+            for tensor, place in places.items():
+                take(tensor, runner.get_tensor(place))
+    for tensor, (low, high) in found.chosen().items():
+        for key, value in (("min", low), ("max", high)):
+            wanted[tensor][key] = np.full_like(wanted[tensor][key], value)
+    return wanted
+
+
+def shrink(model: bytes) -> bytes:
+    """The same model with equal tables of scales and zero points stored once, and its inner names short.
+
+    A zero point takes 8 bytes for every channel of every weight and bias, all of them 0: with the converter's
+    names a tenth of MobileNetV2's file. Buffers lie behind the tables, each at a multiple of 16 bytes.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(model), 0))
+    for graph in unpacked.subgraphs:
+        ends = {*graph.inputs, *graph.outputs}
+        for index, tensor in enumerate(graph.tensors):
+            tensor.quantization = _shared(tensor.quantization)
+            tensor.name = tensor.name if index in ends else str(index)
+    outside = {
+        index: bytes(model[buffer.offset : buffer.offset + buffer.size])
+        for index, buffer in enumerate(unpacked.buffers)
+        if buffer.offset > 1
+    }
+
+    class Builder(flatbuffers.Builder):  # type: ignore[misc]
+        """Knows which vectors it has written."""
+
+        def __init__(self) -> None:
+            super().__init__(1 << 20)
+            self.stored: dict[tuple[str, bytes], Any] = {}
+
+    def pack() -> bytes:
+        builder = Builder()
+        builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())
+
+    # The first packing tells how long the tables are; other offsets do not change that.
+    end = _round_up(len(pack()))
+    behind = b""
+    for index, content in outside.items():
+        behind += bytes(_round_up(len(behind)) - len(behind))
+        unpacked.buffers[index].offset = end + len(behind)
+        behind += content
+    tables = pack()
+    return tables + bytes(end - len(tables)) + behind
+
+
+def _shared(given: Any) -> Any:
+    """A tensor's scales and zero points, to be packed once for all tensors that have the same."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    class Shared(schema.QuantizationParametersT):  # type: ignore[misc]
+        def Pack(self, builder: Any) -> Any:  # noqa: N802
+            scale, zero = (_vector(builder, values) for values in (self.scale, self.zeroPoint))
+            schema.QuantizationParametersStart(builder)
+            schema.QuantizationParametersAddScale(builder, scale)
+            schema.QuantizationParametersAddZeroPoint(builder, zero)
+            schema.QuantizationParametersAddQuantizedDimension(builder, self.quantizedDimension)
+            return schema.QuantizationParametersEnd(builder)
+
+    if given is None or given.scale is None or given.zeroPoint is None or given.details is not None:
+        return given
+    shared = Shared()
+    shared.scale = _array(given.scale, "float32")
+    shared.zeroPoint = _array(given.zeroPoint, "int64")
+    shared.quantizedDimension = given.quantizedDimension
+    return shared
+
+
+def _vector(builder: Any, values: Any) -> Any:
+    """The place of ``values`` in the file that ``builder`` writes, stored there once."""
+    key = (values.dtype.str, values.tobytes())
+    if key not in builder.stored:
+        builder.stored[key] = builder.CreateNumpyVector(values)
+    return builder.stored[key]
+
+
+def _round_up(size: int) -> int:
+    return -(-size // 16) * 16
+
+
+def _array(values: Any, kind: str) -> Any:
+    import numpy as np
+
+    return np.asarray(values, kind)
+
+
+def _ranges() -> Any:
+    spec = importlib.util.spec_from_file_location("ranges", RANGES)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

@@ -9,16 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.classify import to_input
+from edge.errors import RecipeInvalid
+from quantize import graph
 from quantize.builder import Built, Float
 from quantize.environment import environment, run_job
+from quantize.ranges import METHODS
 from quantize.recipe import Recipe
 
 JOB = Path(__file__).parent / "litert_job.py"
 BITS = {"int8": 8, "int16": 16}
+# Those of LiteRT's operators that a classifier may hold and the quantizer knows.
+OPERATORS = (
+    "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "HARD_SWISH", "LOGISTIC",
+    "MEAN", "MUL", "RELU", "RESHAPE", "SOFTMAX", "SUB", "SUM",
+)  # fmt: skip
 
 
 class TfliteBuilder:
     """Makes .tflite with batch 1 and the channels last; int8 keeps float32 at its input and output."""
+
+    corrects_bias = False
 
     def __init__(self) -> None:
         self._environment = environment("tflite")
@@ -34,14 +44,22 @@ class TfliteBuilder:
 
     def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
         """8-bit weights, activations as the recipe says. Raises BuildFailed and RecipeInvalid."""
-        recipe.refuse_unsupported(
-            activations=tuple(BITS), per_channel=(True,), uint8_input=(False,), method=("minmax",),
-            symmetric=(False,), bias_correction=(False,),
-        )  # fmt: skip
+        import onnx
+
+        refuse(recipe)
         buffer = io.BytesIO()
         np.save(buffer, to_input(list(faces), network.input, "NHWC"))
         how = recipe.quantize
-        order = {"activation_bits": BITS[how.activations], "keep_float": list(how.keep_float)}
+        model = onnx.load_from_string(network.exported.onnx)
+        order = {
+            "activation_bits": BITS[how.activations],
+            "method": recipe.calibration.method,
+            "percentile": recipe.calibration.percentile,
+            "weights": how.weights,
+            "layers": len(graph.layers(model)),
+            "keep_float": graph.layer_numbers(model, how.keep_float),
+            "float_operators": list(how.float_operators),
+        }
         given = {"float": plain.parts[".tflite"], "inputs": buffer.getvalue()}
         made = run_job(self._environment, JOB, order, given)
         return Built(
@@ -49,3 +67,18 @@ class TfliteBuilder:
             "int8" if how.activations == "int8" else "int8 weights, int16 activations",
             "NHWC",
         )
+
+
+def refuse(recipe: Recipe) -> None:
+    """Raise RecipeInvalid for what ai-edge-quantizer cannot do."""
+    recipe.refuse_unsupported(
+        activations=tuple(BITS), per_channel=(True,), uint8_input=(False,), symmetric=(False,)
+    )
+    if recipe.quantize.activations == "int16":
+        # With 65,536 levels nothing is gained by cutting a range, and its histogram has fewer bins than that.
+        recipe.refuse_unsupported(method=tuple(each for each in METHODS if each not in ("mse", "entropy")))
+    for name in recipe.quantize.float_operators:
+        if name not in OPERATORS:
+            raise RecipeInvalid(
+                f"recipe '{recipe.name}': float_operators: '{name}' is not one of {', '.join(OPERATORS)}"
+            )

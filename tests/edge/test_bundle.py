@@ -76,6 +76,18 @@ WRONG = {
     "scale": (set_to("crop", "box_scale", value=0), "'box_scale'"),
     "temperature": (set_to("temperature", value=0), "'temperature'"),
     "temperature nan": (set_to("temperature", value=float("nan")), "'temperature'"),
+    "scaling": (
+        set_to("files", "onnx", "scaling", value={"scale": [0] * 7, "bias": [0] * 7}),
+        "'scale' is (0, 0, 0, 0, 0, 0, 0), and must be positive numbers",
+    ),
+    "scaling count": (
+        set_to("files", "onnx", "scaling", value={"scale": [1] * 6, "bias": [0] * 6}),
+        "'files.onnx.scaling' must have a number per label, 7",
+    ),
+    "scaling lengths": (
+        set_to("files", "onnx", "scaling", value={"scale": [1] * 7, "bias": [0]}),
+        "'bias' is (0,), and must be a number per label",
+    ),
     "doubt": (set_to("doubt", "turn", value=-1), "'turn'"),
     "no files": (set_to("files", value={}), "'files'"),
     "layout": (set_to("files", "onnx", "layout", value="CHWN"), "'layout' is 'CHWN'"),

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle import DoubtRule, InputSpec
-from edge.classify import Classifier, softmax, to_input
+from edge.bundle import DoubtRule, InputSpec, Scaling
+from edge.classify import Classifier, load_classifier, softmax, to_input
 from edge.doubt import doubts
 from edge.engine import Array, EngineOptions, Tensor
 from edge.errors import FerliteError, ModelMismatch
@@ -26,7 +26,7 @@ COLOUR = InputSpec(8, "rgb", (10.0, 20.0, 30.0), (1.0, 2.0, 4.0))
 
 @given(hnp.arrays(np.float32, (4, 7), elements=st.floats(-80, 80, width=32)), st.floats(0.1, 10))
 def test_weights_sum_to_one_and_keep_the_order(logits: np.ndarray, temperature: float) -> None:
-    weights = softmax(logits, temperature)
+    weights = softmax(logits, Scaling.of_temperature(temperature, 7))
     np.testing.assert_allclose(weights.sum(1), 1)
     assert (weights >= 0).all()
     rows = np.arange(4)
@@ -35,7 +35,8 @@ def test_weights_sum_to_one_and_keep_the_order(logits: np.ndarray, temperature: 
 
 def test_a_higher_temperature_is_less_sure() -> None:
     logits = np.array([[1.0, 3.0, 0.0]], np.float32)
-    assert softmax(logits, 2.0).max() < softmax(logits, 1.0).max()
+    sure, less = (softmax(logits, Scaling.of_temperature(each, 3)).max() for each in (1.0, 2.0))
+    assert less < sure
 
 
 def test_input_is_normalised_per_channel() -> None:
@@ -135,3 +136,26 @@ def test_every_doubt_is_told_with_its_value() -> None:
     assert found == ("face too small (18 px)", "blurred (0.00)", "turned (0.70)", "low weight (0.31)")
     assert doubts(Face(Box(0, 0, 24, 30)), edges, 0.4, rule) == ()
     assert doubts(Face(Box(0, 0, 1, 1), landmarks=points), even, 0.0, DoubtRule()) == ()
+
+
+def test_each_engine_has_its_own_scaling_and_the_bundles_temperature_where_it_has_none(
+    make_bundle: Callable[..., Path],
+) -> None:
+    crops = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8))
+
+    def classify(name: str, scaling: object) -> np.ndarray:
+        bundle = bundles.load(make_bundle(lambda table: table["files"]["onnx"].update(scaling=scaling), name))
+        try:
+            classifier = load_classifier(bundle, "onnx", EngineOptions())
+        except engines.EngineMissing as error:
+            pytest.skip(str(error))
+        weights = classifier(crops)
+        classifier.close()
+        return weights
+
+    usual = classify("usual", None)
+    np.testing.assert_array_equal(usual, classify("same", {"scale": [1 / 20] * 7, "bias": [0] * 7}))
+    # A third of the scale is the cube root of the weights; a bias is a factor.
+    flatter = classify("flatter", {"scale": [1 / 60] * 7, "bias": [1] + [0] * 6})
+    roots = np.cbrt(usual) * [np.e, 1, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(flatter, roots / roots.sum(1, keepdims=True), rtol=1e-6)

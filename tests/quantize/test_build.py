@@ -14,6 +14,7 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
+from edge.bundle import Scaling
 from edge.classify import Classifier
 from edge.engine import EngineOptions
 from quantize.cli import main
@@ -44,7 +45,7 @@ def test_the_bundle_loads_in_the_runtime_and_is_as_accurate_as_it_says(built: Pa
     assert recorded["fer2013-private"]["images"] == 105
     assert set(recorded["fer2013-public"]) == {
         "data", "images", "engine", "library", "precision",
-        "accuracy", "macro_f1", "ece", "fp32_accuracy", "agreement",
+        "accuracy", "macro_f1", "ece_before", "ece", "fp32_accuracy", "agreement",
     }  # fmt: skip
 
 
@@ -151,18 +152,23 @@ def test_verify_bears_a_good_bundle_out_and_not_a_boast(
     built: Path, pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", str(built), "--data", str(pack), "--threads", "1", "--json"]) == 0
-    checks = json.loads(capsys.readouterr().out)["checks"]
+    said = json.loads(capsys.readouterr().out)
+    checks = said["checks"]
+    assert said["golden"]["onnx"]["state"] == "same"
     assert [check["data"] for check in checks] == ["fer2013-public", "fer2013-private"]
     assert all(check["holds"] for check in checks)
     boast = tmp_path / "boast"
     shutil.copytree(built, boast)
     table = json.loads((boast / "bundle.json").read_text(encoding="utf-8"))
     table["accuracy"][1]["accuracy"] = 0.5
+    table["files"]["onnx"]["golden"]["weights"] = [[1 / 7] * 7] * 8
+    table["files"]["onnx"]["golden"]["sha256"] = "0" * 64
     (boast / "bundle.json").write_text(json.dumps(table), encoding="utf-8")
     assert main(["verify", str(boast), "--data", str(pack), "--threads", "1"]) == 1
     said = capsys.readouterr()
-    assert "the bundle's record is not borne out: onnx on fer2013-private" in said.err
-    assert "DIFFERS" in said.out
+    wrong = "onnx on fer2013-private, onnx's golden answers"
+    assert f"the bundle's record is not borne out: {wrong}" in said.err
+    assert "DIFFERS" in said.out and "DIFFER: weights up to" in said.out
 
 
 def test_verify_refuses_a_changed_file_and_an_engine_that_is_not_there(
@@ -187,14 +193,33 @@ def test_the_recipes_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ladder default" in capsys.readouterr().out
 
 
-def test_the_temperature_makes_the_public_weights_honest(built: Path, pack: Path) -> None:
-    """No other temperature gives the public labels a better mean log-likelihood."""
+def test_each_engines_scaling_makes_its_own_public_weights_honest(built: Path, pack: Path) -> None:
+    """No hotter and no colder scaling gives the public labels a better mean log-likelihood."""
     bundle = bundles.load(built)
     faces = load_fer2013(pack, "public")
+    own = bundle.files["onnx"].scaling
+    assert own is not None
     costs = []
     for factor in (0.9, 1.0, 1.1):
-        warmed = bundles.Bundle(**{**bundle.__dict__, "temperature": bundle.temperature * factor})
+        warmed = Scaling(*(tuple(factor * value for value in values) for values in (own.scale, own.bias)))
         engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
-        weights = Classifier(warmed, engine, "NCHW")(list(faces.faces))
+        weights = Classifier(bundle, engine, "NCHW", warmed)(list(faces.faces))
         costs.append(-np.log(weights[np.arange(len(faces)), faces.labels]).mean())
     assert costs[1] < costs[0] and costs[1] < costs[2]
+
+
+def test_the_calibration_error_is_recorded_before_and_after(built: Path) -> None:
+    full = json.loads((built / "build.json").read_text(encoding="utf-8"))
+    climb = full["engines"]["onnx"]
+    own = bundles.load(built).files["onnx"].scaling
+    assert own is not None and tuple(climb["scaling"]["scaling"]["scale"]) == own.scale
+    assert all(row["ece"] != row["ece_before"] for row in climb["figures"])
+    row = next(row for row in climb["figures"] if row["data"] == "fer2013-private")
+    shown = f"| {row['ece_before']:.2%} | {row['ece']:.2%} |"
+    assert shown in (built / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_manifest_keeps_lists_of_numbers_on_one_line(built: Path) -> None:
+    text = (built / "bundle.json").read_text(encoding="utf-8")
+    assert '"mean": [100.5]' in text
+    assert len(text.splitlines()) < 150

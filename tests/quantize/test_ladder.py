@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edge.bundle import Bundle
 from edge.errors import EngineUnknown
-from quantize import accuracy
+from quantize import accuracy, graph
 from quantize.accuracy import Change
 from quantize.builder import Float
 from quantize.calibrate import Splits
 from quantize.export import Exported
 from quantize.gate import objections
-from quantize.ladder import Setting, climb
+from quantize.ladder import Setting, climb, sensitivity
 from quantize.latency import Race
-from quantize.recipe import Gate, Recipe, parse
+from quantize.recipe import Gate, Recipe, SensitivityRecipe, parse
+from quantize.sensitivity import worst
 from quantize.source import Source
 from quantize.workspace import Workspace
 from tests.quantize.conftest import QUICK
@@ -34,7 +36,10 @@ def recipe(name: str, settings: str = "", engine: str = "onnx") -> Recipe:
 @pytest.fixture
 def setting(source: Source, exported: Exported, splits: Splits, start: Bundle, tmp_path: Path) -> Setting:
     network = Float("tiny", exported, source.input)
-    return Setting(network, start, splits.train, splits.public, Workspace(tmp_path / "work", {}), 1)
+    return Setting(
+        source, network, start, splits.train, splits.public, Workspace(tmp_path / "work", {}), 1,
+        SensitivityRecipe(faces=28),
+    )  # fmt: skip
 
 
 def race(ratio: float) -> Race:
@@ -87,6 +92,31 @@ def test_where_nothing_passes_the_float_model_ships_and_says_so(setting: Setting
     assert not found.passed and found.shipped is found.plain
     assert found.shipped.built.precision == "fp32"
     assert "of float's time, over 0.00" in found.rungs[0].objections[0]
+
+
+def test_a_mixed_rung_keeps_more_of_the_worst_layers_in_float_and_says_which(setting: Setting) -> None:
+    """Nothing passes this gate: all variants are tried, and each is a recipe that can be read again."""
+    mixed = recipe("mix", "\n[mixed]\nstep = 1\nlimit = 2")
+    found = climb("onnx", (mixed,), Gate(drop=-0.0, agreement=1.0, ratio=0.0), setting)
+    order = worst(sensitivity(setting))
+    assert [rung.recipe.name for rung in found.rungs] == ["mix-1", "mix-2"]
+    assert [rung.recipe.quantize.keep_float for rung in found.rungs] == [(order[0],), tuple(order[:2])]
+    assert setting.work.reused.count("sensitivity") == 1
+    for rung in found.rungs:
+        assert rung.candidate is not None
+        again = parse(rung.recipe.text, Path("again.toml"))
+        assert again == rung.recipe and again.mixed is None
+        model = onnx.load_from_string(rung.candidate.built.parts[".onnx"])
+        weights = graph.constants(model)
+        assert all(f"{layer}.weight" in weights for layer in rung.recipe.quantize.keep_float)
+        assert "classifier.1.weight" not in weights or "classifier.1" in rung.recipe.quantize.keep_float
+
+
+def test_no_training_is_tried_where_only_the_speed_was_missing(setting: Setting) -> None:
+    rungs = (recipe("one"), recipe("qat", "\n[qat]\nsteps = 1"))
+    found = climb("onnx", rungs, Gate(drop=100, agreement=0, ratio=0.0001), setting)
+    assert [rung.recipe.name for rung in found.rungs] == ["one", "qat"]
+    assert found.rungs[1].objections[0].startswith("not tried") and found.rungs[1].candidate is None
 
 
 def test_a_second_climb_goes_on_from_what_the_first_finished(setting: Setting, tmp_path: Path) -> None:

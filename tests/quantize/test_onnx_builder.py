@@ -84,6 +84,14 @@ def test_a_percentile_range_is_narrower_than_the_extremes(network: Float, faces:
     assert sum(narrow[name] < wide[name] * 0.95 for name in scales) > len(scales) / 2
 
 
+def test_kinds_of_operators_kept_in_float_get_no_quantizers(network: Float, faces: Any) -> None:
+    usual, built = quantize(network, recipe(), faces), quantize(
+        network, recipe('float_operators = ["Add"]'), faces
+    )  # fmt: skip
+    pairs = [operators(each).count("DequantizeLinear") for each in (usual, built)]
+    assert "Add" in operators(usual) and pairs[1] < pairs[0]
+
+
 def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> None:
     built = quantize(
         network, recipe('keep_float = ["first", "last", "features.1.*"]\nuint8_input = false'), faces
@@ -103,7 +111,8 @@ def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> 
     ("settings", "said"),
     [
         ('keep_float = ["features.99"]', "no layer is called 'features.99'"),
-        ("bias_correction = true", "engine 'onnx' has no bias_correction = True; valid: False"),
+        ('weights = "mse"', "engine 'onnx' has no weights = 'mse'; valid: 'minmax'"),
+        ('float_operators = ["Multiply"]', "float_operators: ONNX has no operator 'Multiply'"),
         ('keep_float = ["first"]', "uint8_input needs the first layer quantized"),
     ],
 )

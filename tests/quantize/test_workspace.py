@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import BuildFailed
+from edge.errors import StorageFailed
 from quantize.workspace import Workspace, write_folder
 
 
@@ -59,5 +59,5 @@ def test_a_folder_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
-    with pytest.raises(BuildFailed, match=r"cannot write '.*file/step-.*': Not a directory"):
+    with pytest.raises(StorageFailed, match=r"cannot write '.*file/step-.*': Not a directory"):
         Workspace(tmp_path / "file", {}).files("step", {}, lambda: {"a": b"1"})

@@ -1,0 +1,72 @@
+"""ONNX Runtime's quantizer, given ranges that were chosen beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edge.bundle import InputSpec
+from edge.errors import BuildFailed
+from quantize.export import INPUT
+from quantize.ranges import Range
+from quantize.recipe import QuantizeRecipe
+
+
+def input_scale(spec: InputSpec) -> tuple[float, int]:
+    """Scale and zero point with which grey levels 0-255 are themselves the quantized input.
+
+    ``(level - mean) / std`` is ``(level - zero) * scale`` but for the mean's fraction, at most half a
+    grey level. Raises BuildFailed where channels differ.
+    """
+    if len(set(spec.mean)) > 1 or len(set(spec.std)) > 1:
+        raise BuildFailed("uint8_input needs one mean and one std for all channels")
+    return 1 / spec.std[0], round(spec.mean[0])
+
+
+def insert(
+    model: Any,
+    ranges: Mapping[str, Range],
+    how: QuantizeRecipe,
+    spec: InputSpec,
+    *,
+    left_out: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> Any:
+    """A copy of the float onnx.ModelProto with integer weights and QDQ pairs around what is quantized.
+
+    ``left_out`` and ``only`` are names of nodes: which to leave in float, and (unless empty) which alone not
+    to. Raises whatever the quantizer raises.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+    kinds = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "int16": QuantType.QInt16}
+    options: dict[str, Any] = {"ActivationSymmetric": how.symmetric}
+    if how.uint8_input:
+        scale, zero = input_scale(spec)
+        exact = {"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}
+        options["TensorQuantOverrides"] = {INPUT: [{"quant_type": QuantType.QUInt8, **exact}]}
+    given = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()
+    }
+    floats = set(how.float_operators)
+    quantizer = QDQQuantizer(
+        onnx.shape_inference.infer_shapes(model),
+        how.per_channel,
+        False,
+        QuantType.QInt8,
+        kinds[how.activations],
+        TensorsData(CalibrationMethod.MinMax, given),
+        list(only),
+        list(left_out),
+        sorted((set(QLinearOpsRegistry) | set(QDQRegistry)) - floats),
+        options,
+    )
+    quantizer.quantize_model()
+    return quantizer.model.model

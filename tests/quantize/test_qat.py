@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from edge.errors import BuildFailed
+from quantize import calibrate, graph, qat
+from quantize.calibrate import Splits
+from quantize.export import Exported, fold
+from quantize.recipe import QatRecipe
+from quantize.source import Source
+
+HOW = QatRecipe(steps=6, batch_size=14, lr=0.002)
+
+
+def test_rounding_is_that_of_eight_bits() -> None:
+    weight = torch.randn(4, 3, 3, 3)
+    rounded = qat.RoundedWeight()(weight)
+    step = weight.abs().flatten(1).amax(1) / 127
+    levels = rounded / step[:, None, None, None]
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    assert levels.abs().max() <= 127.001 and (rounded - weight).abs().max() <= step.max() / 2 + 1e-6
+    activation = qat.RoundedActivation().train()
+    values = activation(torch.linspace(-1, 3, 5000))
+    assert len(values.unique()) <= 256 and (activation.low, activation.high) == (-1, 3)
+    assert activation.eval()(torch.tensor([9.0, -9.0])).tolist() == pytest.approx([3, -1], abs=0.02)
+
+
+def test_every_layer_is_rounded_and_without_rounding_nothing_changed(source: Source) -> None:
+    folded = fold(source.model)
+    student = qat.with_rounding(folded)
+    layers = [each for each in student.modules() if isinstance(each, (nn.Conv2d, nn.Linear))]
+    assert len(layers) > 10
+    assert all(nn.utils.parametrize.is_parametrized(each, "weight") for each in layers)
+    x = source.example(3)
+    with torch.no_grad():
+        wanted = folded(x)
+        for each in student.modules():
+            if isinstance(each, qat.RoundedActivation):
+                each.train()
+        given = student(x)
+        again = qat.without_rounding(student, fold(source.model))(x)
+    torch.testing.assert_close(again, wanted)
+    assert 0 < (given - wanted).abs().max() < 0.5 * wanted.abs().max()
+
+
+def test_training_moves_the_rounded_network_towards_the_float_ones_answers(
+    source: Source, splits: Splits
+) -> None:
+    """A few steps on a network whose weights were disturbed bring its rounded answers nearer."""
+    folded = fold(source.model)
+    torch.manual_seed(0)
+    disturbed = fold(source.model)
+    with torch.no_grad():
+        for parameter in disturbed.parameters():
+            parameter.add_(0.05 * parameter.abs().mean() * torch.randn_like(parameter))
+    student = qat.with_rounding(disturbed)
+    x = torch.from_numpy(calibrate.inputs(splits.train.faces[:70], source.input))
+
+    def distance() -> float:
+        for each in student.modules():
+            if isinstance(each, qat.RoundedActivation):
+                each.train()
+        with torch.no_grad():
+            return float((student(x).softmax(1) - folded(x).softmax(1)).abs().mean())
+
+    before = distance()
+    qat.learn(student, folded, source, splits.train, replace(HOW, steps=25, lr=0.01))
+    assert distance() < 0.8 * before
+
+
+def test_what_comes_out_is_an_exported_network_of_the_same_layers(
+    source: Source, exported: Exported, splits: Splits
+) -> None:
+    made = qat.train_quantized(source, splits.train, HOW)
+    before, after = (graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made))
+    assert set(before) == set(after)
+    moved = [
+        name for name in before if name.endswith("weight") and not np.array_equal(before[name], after[name])
+    ]
+    assert len(moved) > 10 and made.error < 1e-3
+    torch.export.load(io.BytesIO(made.program))
+    assert made.onnx == qat.train_quantized(source, splits.train, HOW).onnx
+
+
+def test_a_rate_that_diverges_is_one_sentence(source: Source, splits: Splits) -> None:
+    with pytest.raises(
+        BuildFailed, match=r"the loss is not a finite number at step \d+ of qat: lower qat.lr"
+    ):
+        qat.train_quantized(source, splits.train, replace(HOW, steps=40, lr=10.0))
