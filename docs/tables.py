@@ -14,6 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from boards import records  # noqa: E402
+
 README = ROOT / "README.md"
 
 
@@ -55,7 +59,13 @@ def cost() -> str:
     return "\n".join(rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "cost": cost}
+def boards() -> str:
+    """What was run on which board, and the long tests that need none."""
+    table, proofs = records.markdown(records.load()), records.proofs_markdown(records.proofs())
+    return f"{table}\n\nProved on a PC, without a board:\n\n{proofs}"
+
+
+TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "cost": cost, "boards": boards}
 
 
 def fill(text: str) -> str:

@@ -44,7 +44,10 @@ echo 0123456789abcdef0123456789abcdef > root/etc/machine-id
 echo raspberrypi > root/etc/hostname
 printf '%s' "$FSTAB" > root/etc/fstab
 mkdir -p root/boot/firmware
-if [ -d root/etc/cloud ]; then printf '%s' "$CLOUD" > root/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg; fi
+if [ -d root/etc/cloud ]; then
+    printf '%s' "$CLOUD" > root/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg
+    SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --root=root enable $(cd root/usr/lib/systemd/system && ls cloud-*.service)
+fi
 rm -rf root/usr/share/doc root/usr/share/man root/usr/share/locale root/var/cache/apt root/var/lib/apt/lists
 "$PYTHON" -m tests.boards.debian root
 cp root/boot/vmlinuz-* vmlinuz && rm root/boot/*-arm64

@@ -67,6 +67,25 @@ def test_a_record_that_claims_too_much(old: str, new: str, says: str, tmp_path: 
     assert says in str(caught.value)
 
 
+def test_every_command_names_a_test_that_is_there() -> None:
+    for one in (*records.load(), *records.proofs()):
+        found = re.search(r"tests/boards/test_\w+\.py", one.command)
+        assert found and (records.FILE.parents[1] / found[0]).is_file(), one.command
+
+
+def test_a_proof_says_what_was_run(tmp_path: Path) -> None:
+    path = tmp_path / "records.toml"
+    good = (
+        'schema = 1\n[[proof]]\nwhat = "w"\ndate = 2026-11-23\nversions = "v"\nresult = "r"\ncommand = "c"\n'
+    )
+    path.write_text(good)
+    assert records.proofs_markdown(records.proofs(path)) == "- w, 2026-11-23 (v): r. `c`"
+    for change, says in (("fps = 3", "unknown key 'fps'"), ("", "key 'command' is missing")):
+        path.write_text(good.replace('command = "c"', change))
+        with pytest.raises(ProfileInvalid, match=f"proof 1: {says}"):
+            records.proofs(path)
+
+
 def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["table"]) == 0
     assert capsys.readouterr().out.startswith("| board | onnx | tflite | openvino |\n")
