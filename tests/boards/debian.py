@@ -46,7 +46,8 @@ printf '%s' "$FSTAB" > root/etc/fstab
 mkdir -p root/boot/firmware
 if [ -d root/etc/cloud ]; then
     printf '%s' "$CLOUD" > root/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg
-    SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --root=root enable $(cd root/usr/lib/systemd/system && ls cloud-*.service)
+    units=$(cd root/usr/lib/systemd/system && ls cloud-*.service)
+    SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --root=root enable $units
 fi
 rm -rf root/usr/share/doc root/usr/share/man root/usr/share/locale root/var/cache/apt root/var/lib/apt/lists
 "$PYTHON" -m tests.boards.debian root

@@ -43,7 +43,7 @@ def test_an_emulated_board_is_one_that_can_be_emulated() -> None:
 
 def test_measured_outranks_emulated(tmp_path: Path) -> None:
     path = changed('kind = "emulated"', 'kind = "measured"\nfps = 21.5', tmp_path)
-    cell = records.cell(profile.load("rpi-3bp"), "onnx", records.load(path) + records.load())
+    cell = records.cell(profile.load("rpi-3bp"), "tflite", records.load(path) + records.load())
     assert re.fullmatch(r"measured on hardware 2026-11-23: .*, 21\.5 frames/s", cell)
 
 
