@@ -47,6 +47,7 @@ mkdir -p root/boot/firmware
 if [ -d root/etc/cloud ]; then
     printf '%s' "$CLOUD" > root/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg
     cat root/usr/share/ca-certificates/mozilla/*.crt > root/etc/ssl/certs/ca-certificates.crt
+    ln -s nc.openbsd root/usr/bin/nc
     units=$(cd root/usr/lib/systemd/system && ls cloud-*.service)
     SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --root=root enable $units
 fi

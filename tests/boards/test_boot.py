@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from boards import boot, cli, flash, profile
-from boards.errors import ImageInvalid, UsageError
+from boards.errors import EmulationFailed, ImageInvalid, UsageError
 from tests.boards import debian, images
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,20 @@ def test_a_flashed_card_reads_a_photograph_at_power_on(
 READING = '{"schema": 1, "source": "x", "faces": []}'
 
 
+@pytest.mark.parametrize(("seconds", "gives_up"), [(3600, False), (3601, True)])
+def test_a_card_that_waits_for_ever(seconds: int, gives_up: bool, tmp_path: Path) -> None:
+    """A program that prints a console's line and ends stands in for the computer."""
+    heard = boot.Booted("cortex-a72")
+    command = ["echo", f"[ {seconds}.1] systemd[1]: Starting cleanup"]
+    with (tmp_path / "log").open("wb") as log:
+        if gives_up:
+            with pytest.raises(EmulationFailed, match="was up for 3600 s without a reading"):
+                boot._start(command, heard, log, time.monotonic() + 20)
+        else:
+            assert not boot._start(command, heard, log, time.monotonic() + 20)
+    assert heard.uptime == seconds
+
+
 def test_what_the_console_says() -> None:
     heard = boot.Booted("cortex-a72")
     for line in (
@@ -102,7 +117,7 @@ def test_a_card_that_never_gets_anywhere(tmp_path: Path) -> None:
     card = images.make(tmp_path / "card.img", "bookworm")
     (tmp_path / "zero").write_bytes(bytes(1 << 16))
     own = boot.Own(kernel=tmp_path / "zero")
-    with pytest.raises(Exception, match="never said a reading in the time given"):
+    with pytest.raises(Exception, match="came to the end of --minutes without a reading"):
         boot.boot(card, profile.load("rpi-4b"), minutes=0.05, own=own, console=tmp_path / "console")
     assert (tmp_path / "console").exists()
 
