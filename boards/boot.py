@@ -113,7 +113,10 @@ def boot(card: Path, profile: Profile, *, minutes: float = 60, own: Own | None =
     with tempfile.TemporaryDirectory(prefix="ferlite-boot-") as place:
         copy = Path(place) / "card.img"
         say(f"copying {card.name}")
-        copy_sparse(card, copy)
+        try:
+            copy_sparse(card, copy)
+        except OSError as error:
+            raise EmulationFailed(f"cannot copy '{card}' to '{place}': {error.strerror}") from error
         with (console or Path(os.devnull)).open("wb") as log:
             while booted.starts < MOST_STARTS:
                 booted.starts += 1

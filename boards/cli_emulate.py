@@ -55,6 +55,8 @@ def _boot(arguments: argparse.Namespace) -> int:
     for path in (arguments.card, arguments.kernel, arguments.initrd):
         if path and not path.is_file():
             raise UsageError(f"there is no file '{path}'")
+    if arguments.console and not arguments.console.parent.is_dir():
+        raise UsageError(f"there is no folder '{arguments.console.parent}' for --console")
     if arguments.minutes <= 0:
         raise UsageError(f"--minutes is {arguments.minutes:g}, and must be more than 0")
     own = boot.Own(arguments.kernel, arguments.initrd)
