@@ -13,7 +13,7 @@ OLD    := $(VENV)-tflite-runtime
 # A third with the built wheel, one engine and nothing else: what a board has.
 BOARD  := $(VENV)-board
 
-.PHONY: setup setup-train demo test test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
+.PHONY: setup setup-train demo test test-slow test-emulated test-boot test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
 
 setup: $(VENV)/.runtime
 
@@ -42,6 +42,14 @@ test: setup-train test-tflite-runtime test-wheel
 # Real wheels, emulated cores and an installer killed at every system call: minutes each.
 test-slow: setup-train
 	$(BIN)/python -m pytest -m slow
+
+# The quick half of them: the shipped bundles on emulated Arm cores.
+test-emulated: setup-train
+	$(BIN)/python -m pytest -m slow tests/boards/test_emulate.py
+
+# A card flashed with a bundle, started in an emulated computer: half an hour, alone.
+test-boot: setup-train
+	$(BIN)/python -m pytest -m slow tests/boards/test_boot.py
 
 $(OLD)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(OLD)

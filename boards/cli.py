@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, cli_make, deploy, match, profile, records, show
+from boards import bundle, choice, cli_emulate, cli_make, deploy, match, profile, records, show
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
 from boards.errors import BoardsError, UsageError, exit_code
 from boards.facts import Facts
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--board", default="", help="a board's id (default: this machine)")
     _deploy_parser(verbs)
     cli_make.add_verbs(verbs)
+    cli_emulate.add_verbs(verbs)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The verbs that make something: images, cards, packages, and emulated boards."""
+"""The verbs that make something: images, cards and packages."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, deb, device, emulate, flash, payload, profile, show
+from boards import bundle, choice, deb, device, flash, payload, profile, show
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
 from boards.errors import UsageError
-from boards.payload import Payload, Settings
+from boards.payload import Payload
 from boards.progress import say
 from boards.wheels import Target
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare flash, deb and emulate."""
+    """Declare flash and deb."""
     _flash_parser(verbs)
-    _emulate_parser(verbs)
 
 
 def _flash_parser(verbs: Any) -> None:
@@ -37,20 +36,6 @@ def _flash_parser(verbs: Any) -> None:
         "--out", type=Path, default=Path(), help="package to make, or its folder (default: here)"
     )
     _board_arguments(one)
-
-
-def _emulate_parser(verbs: Any) -> None:
-    one = add_verb(
-        verbs, "emulate", "run ferlite here as on an Arm board, under QEMU's model of its core", _emulate
-    )
-    one.add_argument("board", metavar="BOARD", help="a board's id")
-    one.add_argument("--system", default="", help="system image of the board (see ferlite boards show)")
-    one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
-    one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
-    one.add_argument("--offline", action="store_true", help="download nothing")
-    one.add_argument(
-        "command", nargs="+", metavar="-- COMMAND", help="what to run: ferlite ... or python ..."
-    )
 
 
 def _board_arguments(one: argparse.ArgumentParser) -> None:
@@ -123,16 +108,3 @@ def _deb(arguments: argparse.Namespace) -> int:
     }
     output(arguments.json, result, show.table(result))
     return 0
-
-
-def _emulate(arguments: argparse.Namespace) -> int:
-    settings = Settings(
-        own_wheels=tuple(arguments.wheels), wheelhouse=arguments.wheelhouse, offline=arguments.offline
-    )
-    board = profile.load(arguments.board)
-    machine = emulate.prepare(board, cache_folder(), settings=settings, system=arguments.system)
-    done = machine.run(arguments.command, capture=arguments.json)
-    if arguments.json:
-        result = {"board": board.id, "core": machine.core, "exit_code": done.returncode}
-        output(True, {**result, "stdout": done.stdout, "stderr": done.stderr}, "")
-    return done.returncode

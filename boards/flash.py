@@ -160,7 +160,7 @@ def flash(image: Path, out: Path, payload: Payload) -> list[Change]:
     part = out.with_name(f".{out.name}.part")
     say(f"copying {image.name}")
     try:
-        _copy_sparse(image, part)
+        copy_sparse(image, part)
         fat = Fat(part, fat_partition(part))
         say(f"writing {len(planned)} files to its FAT partition")
         fat.write({change.name: change.content for change in planned}, [FOLDER])
@@ -180,7 +180,7 @@ def flash(image: Path, out: Path, payload: Payload) -> list[Change]:
     return planned
 
 
-def _copy_sparse(source: Path, target: Path) -> None:
+def copy_sparse(source: Path, target: Path) -> None:
     """Copy, leaving holes where the image holds only zeros: stock images are mostly empty."""
     with source.open("rb") as reader, target.open("wb") as writer:
         while chunk := reader.read(1 << 20):

@@ -1,6 +1,7 @@
 """The board table: for every board and engine, whether it was measured on hardware, emulated, or never run.
 
-A figure comes from a board or not at all: an emulated record that carries one is refused.
+A figure comes from a board or not at all: an emulated record that carries one is refused. Beside it stand the
+long tests that need no board, each with what it found and the command that repeats it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from boards import profile
 from boards.errors import ProfileInvalid
@@ -41,36 +42,62 @@ class Record:
     fps: float = 0.0
 
 
+@dataclass(frozen=True)
+class Proof:
+    """One long test that was run to its end on a PC."""
+
+    what: str
+    date: datetime.date
+    versions: str
+    result: str
+    command: str
+
+
+T = TypeVar("T", Record, Proof)
+
+
 def load(path: Path = FILE) -> list[Record]:
-    """Read a file of records. Raises ProfileInvalid."""
+    """Read a file's records. Raises ProfileInvalid."""
+    return [_record(values, where) for values, where in _tables(path, "record")]
+
+
+def proofs(path: Path = FILE) -> list[Proof]:
+    """Read a file's proofs. Raises ProfileInvalid."""
+    return [_fill(Proof, values, where) for values, where in _tables(path, "proof")]
+
+
+def _tables(path: Path, kind: str) -> list[tuple[dict[str, Any], str]]:
+    """The tables of a kind, each with what to call it in a message."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ProfileInvalid(f"records '{path}': {error}") from error
-    if table.get("schema") != SCHEMA or set(table) - {"schema", "record"}:
-        raise ProfileInvalid(f"records '{path}': schema must be {SCHEMA}, and all else [[record]]")
-    return [
-        _record(values, f"records '{path}': number {n}")
-        for n, values in enumerate(table.get("record", ()), 1)
-    ]
+    if table.get("schema") != SCHEMA or set(table) - {"schema", "record", "proof"}:
+        raise ProfileInvalid(f"records '{path}': schema must be {SCHEMA}, all else [[record]] and [[proof]]")
+    return [(values, f"records '{path}': {kind} {n}") for n, values in enumerate(table.get(kind, ()), 1)]
 
 
-def _record(values: dict[str, Any], where: str) -> Record:
-    known = {field.name: field for field in fields(Record)}
+def _fill(cls: type[T], values: dict[str, Any], where: str) -> T:
+    known = {field.name: field for field in fields(cls)}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ProfileInvalid(f"{where}: unknown key '{unknown[0]}'; valid keys: {', '.join(known)}")
     missing = sorted(set(known) - set(values) - {"fps"})
     if missing:
         raise ProfileInvalid(f"{where}: key '{missing[0]}' is missing")
-    record = Record(**values)
+    filled = cls(**values)
+    if not isinstance(filled.date, datetime.date):
+        raise ProfileInvalid(f"{where}: date {filled.date!r} is not a date")
+    return filled
+
+
+def _record(values: dict[str, Any], where: str) -> Record:
+    record = _fill(Record, values, where)
     if record.board not in profile.names():
         raise ProfileInvalid(f"{where}: unknown board '{record.board}': choose {', '.join(profile.names())}")
     if record.engine not in get_args(EngineName) or record.kind not in _KINDS:
         choice = f"an engine ({', '.join(get_args(EngineName))}) and a kind ({', '.join(_KINDS)})"
         raise ProfileInvalid(f"{where}: '{record.engine}', '{record.kind}': give {choice}")
-    if not isinstance(record.date, datetime.date):
-        raise ProfileInvalid(f"{where}: date {record.date!r} is not a date")
     if record.fps and record.kind != "measured":
         raise ProfileInvalid(
             f"{where}: an {record.kind} run has no speed: only a measured record may carry fps"
@@ -97,6 +124,13 @@ def rows(records: Sequence[Record]) -> list[dict[str, str]]:
         {"board": board.name, **{engine: cell(board, engine, records) for engine in get_args(EngineName)}}
         for board in boards
     ]
+
+
+def proofs_markdown(found: Sequence[Proof]) -> str:
+    """README's list of what was proved without a board."""
+    return "\n".join(
+        f"- {one.what}, {one.date} ({one.versions}): {one.result}. `{one.command}`" for one in found
+    )
 
 
 def markdown(records: Sequence[Record]) -> str:

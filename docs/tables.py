@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
+from boards import records  # noqa: E402
 
 
 def accuracy() -> str:
@@ -67,6 +68,12 @@ def peers() -> str:
     return f"{race.markdown(record)}\n\n{race.targets(record, overheads())}"
 
 
+def boards() -> str:
+    """What was run on which board, and the long tests that need none."""
+    table, proofs = records.markdown(records.load()), records.proofs_markdown(records.proofs())
+    return f"{table}\n\nProved on a PC, without a board:\n\n{proofs}"
+
+
 def overheads() -> list[float]:
     """Of the pipeline around its engines on the clips `one` and `many`, where both were measured."""
     if not all((RECORDS / f"bench-{clip}.json").exists() for clip in race.CLIPS):
@@ -96,7 +103,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
-    README: {"accuracy": accuracy, "cost": cost, "peers": peers},
+    README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     MEASURING: {"install": install, "sizes": sizes, "following": following},
 }
 

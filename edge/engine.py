@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from edge.engines.table import ENGINES
 from edge.errors import EngineError, EngineMissing, EngineRefused, EngineUnknown, ModelMismatch
 
 Array = npt.NDArray[Any]
+Setting = str | int | float | bool
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class EngineOptions:
     """``threads`` 0 leaves the number to the library; ``device`` "" is the CPU.
 
     Devices are named as the library names them: an execution provider for onnx ("CUDA", "TensorRT"),
-    CPU, GPU, NPU or AUTO for openvino.
+    CPU, GPU, NPU or AUTO for openvino. ``settings`` go to the library as they are: OpenVINO's properties
+    (CACHE_DIR), the options of an ONNX Runtime provider (trt_engine_cache_path). A cache folder among them
+    gets a subfolder for each version of what compiled: a compiled model is not promised to work in another.
     """
 
     threads: int = 0
     device: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.detect import DetectorOptions
-from edge.engine import EngineOptions
+from edge.engine import EngineOptions, Setting
 from edge.errors import UsageError
 from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "engine": ("engine", str),
     "engine_order": ("engine_order", list),
     "device": ("device", str),
+    "engine_settings": ("engine_settings", dict),
     "threads": ("threads", int),
     "smooth": ("smooth", float),
     "detector": ("detector", str),
@@ -37,7 +38,7 @@ STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what 
 
 def apply(arguments: argparse.Namespace, config: Path | None) -> None:
     """Fill ``arguments`` from the file; what was typed on the command line wins. Raises UsageError."""
-    arguments.engine_order = ()
+    arguments.engine_order, arguments.engine_settings = (), {}
     for key, value in (_read(config) if config else {}).items():
         if key == "source":
             arguments.source = arguments.source or [value]
@@ -45,8 +46,12 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
             arguments.engine_order = tuple(value)
         elif key == "sink":
             _apply_sinks(arguments, value, str(config))
+        elif key == "engine_settings":
+            arguments.engine_settings = _engine_settings(value, str(config))
         elif not getattr(arguments, KEYS[key][0]) or getattr(arguments, KEYS[key][0]) == "auto":
             setattr(arguments, KEYS[key][0], Path(value) if key == "detector_model" else value)
+    if arguments.engine_settings and arguments.engine == "auto":
+        raise UsageError(f"'{config}': engine_settings belong to one engine: name it with engine")
     for name, value in (
         ("threads", arguments.threads),
         ("most", arguments.most),
@@ -68,7 +73,7 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
 
 def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
     """The pipeline that the settings ask for. Raises FerliteError."""
-    engine = EngineOptions(threads=arguments.threads, device=arguments.device)
+    engine = EngineOptions(arguments.threads, arguments.device, arguments.engine_settings)
     detector = DetectorOptions(
         size=arguments.detect_size or (STILL_SIZE if stills else VIDEO_SIZE),
         score=arguments.detect_score,
@@ -121,6 +126,16 @@ def _read(config: Path) -> dict[str, Any]:
         wanted = KEYS[key][1]
         if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
             raise UsageError(f"'{config}': '{key}' is {value!r}, and must be a {wanted.__name__}")
+    return table
+
+
+def _engine_settings(table: dict[str, Any], where: str) -> dict[str, Setting]:
+    for name, value in table.items():
+        if not isinstance(value, (str, int, float)):
+            raise UsageError(
+                f"'{where}': engine_settings: '{name}' is {value!r}, "
+                "and must be text, a number, true or false"
+            )
     return table
 
 

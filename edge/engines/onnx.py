@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, first_line, missing
+from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_arrays, first_line, missing
+from edge.engines.cache import tensorrt_version, versioned
 from edge.errors import EngineFailed, EngineRefused
 from edge.onnx_file import refuse_external_data
 
@@ -37,8 +38,11 @@ class OnnxEngine:
         # Waiting threads would burn the board's power budget between frames.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = self._providers(options.device, onnxruntime.get_available_providers())
+        chosen = [self._settings(options.settings, providers[0]), *[{} for _ in providers[1:]]]
         try:
-            self._session: Any = onnxruntime.InferenceSession(content, settings, providers=providers)
+            self._session: Any = onnxruntime.InferenceSession(
+                content, settings, providers=list(zip(providers, chosen, strict=True))
+            )
         except Exception as error:
             raise EngineFailed(f"ONNX Runtime cannot load '{model.name}': {first_line(error)}") from error
         if self._session.get_providers()[0] != providers[0]:
@@ -75,6 +79,19 @@ class OnnxEngine:
             known = ", ".join(provider.removesuffix("ExecutionProvider") for provider in available)
             raise EngineRefused(f"this ONNX Runtime has no device '{device}': it has {known}")
         return [name, "CPUExecutionProvider"]  # a provider may leave single operators to the CPU
+
+    @classmethod
+    def _settings(cls, settings: Mapping[str, Setting], provider: str) -> dict[str, str]:
+        if settings and provider == "CPUExecutionProvider":
+            raise EngineRefused(
+                f"engine 'onnx' takes no settings on the CPU, and was given {', '.join(settings)}"
+            )
+        # ONNX Runtime takes text alone, and "True" for yes.
+        texts = {name: str(value) for name, value in settings.items()}
+        for name in ("trt_engine_cache_path", "trt_timing_cache_path"):
+            if name in texts:
+                texts[name] = versioned(texts[name], cls.version(), tensorrt_version())
+        return texts
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Outputs for one array per input. Raises ModelMismatch and EngineFailed."""

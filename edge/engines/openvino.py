@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, missing
+from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_arrays, missing
+from edge.engines.cache import versioned
 from edge.errors import EngineFailed, EngineRefused
 from edge.onnx_file import refuse_external_data
 
@@ -23,9 +24,13 @@ class OpenvinoEngine:
         core = _core()
         device = options.device or "CPU"
         self._check_device(device, core.available_devices)
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        settings: dict[str, Setting] = {"PERFORMANCE_HINT": "LATENCY", **options.settings}
         if options.threads and device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = options.threads
+        if "CACHE_DIR" in settings:
+            settings["CACHE_DIR"] = versioned(
+                str(settings["CACHE_DIR"]), self.version(), _driver(core, device)
+            )
         read, self._compiled = _compile(core, model, device, settings)
         self._request: Any = self._compiled.create_infer_request()
         # Compiling adds the names of operators that it optimised away: the names before are the model's.
@@ -83,7 +88,7 @@ def _core() -> Any:
     return _library().Core()
 
 
-def _compile(core: Any, model: ModelFile, device: str, settings: dict[str, Any]) -> tuple[Any, Any]:
+def _compile(core: Any, model: ModelFile, device: str, settings: dict[str, Setting]) -> tuple[Any, Any]:
     """The model as read and as compiled. Raises EngineFailed and ModelMismatch."""
     if ".onnx" in model.parts:
         refuse_external_data(model.parts[".onnx"], model.name)
@@ -92,9 +97,25 @@ def _compile(core: Any, model: ModelFile, device: str, settings: dict[str, Any])
             read = core.read_model(model.parts[".onnx"])
         else:
             read = core.read_model(model.parts[".xml"], model.parts[".bin"])
+        if device.startswith("NPU"):
+            _make_static(read)
         return read, core.compile_model(read, device, settings)
     except Exception as error:
         raise EngineFailed(f"OpenVINO cannot load '{model.name}': {_last_line(error)}") from error
+
+
+def _make_static(read: Any) -> None:
+    """Fix each open batch at one: an NPU compiles nothing whose sizes it does not know."""
+    shapes = {port: port.partial_shape for port in read.inputs}
+    for shape in shapes.values():
+        if len(shape) and shape[0].is_dynamic:
+            shape[0] = 1
+    read.reshape(shapes)
+
+
+def _driver(core: Any, device: str) -> str:
+    """What compiles for the device beside OpenVINO itself: the NPU's driver; "" elsewhere."""
+    return f"driver {core.get_property(device, 'NPU_DRIVER_VERSION')}" if device.startswith("NPU") else ""
 
 
 def _name(port: Any) -> str:

@@ -23,6 +23,10 @@ class TfliteEngine:
         interpreter = _library()[0]
         if options.device not in ("", "CPU"):
             raise EngineRefused(f"engine 'tflite' has no device '{options.device}': it has CPU")
+        if options.settings:
+            raise EngineRefused(
+                f"engine 'tflite' takes no settings, and was given {', '.join(options.settings)}"
+            )
         refuse_damage(model.parts[".tflite"], model.name)
         try:
             # The interpreter keeps no copy: the bytes must live as long as it does.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from boards import cli, cpu, emulate, profile
 from boards.emulate import Machine
 from boards.errors import BoardsError, EmulationFailed, UsageError
 from boards.tree import Tree
+from edge import golden
 
+ROOT = Path(__file__).parents[2]
+BUNDLES = ROOT / "bundles"
 EMULATED = [name for name in profile.names() if profile.load(name).cpu.core in emulate.CORES]
 QUICK = [("rpi-3bp", "cortex-a53"), ("rpi-4b", "cortex-a72"), ("rpi-5", "cortex-a76")]
 needs_qemu = pytest.mark.skipif(
@@ -62,6 +68,26 @@ for seed in range(10):
     assert len(np.unique(output)) > 20
     digest.update(output.tobytes())
 print(digest.hexdigest())
+"""
+
+
+# The answers to golden's faces of each engine that is there, and how they compare with the bundle's own.
+GOLDEN = """
+import json, sys
+from edge import golden
+from edge.bundle import load
+from edge.engine import engine_class
+from edge.errors import EngineMissing
+bundle, told = load(sys.argv[1]), {}
+for engine in bundle.files:
+    try:
+        engine_class(engine).version()
+    except EngineMissing:
+        continue
+    outcome = golden.check(bundle, engine)
+    taken = golden.take(bundle, engine, bundle.model(engine))
+    told[engine] = [taken.sha256, taken.weights, outcome and outcome.state]
+print(json.dumps(told))
 """
 
 
@@ -126,8 +152,6 @@ def test_the_cores_are_what_they_say(machines: list[Machine]) -> None:
 def test_int8_outputs_are_the_same_to_the_byte_on_every_core_and_here(
     machines: list[Machine], tmp_path: Path
 ) -> None:
-    import subprocess
-
     pytest.importorskip("onnxruntime", reason="the comparison with this machine needs onnxruntime")
     model = tmp_path / "int8.onnx"
     subprocess.run([sys.executable, "-c", MODEL, str(model)], check=True)
@@ -137,6 +161,38 @@ def test_int8_outputs_are_the_same_to_the_byte_on_every_core_and_here(
     digests = emulate.same_everywhere(machines, ["python", "-c", INFER, str(model)])
     assert set(digests) == {"cortex-a53", "cortex-a72", "cortex-a76"}
     assert set(digests.values()) == {hashlib.sha256(here.encode()).hexdigest()}
+
+
+@needs_qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", sorted(path.parent for path in BUNDLES.glob("*/bundle.json")), ids=str)
+def test_a_shipped_bundle_answers_the_same_on_every_core_and_here(
+    bundle: Path, machines: list[Machine], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """TFLite computes in integers from end to end: bit for bit. ONNX Runtime rounds a few sums in float."""
+    done = subprocess.run(
+        [sys.executable, "-c", GOLDEN, str(bundle)], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    here = json.loads(done.stdout)
+    if "tflite" not in here:
+        pytest.skip("the comparison with this machine needs ai-edge-litert")
+    first: dict[str, list[list[float]]] = {}
+    for machine in machines:
+        done = machine.run(["python", "-c", GOLDEN, str(bundle)], capture=True)
+        assert done.returncode == 0, done.stderr
+        there = json.loads(done.stdout)
+        assert set(there) == {"onnx", "tflite"}
+        for engine, (digest, weights, state) in there.items():
+            # Not with this PC's, whose ONNX Runtime may saturate (edge.golden): with the first core's.
+            off = np.abs(np.array(weights) - np.array(first.setdefault(engine, weights))).max()
+            with capsys.disabled():
+                print(
+                    f"\n{bundle.name} {engine} {machine.core}: {digest[:12]}, {off:.4f} off, {state}", end=""
+                )
+            assert off <= golden.CLOSE
+            assert state != "other"
+        assert there["tflite"][0] == here["tflite"][0]
+        assert there["tflite"][2] in ("same", None)
 
 
 @needs_qemu

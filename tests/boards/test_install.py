@@ -32,9 +32,10 @@ def good(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def says(prefix: Path) -> str:
-    """What the installed program says, run as the unit runs it."""
+    """What the installed program says, run as the unit runs it: with nothing of the caller's environment."""
     program = prefix / "opt/ferlite/current/venv/bin/ferlite"
-    return subprocess.run([program], capture_output=True, text=True, check=True).stdout.strip()
+    clean = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    return subprocess.run([program], capture_output=True, text=True, check=True, env=clean).stdout.strip()
 
 
 @pytest.fixture

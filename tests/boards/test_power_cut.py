@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -40,20 +43,35 @@ def command(made: Payload | None, board: Path, verb: str) -> list[str]:
     return words
 
 
-def traced(words: list[str], log: Path, *, calls: str = CALLS, kill_at: int = 0, follow: bool = False) -> int:
+@dataclass(frozen=True)
+class Cut:
+    """A moment in the installer: the ``nth`` time that it (or with -f, one process of it) makes this call."""
+
+    call: str
+    nth: int
+
+
+def traced(
+    words: list[str], log: Path, *, calls: str = CALLS, cut: Cut | None = None, follow: bool = False
+) -> int:
+    """Run under strace, killed at ``cut``. strace counts each call's name by itself, so a cut names one."""
     trace = ["strace", "-qq", "-o", str(log), "-e", f"trace={calls}", *(["-f"] if follow else [])]
-    trace += ["-e", f"inject={calls}:signal=KILL:when={kill_at}"] if kill_at else []
+    trace += ["-e", f"inject={cut.call}:signal=KILL:when={cut.nth}"] if cut else []
     done = subprocess.run([*trace, *words], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     return done.returncode
 
 
-def points(log: Path, board: Path) -> range:
-    """Numbers of the calls from the first that touches the board to the last, and a few beyond."""
-    lines = [
-        line for line in log.read_text(errors="replace").splitlines() if re.match(r"(\d+ +)?\w+\(", line)
-    ]
-    first = next(number for number, line in enumerate(lines, 1) if str(board) in line)
-    return range(first, len(lines) + 1)
+def cuts(log: Path, board: Path) -> list[Cut]:
+    """Every call of the trace, from the first that touches the board to the last."""
+    counts: Counter[str] = Counter()
+    found, touched = [], False
+    for line in log.read_text(errors="replace").splitlines():
+        if match := re.match(r"(\w+)\(", line):
+            counts[match[1]] += 1
+            touched = touched or str(board) in line
+            if touched:
+                found.append(Cut(match[1], counts[match[1]]))
+    return found
 
 
 @pytest.fixture
@@ -74,28 +92,29 @@ def test_an_update_killed_at_every_point(board: tuple[Path, Payload, Payload], t
     saved, log = tmp_path / "saved", tmp_path / "log"
     shutil.copytree(place, saved, symlinks=True)
     words = command(two, place, "install")
-    cuts: list[tuple[str, int]] = []
+    moments: list[Cut] = []
     for calls in (CALLS, "all"):
         reset(place, saved)
         assert traced(words, log, calls=calls) == 0
-        where = points(log, place)
-        cuts += [
-            (calls, number) for number in where[:: 1 if calls == CALLS else max(1, len(where) // SAMPLES)]
-        ]
+        here = cuts(log, place)
+        moments += here if calls == CALLS else here[:: max(1, len(here) // SAMPLES)]
     killed, seen = 0, set()
-    for index, (calls, number) in enumerate(cuts):
+    for index, cut in enumerate(moments):
         reset(place, saved)
-        killed += traced(words, log, calls=calls, kill_at=number) != 0
+        killed += traced(words, log, calls=cut.call, cut=cut) == -signal.SIGKILL
         state = says(place)
-        assert state in ("ferlite 1.0", "ferlite 2.0"), f"broken when killed at {calls} number {number}"
+        assert state in ("ferlite 1.0", "ferlite 2.0"), f"broken when killed at {cut}"
         seen.add(state)
         if index % 10 == 0:
-            print(f"point {index} of {len(cuts)}: {state}", file=sys.stderr)
+            print(
+                f"point {index} of {len(moments)}: {cut.call} {cut.nth}: {state}, killed {killed}",
+                file=sys.stderr,
+            )
             assert good(run(two, place))["current"] == two.id
             assert says(place) == "ferlite 2.0"
             assert good(run(None, place, "rollback"))["current"] == one.id
             assert says(place) == "ferlite 1.0"
-    print(f"\nkilled {killed} times at {len(cuts)} points, 0 broken", file=sys.stderr)
+    print(f"\nkilled {killed} times at {len(moments)} points, 0 broken", file=sys.stderr)
     assert killed >= FEWEST_POINTS
     assert seen == {"ferlite 1.0", "ferlite 2.0"}, "the kills did not reach both sides of the change"
 
@@ -108,9 +127,9 @@ def test_a_rollback_killed_at_every_point(board: tuple[Path, Payload, Payload], 
     words = command(None, place, "rollback")
     assert traced(words, log) == 0
     seen = set()
-    for number in points(log, place):
+    for cut in cuts(log, place):
         reset(place, saved)
-        traced(words, log, kill_at=number)
+        assert traced(words, log, calls=cut.call, cut=cut) == -signal.SIGKILL
         state = says(place)
         seen.add(state)
         # A rollback that was cut off can be repeated until it has happened.
@@ -121,14 +140,17 @@ def test_a_rollback_killed_at_every_point(board: tuple[Path, Payload, Payload], 
 
 
 def test_killed_inside_pip(board: tuple[Path, Payload, Payload], tmp_path: Path) -> None:
-    """With -f the calls are counted in each process by itself: here pip's children die with the installer."""
+    """With -f the calls are counted in each process by itself: here pip's dies, and the installer with it."""
     place, _, two = board
     saved, log = tmp_path / "saved", tmp_path / "log"
     shutil.copytree(place, saved, symlinks=True)
     words = command(two, place, "install")
-    for number in range(400, 2400, 100):
+    assert traced(words, log, calls="openat", follow=True) == 0
+    opened = Counter(line.split()[0] for line in log.read_text(errors="replace").splitlines())
+    most = max(opened.values())
+    for number in range(most // 20, most, most // 20):
         reset(place, saved)
-        traced(words, log, kill_at=number, follow=True)
+        assert traced(words, log, calls="openat", cut=Cut("openat", number), follow=True) != 0
         assert says(place) in ("ferlite 1.0", "ferlite 2.0")
         assert good(run(two, place))["current"] == two.id
         assert os.path.realpath(place / "opt/ferlite/current").endswith(two.id)

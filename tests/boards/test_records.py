@@ -43,7 +43,7 @@ def test_an_emulated_board_is_one_that_can_be_emulated() -> None:
 
 def test_measured_outranks_emulated(tmp_path: Path) -> None:
     path = changed('kind = "emulated"', 'kind = "measured"\nfps = 21.5', tmp_path)
-    cell = records.cell(profile.load("rpi-3bp"), "onnx", records.load(path) + records.load())
+    cell = records.cell(profile.load("rpi-3bp"), "tflite", records.load(path) + records.load())
     assert re.fullmatch(r"measured on hardware 2026-11-23: .*, 21\.5 frames/s", cell)
 
 
@@ -65,6 +65,25 @@ def test_a_record_that_claims_too_much(old: str, new: str, says: str, tmp_path: 
     with pytest.raises(ProfileInvalid) as caught:
         records.load(changed(old, new, tmp_path))
     assert says in str(caught.value)
+
+
+def test_every_command_names_a_test_that_is_there() -> None:
+    for one in (*records.load(), *records.proofs()):
+        found = re.search(r"tests/boards/test_\w+\.py", one.command)
+        assert found and (records.FILE.parents[1] / found[0]).is_file(), one.command
+
+
+def test_a_proof_says_what_was_run(tmp_path: Path) -> None:
+    path = tmp_path / "records.toml"
+    good = (
+        'schema = 1\n[[proof]]\nwhat = "w"\ndate = 2026-11-23\nversions = "v"\nresult = "r"\ncommand = "c"\n'
+    )
+    path.write_text(good)
+    assert records.proofs_markdown(records.proofs(path)) == "- w, 2026-11-23 (v): r. `c`"
+    for change, says in (("fps = 3", "unknown key 'fps'"), ("", "key 'command' is missing")):
+        path.write_text(good.replace('command = "c"', change))
+        with pytest.raises(ProfileInvalid, match=f"proof 1: {says}"):
+            records.proofs(path)
 
 
 def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,13 +37,61 @@ def test_the_sandbox_scores_at_most_one(name: str, tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_systemd_understands_every_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "most"),
+    [
+        ("/boot/firmware/clip.mp4", 0.2),
+        # The network alone costs 0.8: no PrivateNetwork, IP sockets, an address to talk to.
+        ("rtsp://192.168.1.20/1", 1.0),
+        ("rtsp://camera/1", 1.0),
+        # A name elsewhere may stand for any address, so none can be shut out.
+        ("https://camera.example.org/mjpeg", 1.1),
+    ],
+)
+def test_what_a_source_without_a_camera_costs(source: str, most: float, tmp_path: Path) -> None:
+    board = profile.load("rpi-4b")
+    text = unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
+    assert score(text, tmp_path) <= most
+
+
+def test_a_service_without_a_camera_reaches_no_device() -> None:
+    board = profile.load("intel-lnl")
+    for engine in board.engine:
+        for source in ("rtsp://10.0.0.2/1", "/boot/firmware/photo.jpg"):
+            text = unit.text(board, engine, source=source, sinks=())
+            assert ("PrivateDevices=yes" in text) is (engine.device == "CPU")
+            assert ("DeviceAllow=" in text) is (engine.device != "CPU")
+    for source in ("/dev/video0", "0", "picamera2", "v4l2src ! appsink"):
+        assert "DeviceAllow=" in unit.text(board, board.engine[2], source=source, sinks=())
+
+
+@pytest.mark.parametrize(
+    ("source", "address"),
+    [
+        ("rtsp://user:word@192.168.1.20:554/1", "192.168.1.20"),
+        ("http://[fd00::1]/mjpeg", "fd00::1"),
+        ("rtsp://camera.local/1", unit._LOCAL),
+        ("rtsp://camera/1", unit._LOCAL),
+        ("https://camera.example.org/mjpeg", ""),
+        ("rtspsrc location=rtsp://10.0.0.2/1 ! appsink", ""),
+    ],
+)
+def test_nothing_but_the_camera_is_reached_over_the_network(source: str, address: str) -> None:
+    board = profile.load("rpi-4b")
+    lines = unit.text(board, board.engine[0], source=source, sinks=()).splitlines()
+    assert ("IPAddressDeny=any" in lines) is bool(address)
+    assert (f"IPAddressAllow={address}" in lines) is bool(address)
+
+
+@needs_systemd
+@pytest.mark.parametrize("source", ["picamera2", "rtsp://10.0.0.2/1", "http://[fd00::1]/", "/clip.mp4"])
+def test_systemd_understands_every_line(source: str, tmp_path: Path) -> None:
     board = profile.load("rpi-5")
     program = tmp_path / "current/venv/bin/ferlite"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    text = unit.text(board, board.engine[0], base=str(tmp_path), source="picamera2", sinks=("jsonl:-",))
+    text = unit.text(board, board.engine[0], base=str(tmp_path), source=source, sinks=("jsonl:-",))
     (tmp_path / unit.NAME).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit.NAME)],
@@ -62,6 +110,8 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
         ("picamera2", False),
         ("rtsp://camera/1", True),
         ("http://10.0.0.5/mjpeg", True),
+        ("rtspsrc location=rtsp://10.0.0.2/1 ! appsink", True),
+        ("v4l2src ! appsink", False),
     ],
 )
 def test_the_network_is_open_only_for_a_network_source(source: str, open_network: bool) -> None:
