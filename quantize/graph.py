@@ -128,6 +128,13 @@ def layers(model: Model) -> list[tuple[str, str]]:
     ]
 
 
+def layer_sizes(model: Model) -> list[int]:
+    """How many weights each of ``layers`` has."""
+    values = constants(model)
+    weights = {node.name: node.input[1] for node in model.graph.node if len(node.input) > 1}
+    return [int(values[weights[node]].size) for node, _ in layers(model)]
+
+
 def layers_called(model: Model, patterns: Sequence[str]) -> list[str]:
     """Names of the nodes of the layers that ``patterns`` mean. Raises BuildFailed where one means none."""
     known = layers(model)

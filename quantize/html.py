@@ -123,7 +123,7 @@ def _sensitivity(costs: list[dict[str, Any]]) -> str:
 
 
 def sensitivity_bars(costs: list[dict[str, Any]]) -> str:
-    """A bar per layer, the five highest with their names."""
+    """A bar per layer, and the names of the five highest."""
     top = max(1e-12, *(each["kl"] for each in costs))
     named = sorted(costs, key=lambda each: -each["kl"])[:5]
     pitch = (WIDE - 2 * MARGIN) / len(costs)
@@ -136,13 +136,8 @@ def sensitivity_bars(costs: list[dict[str, Any]]) -> str:
             f'<rect class="cost" x="{x:.1f}" y="{y:.1f}" width="{pitch * 0.8:.1f}" height="{tall:.1f}" '
             f'fill="{COLOURS[1 if each in named else 0]}"><title>{escape(told)}</title></rect>'
         )
-    for line, each in enumerate(named):
-        told = escape(f"{each['layer']} {each['kl']:.2g}")
-        marks.append(
-            f'<text x="{WIDE - MARGIN}" y="{MARGIN + 16 * line}" text-anchor="end" '
-            f'style="fill:{COLOURS[1]}">{told}</text>'
-        )
-    return _svg(marks)
+    worst = ", ".join(f"{each['layer']} ({each['kl']:.2g})" for each in named)
+    return f"{_svg(marks)}<p class=fine>Highest: {escape(worst)}.</p>"
 
 
 def _axes(below: str, beside: str) -> str:

@@ -76,4 +76,4 @@ def compact(xml: bytes) -> bytes:
     """The text without blanks between tags, what is so by default, and notes on how it was made."""
     without_notes = re.sub(rb"</edges>.*</net>", b"</edges></net>", xml, flags=re.DOTALL)
     plain = re.sub(rb"\s+(?=/>)", b"", re.sub(rb">\s+<", b"><", without_notes))
-    return plain.replace(b' auto_broadcast="numpy"', b"")
+    return plain.replace(b' auto_broadcast="numpy"', b"").strip()
