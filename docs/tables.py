@@ -1,4 +1,4 @@
-"""Write README's tables from the records that they come from: python docs/tables.py [--check]
+"""Write the pages' tables from the records that they come from: python docs/tables.py [--check]
 
 Nothing between a table's markers is written by hand, and every number in it stands in a bundle's
 bundle.json or in benchmarks/records. ``--check`` changes nothing and exits 1 where a table is out of date.
@@ -12,9 +12,16 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
+RECORDS = ROOT / "benchmarks" / "records"
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks.detection import table as detections  # noqa: E402
+from benchmarks.peers import table as race  # noqa: E402
 
 
 def accuracy() -> str:
@@ -39,8 +46,7 @@ def accuracy() -> str:
 
 def cost() -> str:
     """What the runtime costs, with the machine and date it was measured on."""
-    path = ROOT / "benchmarks" / "records" / "runtime_cost.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read("runtime_cost")
     rows = ["| | median | lowest to highest |", "|---|---|---|"]
     for name, values in record["figures"].items():
         unit = name.rsplit(" ", 1)[1]
@@ -55,29 +61,70 @@ def cost() -> str:
     return "\n".join(rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "cost": cost}
+def peers() -> str:
+    """ferlite beside others, and the project's targets."""
+    record = read("peers")
+    return f"{race.markdown(record)}\n\n{race.targets(record, overheads())}"
 
 
-def fill(text: str) -> str:
-    """``text`` with what stands between each pair of markers made anew."""
-    for name, table in TABLES.items():
+def overheads() -> list[float]:
+    """Of the pipeline around its engines on the clips `one` and `many`, where both were measured."""
+    if not all((RECORDS / f"bench-{clip}.json").exists() for clip in race.CLIPS):
+        return []
+    engines = [read(f"bench-{clip}")["engines"] for clip in race.CLIPS]
+    return [next(iter(each.values()))["scenarios"]["end-to-end"]["overhead"] for each in engines]
+
+
+def install() -> str:
+    """What pip brings with each engine."""
+    return installs.markdown(read("install"))
+
+
+def sizes() -> str:
+    """Faces found by their size and the size of search."""
+    return detections.sizes(read("detection"))
+
+
+def following() -> str:
+    """Faces found when they are followed between searches."""
+    return detections.following(read("detection"))
+
+
+def read(name: str) -> dict[str, Any]:
+    """A record of benchmarks/records."""
+    return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"accuracy": accuracy, "cost": cost, "peers": peers},
+    MEASURING: {"install": install, "sizes": sizes, "following": following},
+}
+
+
+def fill(page: Path) -> str:
+    """The page's text with what stands between each pair of markers made anew."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in TABLES[page].items():
         pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
         made = table()
         text, count = re.subn(pattern, lambda m, made=made: f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)
         if count != 1:
-            raise SystemExit(f"README.md has {count} places for table '{name}', not 1")
+            raise SystemExit(f"{page.name} has {count} places for table '{name}', not 1")
     return text
 
 
 def main() -> int:
-    """Fill README's tables, or check that they are current."""
-    before = README.read_text(encoding="utf-8")
-    after = fill(before)
-    if "--check" in sys.argv:
-        if before != after:
-            print("README's tables are out of date: python docs/tables.py", file=sys.stderr)
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
+    """Fill the tables, or check that they are current."""
+    stale = []
+    for page in TABLES:
+        after = fill(page)
+        if after != page.read_text(encoding="utf-8"):
+            stale.append(page.name)
+        if "--check" not in sys.argv:
+            page.write_text(after, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"the tables in {', '.join(stale)} are out of date: python docs/tables.py", file=sys.stderr)
+        return 1
     return 0
 
 

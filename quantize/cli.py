@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.exits import FAILED, OK, guard
-from quantize import bench_cli, sizes_cli
+from quantize import sizes_cli
+from quantize.bench import cli as bench
 
 if TYPE_CHECKING:
     from edge.golden import Outcome
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     sizes_cli.add(
         _verb(verbs, "sizes", sizes_cli.run, "accuracy per millisecond of networks at several input sizes")
     )
-    bench_cli.add(_verb(verbs, "bench", bench_cli.run, "measure a bundle's speed and power on this machine"))
+    bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
 
