@@ -52,6 +52,7 @@ class Entry:
     """One network at one size, as built for the engine; accuracies 0-1 on the public split."""
 
     network: str
+    weights_sha256: str
     trained_at: int
     size: int
     bytes: int
@@ -113,7 +114,17 @@ def _entry(source: Source, size: int, recipe: Recipe, chosen: Any, public: FaceS
     given = {kind: accuracy.answers(bundle, recipe.engine, each, public, 1) for kind, each in built.items()}
     scores = {kind: accuracy.score(each, public).accuracy for kind, each in given.items()}
     agreement = float((given["float"].argmax(1) == given["int8"].argmax(1)).mean())
-    return Entry(source.name, trained_at, size, built["int8"].size, agreement, scores, built, source.input)
+    return Entry(
+        source.name,
+        source.weights_sha256,
+        trained_at,
+        size,
+        built["int8"].size,
+        agreement,
+        scores,
+        built,
+        source.input,
+    )
 
 
 Times = dict[tuple[int, str], Any]
@@ -150,6 +161,7 @@ def _row(entry: Entry, timed: Times, index: int) -> dict[str, Any]:
     first = timed[0, "float"].min(1)
     row: dict[str, Any] = {
         "network": entry.network,
+        "weights_sha256": entry.weights_sha256,
         "trained_at": entry.trained_at,
         "size": entry.size,
         "int8_bytes": entry.bytes,
