@@ -52,6 +52,7 @@ class Entry:
     """One network at one size, as built for the engine; accuracies 0-1 on the public split."""
 
     network: str
+    weights_sha256: str
     trained_at: int
     size: int
     bytes: int
@@ -91,6 +92,7 @@ def measure(order: Order) -> dict[str, Any]:
         "recipe": {"name": order.recipe.name, "sha256": order.recipe.sha256},
         "data": {"split": splits.public.name, "faces": order.faces or len(splits.public)},
         "threads": 1,
+        "clock": "processor time of the process",
         "reference": f"{entries[0].network}, {entries[0].size} px, float",
         "rows": rows,
     }
@@ -112,14 +114,27 @@ def _entry(source: Source, size: int, recipe: Recipe, chosen: Any, public: FaceS
     given = {kind: accuracy.answers(bundle, recipe.engine, each, public, 1) for kind, each in built.items()}
     scores = {kind: accuracy.score(each, public).accuracy for kind, each in given.items()}
     agreement = float((given["float"].argmax(1) == given["int8"].argmax(1)).mean())
-    return Entry(source.name, trained_at, size, built["int8"].size, agreement, scores, built, source.input)
+    return Entry(
+        source.name,
+        source.weights_sha256,
+        trained_at,
+        size,
+        built["int8"].size,
+        agreement,
+        scores,
+        built,
+        source.input,
+    )
 
 
 Times = dict[tuple[int, str], Any]
 
 
 def _race(engine: str, entries: Sequence[Entry], rounds: int) -> Times:
-    """Seconds float64 [rounds, runs] of each (entry, kind), all of them in turns, batch 1, 1 thread."""
+    """Seconds float64 [rounds, runs] of each (entry, kind), all of them in turns, batch 1, 1 thread.
+
+    They are processor time: waiting for a core on a busy machine counts for nothing.
+    """
     loaded: dict[tuple[int, str], tuple[Engine, Any]] = {}
     times: Times = {}
     try:
@@ -133,7 +148,7 @@ def _race(engine: str, entries: Sequence[Entry], rounds: int) -> Times:
         for _ in range(rounds):
             for key, pair in loaded.items():
                 # The first run after another model finds that model's weights in the caches.
-                taken[key].append(latency.time_runs(*pair, RUNS + 1)[1:])
+                taken[key].append(latency.time_runs(*pair, RUNS + 1, time.process_time)[1:])
         times = {key: np.array(each) for key, each in taken.items()}
     finally:
         for running, _ in loaded.values():
@@ -146,6 +161,7 @@ def _row(entry: Entry, timed: Times, index: int) -> dict[str, Any]:
     first = timed[0, "float"].min(1)
     row: dict[str, Any] = {
         "network": entry.network,
+        "weights_sha256": entry.weights_sha256,
         "trained_at": entry.trained_at,
         "size": entry.size,
         "int8_bytes": entry.bytes,

@@ -40,7 +40,7 @@ def text(record: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"* the size it was trained at. {record['library']}, 1 thread,",
+            f"* the size it was trained at. {record['library']}, 1 thread, processor time,",
             f"{record['data']['faces']} faces of {record['data']['split']}; {machine['cpu']}, "
             f"load {machine['load']}:",
             "all ran in turns, so ratios can be relied on more than times",

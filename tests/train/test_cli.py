@@ -82,7 +82,7 @@ def test_records_make_a_report_and_a_card(
     folder = shutil.copytree(bundle.path, tmp_path / "copy")
     code, printed, told = run(capsys, "card", folder, record, "--data-report", data, "--json")
     assert (code, told) == (0, "")
-    assert Path(json.loads(printed)["card"]).read_text().startswith("# Model card: tiny")
+    assert Path(json.loads(printed)["card"]).read_text().startswith("# tiny")
     code, printed, told = run(capsys, "evaluate", trained.path, *common, "--flip", "--corruptions")
     assert (code, told) == (0, "")
     assert "sunglasses" in printed
