@@ -52,6 +52,11 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
             setattr(arguments, KEYS[key][0], Path(value) if key == "detector_model" else value)
     if arguments.engine_settings and arguments.engine == "auto":
         raise UsageError(f"'{config}': engine_settings belong to one engine: name it with engine")
+    _check(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for a number that makes no sense."""
     for name, value in (
         ("threads", arguments.threads),
         ("most", arguments.most),
