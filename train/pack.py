@@ -25,14 +25,15 @@ class Packed:
 
 
 def pack(trained: Trained, public: FaceSet, out: Path) -> Packed:
-    """Write the weights of ``trained`` to ``out`` as float16; ``load_run`` reads it like a best.pt.
+    """Write filters and matrices of ``trained`` to ``out`` as float16; ``load_run`` reads it like a best.pt.
 
     Raises ToolchainError, and writes nothing, where over ``TOLERATED`` of the answers to ``public`` change or
     a weight is too large for float16.
     """
     before = predict(trained.model, public.faces, trained.recipe).argmax(1)
+    # Biases and batch normalisation are few, and a variance may be too small for float16.
     state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: tensor.half() if tensor.ndim > 1 else tensor
         for name, tensor in trained.model.state_dict().items()
     }
     large = [name for name, tensor in state.items() if not tensor.isfinite().all()]

@@ -35,13 +35,14 @@ def test_a_network_that_float16_changes_stays_as_it_is(trained: Trained, tmp_pat
     with torch.no_grad():
         last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
         # Float16 has 11 bits: next to 2048 these differences between the classes are lost.
-        last.bias.copy_(2048 + 0.4 * torch.rand(7, generator=torch.Generator().manual_seed(1)))
-        last.weight.mul_(0.01)
+        last.weight.copy_(
+            2048 + 0.4 * torch.rand(last.weight.shape, generator=torch.Generator().manual_seed(1))
+        )
     with pytest.raises(ToolchainError, match=r"stays float32: float16 changes \d+ of 40 answers"):
         pack(dataclasses.replace(trained, model=network), FACES, tmp_path / "w.pt")
     with torch.no_grad():
-        last.bias[2] = 1e6
-    with pytest.raises(ToolchainError, match=r"stays float32: classifier\.1\.bias does not fit float16"):
+        last.weight[2] = 1e6
+    with pytest.raises(ToolchainError, match=r"stays float32: classifier\.1\.weight does not fit float16"):
         pack(dataclasses.replace(trained, model=network), FACES, tmp_path / "w.pt")
     assert not (tmp_path / "w.pt").exists()
 
