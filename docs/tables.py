@@ -1,4 +1,4 @@
-"""Write README's tables from the records that they come from: python docs/tables.py [--check]
+"""Write the pages' tables from the records that they come from: python docs/tables.py [--check]
 
 Nothing between a table's markers is written by hand, and every number in it stands in a bundle's
 bundle.json or in benchmarks/records. ``--check`` changes nothing and exits 1 where a table is out of date.
@@ -12,13 +12,17 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
+README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
+RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks.detection import table as detections  # noqa: E402
+from benchmarks.peers import table as race  # noqa: E402
 from boards import records  # noqa: E402
-
-README = ROOT / "README.md"
 
 
 def accuracy() -> str:
@@ -43,8 +47,7 @@ def accuracy() -> str:
 
 def cost() -> str:
     """What the runtime costs, with the machine and date it was measured on."""
-    path = ROOT / "benchmarks" / "records" / "runtime_cost.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read("runtime_cost")
     rows = ["| | median | lowest to highest |", "|---|---|---|"]
     for name, values in record["figures"].items():
         unit = name.rsplit(" ", 1)[1]
@@ -59,35 +62,76 @@ def cost() -> str:
     return "\n".join(rows)
 
 
+def peers() -> str:
+    """ferlite beside others, and the project's targets."""
+    record = read("peers")
+    return f"{race.markdown(record)}\n\n{race.targets(record, overheads())}"
+
+
 def boards() -> str:
     """What was run on which board, and the long tests that need none."""
     table, proofs = records.markdown(records.load()), records.proofs_markdown(records.proofs())
     return f"{table}\n\nProved on a PC, without a board:\n\n{proofs}"
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "cost": cost, "boards": boards}
+def overheads() -> list[float]:
+    """Of the pipeline around its engines on the clips `one` and `many`, where both were measured."""
+    if not all((RECORDS / f"bench-{clip}.json").exists() for clip in race.CLIPS):
+        return []
+    engines = [read(f"bench-{clip}")["engines"] for clip in race.CLIPS]
+    return [next(iter(each.values()))["scenarios"]["end-to-end"]["overhead"] for each in engines]
 
 
-def fill(text: str) -> str:
-    """``text`` with what stands between each pair of markers made anew."""
-    for name, table in TABLES.items():
+def install() -> str:
+    """What pip brings with each engine."""
+    return installs.markdown(read("install"))
+
+
+def sizes() -> str:
+    """Faces found by their size and the size of search."""
+    return detections.sizes(read("detection"))
+
+
+def following() -> str:
+    """Faces found when they are followed between searches."""
+    return detections.following(read("detection"))
+
+
+def read(name: str) -> dict[str, Any]:
+    """A record of benchmarks/records."""
+    return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
+    MEASURING: {"install": install, "sizes": sizes, "following": following},
+}
+
+
+def fill(page: Path) -> str:
+    """The page's text with what stands between each pair of markers made anew."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in TABLES[page].items():
         pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
         made = table()
         text, count = re.subn(pattern, lambda m, made=made: f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)
         if count != 1:
-            raise SystemExit(f"README.md has {count} places for table '{name}', not 1")
+            raise SystemExit(f"{page.name} has {count} places for table '{name}', not 1")
     return text
 
 
 def main() -> int:
-    """Fill README's tables, or check that they are current."""
-    before = README.read_text(encoding="utf-8")
-    after = fill(before)
-    if "--check" in sys.argv:
-        if before != after:
-            print("README's tables are out of date: python docs/tables.py", file=sys.stderr)
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
+    """Fill the tables, or check that they are current."""
+    stale = []
+    for page in TABLES:
+        after = fill(page)
+        if after != page.read_text(encoding="utf-8"):
+            stale.append(page.name)
+        if "--check" not in sys.argv:
+            page.write_text(after, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"the tables in {', '.join(stale)} are out of date: python docs/tables.py", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,21 +23,22 @@ def similarity(source: Sequence[Point], target: Sequence[Point]) -> Matrix:
     Least squares over all points (Umeyama, 1991), which in the plane is a linear fit of complex numbers.
     Points that all coincide give no direction or size: the result is then not finite.
     """
-    start = np.array([complex(*point) for point in source])
-    end = np.array([complex(*point) for point in target])
-    spread, moved = start - start.mean(), end - end.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        turn = (spread.conj() * moved).sum() / np.float64((spread.conj() * spread).sum().real)
-    shift = end.mean() - turn * start.mean()
+    # Five points in plain Python are done before numpy has made its first array of them.
+    start, end = [complex(*point) for point in source], [complex(*point) for point in target]
+    middle, goal = sum(start) / len(start), sum(end) / len(end)
+    spread = sum(((p - middle) * (p - middle).conjugate()).real for p in start)
+    moved = sum(((p - middle).conjugate() * (q - goal) for p, q in zip(start, end, strict=True)), 0j)
+    turn = moved / spread if spread else complex(math.nan, math.nan)
+    shift = goal - turn * middle
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def crop_matrix(face: Face, rule: CropRule, size: int) -> Matrix:
     """Float64 [2, 3] from frame pixels to the pixels of a ``size`` x ``size`` crop of ``face``."""
     if face.landmarks is not None:
-        target = [(x * size, y * size) for x, y in rule.landmarks]
-        matrix = similarity(face.landmarks, target)
-        if np.isfinite(matrix).all() and np.hypot(*matrix[:, 0]) > 0:
+        matrix = similarity(face.landmarks, [(x * size, y * size) for x, y in rule.landmarks])
+        # The sum is finite only where every element is.
+        if math.isfinite(matrix.sum()) and (matrix[0, 0] or matrix[1, 0]):
             return matrix
     return _box_matrix(face.box, rule, size)
 
@@ -74,9 +76,16 @@ def sharpness(crop: Image) -> float:
     The Laplacian's energy is the classic focus measure (Pech-Pacheco et al., ICPR 2000); the division
     keeps a dim or flat light from counting as blur. 0 for an even surface.
     """
-    grey = crop if crop.ndim == 2 else crop.mean(2).astype(np.uint8)
-    spread = float(grey.std())
-    return float(cv2.Laplacian(grey, cv2.CV_32F).std()) / spread if spread > 0.5 else 0.0
+    grey = crop if crop.ndim == 2 else cv2.transform(crop, _MEAN_OF_COLOURS)
+    spread = _deviation(grey)
+    return _deviation(cv2.Laplacian(grey, cv2.CV_32F)) / spread if spread > 0.5 else 0.0
+
+
+_MEAN_OF_COLOURS = np.full((1, 3), 1 / 3)
+
+
+def _deviation(picture: npt.NDArray[Any]) -> float:
+    return float(cv2.meanStdDev(picture)[1][0, 0])
 
 
 def _box_matrix(box: Box, rule: CropRule, size: int) -> Matrix:
@@ -93,28 +102,36 @@ def _shrink(frame: Image, matrix: Matrix, spec: InputSpec) -> tuple[Image, Matri
     A warp that samples every fifth pixel of a large face would see noise where the training images,
     shrunk with care, had none. Returns the part and the matrix from it to the crop.
     """
-    corners = np.array([[0, 0, 1], [spec.size, 0, 1], [0, spec.size, 1], [spec.size, spec.size, 1]], float)
-    full = np.vstack([matrix, [0, 0, 1]])
-    inside = (np.linalg.inv(full) @ corners.T)[:2]
+    (a, b, x), (c, d, y) = matrix.tolist()
+    determinant, size = a * d - b * c, spec.size
+    corners = [
+        ((d * (u - x) - b * (v - y)) / determinant, (a * (v - y) - c * (u - x)) / determinant)
+        for u, v in ((0, 0), (size, 0), (0, size), (size, size))
+    ]
     height, width = frame.shape[:2]
-    left, top = (max(0, math.floor(value) - 2) for value in inside.min(1))
-    right = min(width, math.ceil(inside[0].max()) + 2)
-    bottom = min(height, math.ceil(inside[1].max()) + 2)
+    left, top = (max(0, math.floor(min(values)) - 2) for values in zip(*corners, strict=True))
+    right, bottom = (math.ceil(max(values)) + 2 for values in zip(*corners, strict=True))
+    right, bottom = min(width, right), min(height, bottom)
     if right <= left or bottom <= top:
         return _colour(frame[:1, :1] * 0, spec), matrix
     part = _colour(frame[top:bottom, left:right], spec)
-    scale = float(np.hypot(*matrix[:, 0]))
-    back = np.array([[1.0, 0, left], [0, 1.0, top], [0, 0, 1]])
+    scale = math.hypot(a, c)
+    scale_x = scale_y = 1.0
     if scale < 1:
         high, wide = max(1, round(part.shape[0] * scale)), max(1, round(part.shape[1] * scale))
         scale_x, scale_y = part.shape[1] / wide, part.shape[0] / high
         part = np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
-        # Pixel centres, not corners, keep their place.
-        back = back @ np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5], [0, 0, 1]])
-    return part, (full @ back)[:2]
+    # Pixel centres, not corners, keep their place.
+    at_x, at_y = left + scale_x / 2 - 0.5, top + scale_y / 2 - 0.5
+    return part, np.array(
+        [
+            [a * scale_x, b * scale_y, a * at_x + b * at_y + x],
+            [c * scale_x, d * scale_y, c * at_x + d * at_y + y],
+        ]
+    )
 
 
 def _colour(part: Image, spec: InputSpec) -> Image:
     if spec.colour == "grey":
         return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), np.uint8)
-    return np.ascontiguousarray(part[:, :, ::-1]) if spec.colour == "rgb" else part
+    return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2RGB), np.uint8) if spec.colour == "rgb" else part

@@ -112,7 +112,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     faces.add_argument("--detector-model", type=Path, metavar="FILE", help="its weights")
     faces.add_argument("--detector-engine", default="auto", metavar="ENGINE", help="the engine it runs in")
     faces.add_argument("--detect-size", type=int, default=0, metavar="PX",
-                       help="longer side searched for faces (default: 640, in videos 320)")  # fmt: skip
+                       help="longer side searched for faces (default: 640, in videos 384)")  # fmt: skip
+    faces.add_argument("--detect-every", type=int, default=0, metavar="N",
+                       help="search every Nth frame of a video, following faces (default: 3)")  # fmt: skip
     faces.add_argument("--detect-score", type=float, metavar="0-1", help="least score of a face")
     output = run.add_argument_group("output (a table, unless --json or --csv is on standard output)")
     output.add_argument("--json", nargs="?", const="-", metavar="FILE", help="JSON lines")

@@ -1,6 +1,6 @@
 """The main path: a frame, its faces, a reading for each. Start reading here.
 
-frame -> detect -> align -> classify -> (track, smooth) -> doubt -> readings
+frame -> detect (or follow) -> align -> classify -> (track, smooth) -> doubt -> readings
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
+from edge.follow import DETECT_EVERY, Follower
 from edge.results import Reading
 from edge.track import Tracker
 
@@ -42,16 +43,19 @@ class Pipeline:
         classifier: Classifier,
         chosen: Chosen,
         tracker: Tracker | None = None,
+        detect_every: int = DETECT_EVERY,
     ) -> None:
-        self.bundle, self.chosen = bundle, chosen
+        self.bundle, self.chosen, self.detect_every = bundle, chosen, detect_every
         self._detector, self._classifier, self._tracker = detector, classifier, tracker
+        self._follower = Follower(detector, detect_every)
 
     def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
         """Readings of a uint8 [H, W, 3] BGR frame, in the detector's order.
 
-        ``time`` is the frame's, in seconds, for tracking and smoothing; None treats it as a still.
+        ``time`` is the frame's in a video, in seconds: faces are then followed, numbered and smoothed. None
+        treats it as a still.
         """
-        faces = self._detector(frame)
+        faces = self._detector(frame) if time is None else self._follower(frame)
         if not faces:
             return []
         crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
@@ -71,6 +75,7 @@ class Pipeline:
 
     def restart(self) -> None:
         """Another source begins: its faces are nobody seen before, and its time starts again."""
+        self._follower.restart()
         if self._tracker is not None:
             self._tracker.clear()
 
@@ -95,11 +100,13 @@ def open_pipeline(
     engine_options: EngineOptions | None = None,
     detector_options: DetectorOptions | None = None,
     tracker: Tracker | None = None,
+    detect_every: int = DETECT_EVERY,
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
-    a name, or "auto" for the first that can start. Raises FerliteError.
+    a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
+    so many frames, and they are followed in between (edge/follow.py). Raises FerliteError.
     """
     loaded = bundles.load(bundle)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
@@ -113,4 +120,4 @@ def open_pipeline(
         classifier.close()
         raise
     chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
-    return Pipeline(loaded, finder, classifier, chosen, tracker)
+    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every)

@@ -10,6 +10,7 @@ from typing import Any
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions, Setting
 from edge.errors import UsageError
+from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
 from edge.sinks import CsvSink, JsonLinesSink, PictureSink, Sink, TableSink, VideoSink
 from edge.sources import Source
@@ -29,9 +30,10 @@ KEYS: dict[str, tuple[str, type]] = {
     "detector": ("detector", str),
     "detector_model": ("detector_model", str),
     "detect_size": ("detect_size", int),
+    "detect_every": ("detect_every", int),
     "sink": ("sink", list),
 }
-STILL_SIZE, VIDEO_SIZE = 640, 320
+STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 
 
 def apply(arguments: argparse.Namespace, config: Path | None) -> None:
@@ -59,6 +61,12 @@ def apply(arguments: argparse.Namespace, config: Path | None) -> None:
             raise UsageError(f"--{name} is {value}, and must be 0 or more")
     if arguments.detect_size and not 64 <= arguments.detect_size <= 4096:
         raise UsageError(f"--detect-size is {arguments.detect_size}, and must be 64 to 4096 pixels")
+    if not 0 <= arguments.detect_every <= 1000:
+        raise UsageError(f"--detect-every is {arguments.detect_every}, and must be 1 to 1000 frames")
+    if arguments.privacy and arguments.detect_every > 1:
+        raise UsageError(
+            f"--privacy searches every frame: it does not go with --detect-every {arguments.detect_every}"
+        )
     if arguments.detect_score is not None and not 0 <= arguments.detect_score <= 1:
         raise UsageError(f"--detect-score is {arguments.detect_score}, and must be 0 to 1")
 
@@ -81,6 +89,8 @@ def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
         engine_options=engine,
         detector_options=detector,
         tracker=Tracker(smooth=arguments.smooth),
+        # A face that is first searched for two frames after it came would be seen in those two.
+        detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
     )
 
 

@@ -78,10 +78,14 @@ class Tracker:
 
 def _likeness(box: Box, before: Box) -> float:
     """Over 0 where the two may be one face: overlap, else nearness in units of their size."""
+    (x, y), (past_x, past_y) = box.centre, before.centre
+    side = math.sqrt(max(1.0, min(box.area, before.area)))
+    apart = math.hypot(x - past_x, y - past_y)
+    # Most pairs of a frame are far apart: no more is computed of them.
+    if apart >= max(side, (box.width + before.width) / 2, (box.height + before.height) / 2):
+        return 0.0
     overlap = box.iou(before)
     if overlap > 0.2:
         return 1 + overlap
-    side = math.sqrt(max(1.0, min(box.area, before.area)))
     alike = 0.5 < box.area / max(1.0, before.area) < 2
-    apart = math.dist(box.centre, before.centre) / side
-    return max(0.0, 1 - apart) if alike else 0.0
+    return max(0.0, 1 - apart / side) if alike else 0.0

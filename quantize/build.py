@@ -65,9 +65,13 @@ def build(order: Order) -> Outcome:
     _refuse(order)
     source = load_source(order.run)
     splits = source.relabel(calibrate.load_splits(order.data))
+    for engine in order.engines:
+        for recipe in order.ladder.engines[engine]:
+            # Known before any work is done: too few faces, or none of a class.
+            calibrate.chosen(splits.train, recipe.calibration, len(source.labels))
     work = Workspace(
         order.out.with_name(order.out.name + ".building"),
-        {"weights": source.weights_sha256, "data": digest(order.data)},
+        {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
     )
     exported = _exported(source, work)
     start = _start(order, source)

@@ -6,41 +6,54 @@ from typing import Any
 
 from edge.bundle import Bundle
 from quantize.source import Source
+from train import starts
+from train.card import NOT_FOR
 
-DATA = """\
+RESEARCH = "research use only"
+
+RUN = """\
 The training and test faces are FER2013 (Goodfellow et al., *Challenges in Representation Learning*,
 ICONIP 2013): 48 x 48 grey pictures gathered by a web search, labelled by few people and noisily; the
 crowd's votes of FER+ (Barsoum et al., ICMI 2016, MIT) are used beside the labels where the training recipe
 says so. No authoritative licence for the pictures is known. **Treat these weights as research-only.**
 
 Training left out every training picture that repeats, exactly or nearly, in either test split, and every
-blank one; {train} were left. Both test splits are used whole. Weights, int8 recipe and temperature were
-chosen on the public split ({public} faces); the private split ({private} faces) was only measured on.
-Int8 was calibrated on training faces alone."""
+blank one; {train} were left."""
 
-LIMITS = """\
-- The weights say how a **picture** resembles the faces that people called by these words. They do not say
-  what somebody feels, and must not be used as if they did.
-- Not for decisions about people: hiring, education, insurance, credit, policing, border control, medicine,
-  lie detection. The EU's AI Act (Regulation 2024/1689, article 5) forbids inferring emotions at work and in
-  education.
-- Not for watching people who have not agreed to it.
-- FER2013 is unbalanced (disgust is rare) and says nothing of age, origin or gender: expect other groups and
-  other cameras to fare worse than the figures here."""
+OTHERS = """\
+The network came as an ONNX file. Its maker says that it was trained on: {trained_on}. Terms: {terms}.
+Whether faces of the test splits below were among those that it learnt from is not known."""
+
+SPLITS = """\
+Both test splits of FER2013 are used whole. Int8 recipe and scaling (and a run's weights) were chosen on the
+public split ({public} faces); the private split ({private} faces) was only measured on. Int8 was calibrated
+on FER2013's training faces alone."""
+
+
+def data(full: dict[str, Any]) -> list[str]:
+    """What the network learnt from, what it began with, and what was measured on."""
+    counts = {name.rsplit("-", 1)[-1]: count for name, count in full["data"].items()}
+    made = full["made_by"]["train"]
+    if "trained_on" in made:
+        return [OTHERS.format(**made), "", SPLITS.format(**counts)]
+    return [RUN.format(**counts), "", *starts.describe(made.get("init", "")), "", SPLITS.format(**counts)]
 
 
 def description(source: Source) -> str:
     """One sentence for bundle.json and the card's head."""
     kind = "grey" if source.input.colour == "grey" else "colour"
+    foreign = source.origin.get("trained_on")
+    learnt = (
+        f"trained on {foreign}: {source.origin['terms']}" if foreign else f"trained on FER2013: {RESEARCH}"
+    )
     return (
         f"{source.backbone} for {source.input.size} x {source.input.size} {kind} faces, "
-        f"{len(source.labels)} expressions, trained on FER2013: research use only"
+        f"{len(source.labels)} expressions, {learnt}"
     )
 
 
 def card(bundle: Bundle, full: dict[str, Any]) -> str:
     """CARD.md of a built bundle, every figure taken from its record ``full``."""
-    counts = {name.rsplit("-", 1)[-1]: count for name, count in full["data"].items()}
     made, machine, per_class = full["made_by"], full["machine"], _per_class(full)
     return "\n".join(
         [
@@ -50,11 +63,11 @@ def card(bundle: Bundle, full: dict[str, Any]) -> str:
             "",
             "## What it must not be used for",
             "",
-            LIMITS,
+            NOT_FOR,
             "",
             "## Data and terms",
             "",
-            DATA.format(**counts),
+            *data(full),
             "",
             "## Measured",
             "",
@@ -78,7 +91,8 @@ def card(bundle: Bundle, full: dict[str, Any]) -> str:
             "",
             "## Made by",
             "",
-            f"- training recipe `{made['train']['recipe']}`, sha256 `{made['train']['sha256']}` (train.toml)",
+            f"- `{made['train']['recipe']}`, described in {made['train']['file']}, sha256 "
+            f"`{made['train']['sha256']}`",
             *[
                 f"- {engine}: quantization recipe `{used['recipe']}`, sha256 `{used['sha256']}`"
                 for engine, used in made["quantize"].items()

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.exits import FAILED, OK, guard
-from quantize import bench_cli
+from quantize import sizes_cli
+from quantize.bench import cli as bench
 
 if TYPE_CHECKING:
     from edge.golden import Outcome
@@ -52,7 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
     verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    bench_cli.add(_verb(verbs, "bench", bench_cli.run, "measure a bundle's speed and power on this machine"))
+    sizes_cli.add(
+        _verb(verbs, "sizes", sizes_cli.run, "accuracy per millisecond of networks at several input sizes")
+    )
+    bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
 

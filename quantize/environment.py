@@ -6,6 +6,7 @@ other pins are another environment. It counts as made once the file ``ready`` st
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, StorageFailed
 from edge.weights import cache_folder
 
 if sys.version_info >= (3, 11):
@@ -58,7 +59,10 @@ class Environment:
         return {package: version for package, _, version in pinned}
 
     def python(self) -> Path:
-        """Its interpreter; the environment is made first where it is not there. Raises BuildFailed."""
+        """Its interpreter; the environment is made first where it is not there.
+
+        Raises BuildFailed and StorageFailed.
+        """
         if own := os.environ.get(self.variable):
             if not Path(own).is_file():
                 raise BuildFailed(f"{self.variable} names '{own}', which is no interpreter")
@@ -75,19 +79,30 @@ class Environment:
                 f"the {self.name} environment needs Python {', '.join(self.pythons)}, not {here}: "
                 f"give an interpreter that has {', '.join(self.versions())} in {self.variable}"
             )
-        print(f"making the {self.name} environment in '{self.folder}', once: minutes", file=sys.stderr)
-        shutil.rmtree(self.folder, ignore_errors=True)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with self.folder.with_suffix(".lock").open("w") as lock:
+                # A second build waits for the first's environment instead of making it over its head.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not (self.folder / READY).is_file():
+                    self._fill(python)
         except OSError as error:
-            raise BuildFailed(f"cannot write '{self.folder}': {error.strerror or error}") from error
-        command([sys.executable, "-m", "venv", str(self.folder)], f"making the {self.name} environment")
-        for group in self.installs:
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *group]
-            command(pip, f"installing {' '.join(group)}")
-        (self.folder / READY).write_text(
-            "\n".join(" ".join(group) for group in self.installs), encoding="utf-8"
-        )
+            raise StorageFailed(f"cannot write '{self.folder}': {error.strerror or error}") from error
+
+    def _fill(self, python: Path) -> None:
+        print(f"making the {self.name} environment in '{self.folder}', once: minutes", file=sys.stderr)
+        # What a killed build left: only ``ready`` tells a whole environment.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            command([sys.executable, "-m", "venv", str(self.folder)], f"making the {self.name} environment")
+            for group in self.installs:
+                pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *group]
+                command(pip, f"installing {' '.join(group)}")
+            pinned = "\n".join(" ".join(group) for group in self.installs)
+            (self.folder / READY).write_text(pinned, encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
 
 def environment(name: str, pins: Path = PINS) -> Environment:
@@ -131,4 +146,6 @@ def command(words: Sequence[str], what: str) -> None:
         raise BuildFailed(f"{what} was killed by signal {-done.returncode}: was there too little memory?")
     if done.returncode != 0:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise BuildFailed(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
+        # pip says what went wrong before it says what else it noticed.
+        wrong = [line for line in said if line.startswith("ERROR")] or said[-1:]
+        raise BuildFailed(f"{what} failed: {wrong[-1] if wrong else f'exit code {done.returncode}'}")

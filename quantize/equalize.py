@@ -210,7 +210,7 @@ class _Weights:
             self._multiply(one.input[2], 0, 1 / step)
         self._multiply(two.input[1], _axes(two)[1], step)
 
-    def _multiply(self, name: str, axis: int, factor: Array) -> None:
+    def _multiply(self, name: str, axis: int, factor: npt.NDArray[Any]) -> None:
         value = self._values[name]
         shape = [1] * value.ndim
         shape[axis] = -1

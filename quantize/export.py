@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.fx
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from edge.engine import EngineOptions, ModelFile
-from edge.engine import load as load_engine
+from edge.engine import first_line
 from edge.errors import BuildFailed
 from quantize import graph
 from quantize.source import Source
+from train.onnx_export import INPUT, check, quiet, to_model
 
-# Opset 18 with IR 8 is read by ONNX Runtime from 1.14 (2023) on, so by every board's build of it.
-OPSET, IR_VERSION = 18, 8
-INPUT, OUTPUT = "faces", "logits"
-# Float32 rounding through some fifty layers stays two decimal digits below this.
-TOLERANCE = 1e-3
+__all__ = ["INPUT", "Exported", "export", "fold", "from_files", "quiet", "to_files"]
 
 
 @dataclass(frozen=True)
@@ -48,14 +40,15 @@ class Exported:
 def export(source: Source) -> Exported:
     """Fold, export both forms, and hold the ONNX against the network. Raises BuildFailed."""
     folded = fold(source.model)
+    model = to_model(folded, source.example(2), source.name)
+    graph.pool_means(model)
+    content: bytes = model.SerializeToString(deterministic=True)
     try:
         with quiet():
-            content = _to_onnx(folded, source)
             program = _to_program(folded, source)
-    except Exception as error:
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        raise BuildFailed(f"model '{source.name}' cannot be exported: {reason}") from error
-    return Exported(content, program, check(source, content))
+    except Exception as error:  # torch.export's stages have no error in common
+        raise BuildFailed(f"model '{source.name}' cannot be exported: {first_line(error)}") from error
+    return Exported(content, program, check(content, source.model, source.example(4), source.name))
 
 
 def to_files(exported: Exported) -> dict[str, bytes]:
@@ -106,54 +99,7 @@ def _is(node: Any, kind: type, modules: dict[Any, nn.Module]) -> bool:
     return isinstance(node, torch.fx.Node) and isinstance(modules.get(node.target), kind)
 
 
-def check(source: Source, content: bytes) -> float:
-    """The relative error of ``content`` against the network. Raises BuildFailed where it is too large."""
-    example = source.example(4)
-    with torch.no_grad():
-        wanted = source.model(example).numpy()
-    engine = load_engine(
-        "onnx", ModelFile(f"{source.name}.onnx", {".onnx": content}), EngineOptions(threads=1)
-    )
-    try:
-        given = np.concatenate([engine.run([example[:1].numpy()])[0], engine.run([example[1:].numpy()])[0]])
-    finally:
-        engine.close()
-    error = float(np.abs(given - wanted).max() / max(1e-6, np.abs(wanted).max()))
-    if not error < TOLERANCE:
-        raise BuildFailed(
-            f"the ONNX export of '{source.name}' differs from the network by {error:.1e} of its largest logit"
-        )
-    return error
-
-
-def _to_onnx(folded: nn.Module, source: Source) -> bytes:
-    # Batch 2 while tracing: torch.export takes a size of 1 for a constant.
-    program: Any = torch.onnx.export(
-        folded, (source.example(2),), dynamo=True, opset_version=OPSET, verbose=False, external_data=False,
-        input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=({0: torch.export.Dim("batch")},),
-    )  # fmt: skip
-    model = program.model_proto
-    model.ir_version = IR_VERSION
-    graph.pool_means(model)
-    graph.tidy(model)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
 def _to_program(folded: nn.Module, source: Source) -> bytes:
     buffer = io.BytesIO()
     torch.export.save(torch.export.export(folded, (source.example(1),)), buffer)
     return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what libraries say to their developers, on standard output too: that holds results only."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -10,25 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BuildFailed
+from train.onnx_export import tidy
+
+__all__ = [
+    "Model",
+    "constants",
+    "drop_zero_points",
+    "layers",
+    "layers_called",
+    "pool_means",
+    "tidy",
+    "uint8_input",
+]
 
 Model = Any  # onnx.ModelProto
-
-
-def tidy(model: Model) -> None:
-    """Drop what does not compute: notes, the exporter's stack traces, derived shapes, unused weights."""
-    del model.metadata_props[:]
-    model.doc_string = ""
-    graph = model.graph
-    del graph.value_info[:]
-    del graph.metadata_props[:]
-    graph.doc_string = ""
-    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
 
 
 def pool_means(model: Model) -> int:
@@ -131,6 +126,13 @@ def layers(model: Model) -> list[tuple[str, str]]:
         for node in model.graph.node
         if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in weights
     ]
+
+
+def layer_sizes(model: Model) -> list[int]:
+    """How many weights each of ``layers`` has."""
+    values = constants(model)
+    weights = {node.name: node.input[1] for node in model.graph.node if len(node.input) > 1}
+    return [int(values[weights[node]].size) for node, _ in layers(model)]
 
 
 def layers_called(model: Model, patterns: Sequence[str]) -> list[str]:

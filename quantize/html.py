@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from quantize.report import COLUMNS, rows
+from quantize.report import COLUMNS, rows, ships
 
 WIDE, HIGH, MARGIN = 560, 320, 48
 COLOURS = ("#1f6fb2", "#c2571a", "#2e8b57", "#7a4fa3")
@@ -32,6 +32,7 @@ def page(full: dict[str, Any]) -> str:
         f"{full['date']}, {escape(str(machine['cpu']))}, {machine['cores']} cores, "
         f"load {machine['load']}, {full['seconds']:.0f} s</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in ships(full))}</ul>"
         "<h2>Accuracy on the public split against time</h2>"
         f"<p class=fine>Batch 1, 1 thread. Rings are float, dots are int8.</p>{scatter(points(full))}"
         f"{_sensitivity(full['sensitivity'])}"
@@ -47,7 +48,7 @@ def points(full: dict[str, Any]) -> list[Point]:
     """(engine, model, milliseconds, accuracy in per cent, is float) of all that was timed."""
     found: list[Point] = []
     for engine, climb in full["engines"].items():
-        base = next(each["plain"]["accuracy"] for each in climb["figures"] if each["data"].endswith("public"))
+        base = next(each["plain_unscaled"] for each in climb["figures"] if each["data"].endswith("public"))
         timed = [rung for rung in climb["rungs"] if rung["race"]]
         if timed:
             found.append((engine, "float", timed[0]["race"]["float_ms"], 100 * base, True))
@@ -122,7 +123,7 @@ def _sensitivity(costs: list[dict[str, Any]]) -> str:
 
 
 def sensitivity_bars(costs: list[dict[str, Any]]) -> str:
-    """A bar per layer, the five highest with their names."""
+    """A bar per layer, and the names of the five highest."""
     top = max(1e-12, *(each["kl"] for each in costs))
     named = sorted(costs, key=lambda each: -each["kl"])[:5]
     pitch = (WIDE - 2 * MARGIN) / len(costs)
@@ -135,13 +136,8 @@ def sensitivity_bars(costs: list[dict[str, Any]]) -> str:
             f'<rect class="cost" x="{x:.1f}" y="{y:.1f}" width="{pitch * 0.8:.1f}" height="{tall:.1f}" '
             f'fill="{COLOURS[1 if each in named else 0]}"><title>{escape(told)}</title></rect>'
         )
-    for line, each in enumerate(named):
-        told = escape(f"{each['layer']} {each['kl']:.2g}")
-        marks.append(
-            f'<text x="{WIDE - MARGIN}" y="{MARGIN + 16 * line}" text-anchor="end" '
-            f'style="fill:{COLOURS[1]}">{told}</text>'
-        )
-    return _svg(marks)
+    worst = ", ".join(f"{each['layer']} ({each['kl']:.2g})" for each in named)
+    return f"{_svg(marks)}<p class=fine>Highest: {escape(worst)}.</p>"
 
 
 def _axes(below: str, beside: str) -> str:

@@ -56,15 +56,15 @@ class Race:
 def race(name: str, plain: Built, quantized: Built, spec: InputSpec, threads: int = 1) -> Race:
     """Time both in engine ``name``, in turns of ten runs. Raises EngineError."""
     pair = [_load(name, built, threads) for built in (plain, quantized)]
-    inputs = [_input(engine, built, spec) for engine, built in zip(pair, (plain, quantized), strict=True)]
+    inputs = [face_input(engine, built, spec) for engine, built in zip(pair, (plain, quantized), strict=True)]
     times: list[list[list[float]]] = [[], []]
     try:
         for engine, array in zip(pair, inputs, strict=True):
-            _runs(engine, array, WARM_UPS)
+            time_runs(engine, array, WARM_UPS)
         for _ in range(ROUNDS):
             for index in (0, 1):
                 # The first run after the other model finds that model's weights in the caches.
-                times[index].append(_runs(pair[index], inputs[index], RUNS + 1)[1:])
+                times[index].append(time_runs(pair[index], inputs[index], RUNS + 1)[1:])
     finally:
         for engine in pair:
             engine.close()
@@ -126,13 +126,15 @@ def _load(name: str, built: Built, threads: int) -> Engine:
     )
 
 
-def _input(engine: Engine, built: Built, spec: InputSpec) -> Array:
+def face_input(engine: Engine, built: Built, spec: InputSpec) -> Array:
+    """What the runtime would feed the engine of one face: grain, always the same."""
     shape = (spec.size, spec.size) if spec.channels == 1 else (spec.size, spec.size, spec.channels)
     levels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     return to_input([levels], spec, built.layout, engine.inputs[0].dtype)
 
 
-def _runs(engine: Engine, array: Array, count: int) -> list[float]:
+def time_runs(engine: Engine, array: Array, count: int) -> list[float]:
+    """Seconds of each of ``count`` runs."""
     times = []
     for _ in range(count):
         began = time.perf_counter()

@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from quantize.recipe import SCHEMA, Recipe
+from quantize.recipe import Recipe
+from train.tables import SCHEMA
 
 
 def variants(recipe: Recipe, worst: Sequence[str], first: str) -> list[Recipe]:

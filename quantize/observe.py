@@ -86,5 +86,5 @@ def batches(faces: npt.NDArray[np.uint8], spec: InputSpec) -> Iterator[Values]:
 
 def channel_tops(values: Values, before: Values | None) -> Values:
     """The largest value [C] of each channel of ``values`` [B, C, ...] and of those seen ``before``."""
-    top = values.reshape(len(values), values.shape[1], -1).max((0, 2))
+    top: Values = values.reshape(len(values), values.shape[1], -1).max((0, 2))
     return top if before is None else np.maximum(before, top)

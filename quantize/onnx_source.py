@@ -127,11 +127,22 @@ def _checked(content: bytes, path: Path, about: About) -> Any:
     import onnx
 
     try:
-        model = onnx.load_from_string(content)
+        model = onnx.shape_inference.infer_shapes(onnx.load_from_string(content))
+        _refuse_shapes(model, path, about)
         onnx.checker.check_model(model)
-        model = onnx.shape_inference.infer_shapes(model)
+    except DataInvalid:
+        raise
     except Exception as error:  # protobuf's, the checker's and the inference's errors have no common parent
         raise DataInvalid(f"'{path}' is not a valid ONNX model: {first_line(error)}") from error
+    return model
+
+
+def _refuse_shapes(model: Any, path: Path, about: About) -> None:
+    """Raise DataInvalid unless the model has one input and one output of the right shapes."""
+    import onnx
+
+    if not model.graph.node:
+        raise DataInvalid(f"'{path}' is not a valid ONNX model: it has no operators")
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in weights]
     if len(inputs) != 1 or len(model.graph.output) != 1:
@@ -152,7 +163,6 @@ def _checked(content: bytes, path: Path, about: About) -> Any:
     if kind.elem_type != onnx.TensorProto.FLOAT:
         raise DataInvalid(f"'{path}': its input is not float32: give the model from before quantization")
     _refuse_output(model.graph.output[0].type.tensor_type, path, about)
-    return model
 
 
 def _refuse_output(kind: Any, path: Path, about: About) -> None:

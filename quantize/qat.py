@@ -20,11 +20,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, RecipeInvalid
 from edge.progress import Progress
 from quantize.export import Exported, export, fold
 from quantize.recipe import QatRecipe
-from quantize.source import Source
+from quantize.source import RECIPE_FILE, Source
 from train.batches import Batches
 from train.data import FaceSet
 from train.recipe import parse
@@ -45,7 +45,7 @@ QUANTIZED_MODULES = (
 QUANTIZED_CALLS = ("add", "mul", "mean", "iadd", "imul")
 
 
-class RoundedWeight(nn.Module):
+class RoundedWeight(nn.Module):  # type: ignore[misc]
     """A weight as 8 bits per output channel would have it: symmetric, from its extremes."""
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
@@ -56,7 +56,7 @@ class RoundedWeight(nn.Module):
         return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
 
 
-class RoundedActivation(nn.Module):
+class RoundedActivation(nn.Module):  # type: ignore[misc]
     """An activation as 8 bits would have it; the range follows the extremes of the batches."""
 
     low: torch.Tensor
@@ -122,6 +122,8 @@ def without_rounding(student: nn.Module, folded: nn.Module) -> nn.Module:
 
 def learn(student: Any, teacher: nn.Module, source: Source, train: FaceSet, how: QatRecipe) -> None:
     """Take ``how.steps`` steps. Raises BuildFailed where the loss is not a number."""
+    if source.recipe_file != RECIPE_FILE:
+        raise RecipeInvalid(f"qat trains as the run did, and '{source.name}' comes without a training recipe")
     recipe = parse(source.recipe_text, source.name)
     settings = dataclasses.replace(
         recipe.train, batch_size=how.batch_size, epochs=100_000, sizes=(), seed=how.seed, label_smoothing=0.0
@@ -148,7 +150,7 @@ def learn(student: Any, teacher: nn.Module, source: Source, train: FaceSet, how:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            progress.advance(1, f"loss {float(loss):.3f}")
+            progress.advance(1, f"loss {float(loss.detach()):.3f}")
 
 
 def _rounds(node: torch.fx.Node, modules: dict[str, nn.Module]) -> bool:

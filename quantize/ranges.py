@@ -20,7 +20,7 @@ import numpy.typing as npt
 METHODS = ("minmax", "average", "percentile", "mse", "entropy")
 BINS = 2048
 # How far a range may shrink while the best is looked for, and in how many steps.
-SHRINK, STEPS = 0.2, 64
+SHRINK, STEPS = 0.05, 64
 # With fewer values a bin, a histogram's own noise looks like information that a narrower range keeps.
 ENOUGH = 32
 Range = tuple[float, float]
@@ -87,7 +87,7 @@ def narrowed(counts: Counts, extremes: Range, method: str, percentile: float, le
     cost = _squared_error if method == "mse" else _lost_information
     low, high = extremes
     centres = low + (np.arange(len(counts)) + 0.5) * (high - low) / len(counts)
-    factors = np.linspace(SHRINK, 1.0, STEPS)
+    factors = np.geomspace(SHRINK, 1.0, STEPS)
     # One end after the other: a ReLU's zero stays, and two ends together would be STEPS squared.
     if high > 0:
         costs = [cost(counts, centres, (low, high * factor), levels) for factor in factors]

@@ -7,21 +7,16 @@ they are tried, and the gate that the first of them must pass.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar
 
 from edge.errors import RecipeInvalid
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from train import tables
+from train.tables import within
 
 T = TypeVar("T")
-SCHEMA = 1
 RECIPES = Path(__file__).parent / "recipes"
 LADDERS = Path(__file__).parent / "ladders"
 
@@ -31,10 +26,6 @@ Weights = Literal["minmax", "mse", "octav"]
 Equalization = Literal["none", "unclipped", "relu"]
 
 
-def _within(low: float, high: float) -> dict[str, tuple[float, float]]:
-    return {"range": (low, high)}
-
-
 @dataclass(frozen=True)
 class CalibrationRecipe:
     """Which training faces show the quantizer its ranges, and how a range is taken from them.
@@ -42,10 +33,10 @@ class CalibrationRecipe:
     ``method``: see ``quantize.ranges``; ``percentile`` is for the method of that name.
     """
 
-    faces: int = field(default=512, metadata=_within(8, 100_000))
-    seed: int = field(default=1, metadata=_within(0, 1_000_000))
+    faces: int = field(default=512, metadata=within(8, 100_000))
+    seed: int = field(default=1, metadata=within(0, 1_000_000))
     method: Method = "minmax"
-    percentile: float = field(default=99.99, metadata=_within(50.0, 100.0))
+    percentile: float = field(default=99.99, metadata=within(50.0, 100.0))
 
 
 @dataclass(frozen=True)
@@ -78,8 +69,8 @@ class MixedRecipe:
     Which they are, the ladder's sensitivity scan tells.
     """
 
-    step: int = field(default=2, metadata=_within(1, 1000))
-    limit: int = field(default=6, metadata=_within(1, 1000))
+    step: int = field(default=2, metadata=within(1, 1000))
+    limit: int = field(default=6, metadata=within(1, 1000))
 
 
 @dataclass(frozen=True)
@@ -90,20 +81,20 @@ class QatRecipe:
     the labels'. The rate falls from ``lr`` to 0 by a half cosine.
     """
 
-    steps: int = field(default=300, metadata=_within(1, 1_000_000))
-    batch_size: int = field(default=64, metadata=_within(2, 65_536))
-    lr: float = field(default=0.001, metadata=_within(1e-8, 10.0))
-    distill: float = field(default=0.9, metadata=_within(0.0, 1.0))
-    temperature: float = field(default=2.0, metadata=_within(0.1, 50.0))
-    seed: int = field(default=1, metadata=_within(0, 1_000_000))
+    steps: int = field(default=100, metadata=within(1, 1_000_000))
+    batch_size: int = field(default=32, metadata=within(2, 65_536))
+    lr: float = field(default=0.001, metadata=within(1e-8, 10.0))
+    distill: float = field(default=0.9, metadata=within(0.0, 1.0))
+    temperature: float = field(default=2.0, metadata=within(0.1, 50.0))
+    seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
 class SensitivityRecipe:
     """The scan that quantizes one layer at a time: on how many calibration ``faces``; 0: no scan."""
 
-    faces: int = field(default=64, metadata=_within(0, 100_000))
-    seed: int = field(default=1, metadata=_within(0, 1_000_000))
+    faces: int = field(default=64, metadata=within(0, 100_000))
+    seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -142,9 +133,9 @@ class Gate:
     ``ratio`` as int8 time over float time.
     """
 
-    drop: float = field(default=0.5, metadata=_within(0.0, 100.0))
-    agreement: float = field(default=0.95, metadata=_within(0.0, 1.0))
-    ratio: float = field(default=1.0, metadata=_within(0.0, 1000.0))
+    drop: float = field(default=0.5, metadata=within(0.0, 100.0))
+    agreement: float = field(default=0.95, metadata=within(0.0, 1.0))
+    ratio: float = field(default=1.0, metadata=within(0.0, 1000.0))
 
 
 @dataclass(frozen=True)
@@ -184,21 +175,21 @@ def load_ladder(name_or_path: str) -> Ladder:
 def parse(text: str, where: Path) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
     sections = ["calibration", "quantize", "mixed", "qat"]
-    table = _toml(text, where, ["schema", "name", "engine", *sections])
+    table = tables.read(text, str(where), ["schema", "name", "engine", *sections])
     return Recipe(
-        name=_word(table, "name", where),
-        engine=_word(table, "engine", where),
-        calibration=_section(CalibrationRecipe, table.get("calibration", {}), f"{where}: calibration"),
-        quantize=_section(QuantizeRecipe, table.get("quantize", {}), f"{where}: quantize"),
+        name=tables.word(table, "name", str(where)),
+        engine=tables.word(table, "engine", str(where)),
+        calibration=tables.section(CalibrationRecipe, table.get("calibration", {}), f"{where}: calibration"),
+        quantize=tables.section(QuantizeRecipe, table.get("quantize", {}), f"{where}: quantize"),
         text=text,
-        mixed=_section(MixedRecipe, table["mixed"], f"{where}: mixed") if "mixed" in table else None,
-        qat=_section(QatRecipe, table["qat"], f"{where}: qat") if "qat" in table else None,
+        mixed=tables.section(MixedRecipe, table["mixed"], f"{where}: mixed") if "mixed" in table else None,
+        qat=tables.section(QatRecipe, table["qat"], f"{where}: qat") if "qat" in table else None,
     )
 
 
 def parse_ladder(text: str, where: Path) -> Ladder:
     """Turn a ladder's text into a Ladder. ``where`` is its file. Raises RecipeInvalid."""
-    table = _toml(text, where, ["schema", "name", "gate", "sensitivity", "engines"])
+    table = tables.read(text, str(where), ["schema", "name", "gate", "sensitivity", "engines"])
     named = table.get("engines")
     if not isinstance(named, dict) or not named:
         raise RecipeInvalid(f"ladder '{where}': 'engines' must name recipes per engine")
@@ -212,12 +203,12 @@ def parse_ladder(text: str, where: Path) -> Ladder:
                 raise RecipeInvalid(
                     f"ladder '{where}': recipe '{recipe.name}' is for '{recipe.engine}', not '{engine}'"
                 )
-    gate = _section(Gate, table.get("gate", {}), f"{where}: gate")
-    scan = _section(SensitivityRecipe, table.get("sensitivity", {}), f"{where}: sensitivity")
+    gate = tables.section(Gate, table.get("gate", {}), f"{where}: gate")
+    scan = tables.section(SensitivityRecipe, table.get("sensitivity", {}), f"{where}: sensitivity")
     mixed = [each.name for rungs in engines.values() for each in rungs if each.mixed]
     if mixed and not scan.faces:
         raise RecipeInvalid(f"ladder '{where}': recipe '{mixed[0]}' is mixed and needs sensitivity.faces")
-    return Ladder(_word(table, "name", where), gate, engines, text, scan)
+    return Ladder(tables.word(table, "name", str(where)), gate, engines, text, scan)
 
 
 def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, Path], T]) -> T:
@@ -232,60 +223,3 @@ def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, 
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeInvalid(f"{kind} '{path}' cannot be read: {error}") from error
     return read(text, path)
-
-
-def _toml(text: str, where: Path, valid: list[str]) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeInvalid(f"'{where}' is not TOML: {error}") from error
-    _refuse_unknown(table, valid, str(where))
-    if table.get("schema") != SCHEMA:
-        raise RecipeInvalid(f"'{where}': schema {table.get('schema')!r} is not {SCHEMA}")
-    return table
-
-
-def _word(table: Mapping[str, Any], key: str, where: Path) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value:
-        raise RecipeInvalid(f"'{where}': '{key}' must be a word, not {value!r}")
-    return value
-
-
-def _refuse_unknown(table: Mapping[str, Any], valid: list[str], where: str) -> None:
-    unknown = sorted(set(table) - set(valid))
-    if unknown:
-        raise RecipeInvalid(f"'{where}': unknown key '{unknown[0]}'; valid keys: {', '.join(valid)}")
-
-
-def _section(cls: type[T], table: Any, where: str) -> T:
-    if not isinstance(table, dict):
-        raise RecipeInvalid(f"'{where}' must be a table of settings, not {table!r}")
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
-    _refuse_unknown(table, list(known), where)
-    kinds = get_type_hints(cls)
-    return cls(
-        **{
-            key: _checked(value, kinds[key], known[key].metadata.get("range"), f"{where}.{key}")
-            for key, value in table.items()
-        }
-    )
-
-
-def _checked(value: Any, kind: Any, span: tuple[float, float] | None, where: str) -> Any:
-    """``value`` as a field's annotation ``kind`` says it is; TOML's 1 will do where 1.0 is meant."""
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise RecipeInvalid(f"'{where}': {value!r} is not one of {', '.join(get_args(kind))}")
-        return value
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise RecipeInvalid(f"'{where}': {value!r} is not a list")
-        return tuple(_checked(item, get_args(kind)[0], span, where) for item in value)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise RecipeInvalid(f"'{where}': {value!r} is not of type {kind.__name__}")
-    if span and not span[0] <= value <= span[1]:
-        raise RecipeInvalid(f"'{where}': {value!r} is not in {span[0]:g} to {span[1]:g}")
-    return value

@@ -29,7 +29,8 @@ class Figures:
     """One engine's shipped model on one split, held against float in the same engine. Shares are 0-1.
 
     Both answer as the runtime would, each with the scaling that was fitted on its own answers to the public
-    split. ``ece`` is the expected calibration error with that, ``ece_before`` without.
+    split. ``ece`` is the expected calibration error with that, ``ece_before`` without. ``plain_unscaled`` is
+    the float model's accuracy without, which is what the gate's drops are taken from.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class Figures:
     plain: Score
     shipped: Score
     change: Change
+    plain_unscaled: float
     ece_before: float
     ece: float
     ece_float: float
@@ -85,6 +87,7 @@ def _figures(
         plain=accuracy.score(plain, faces),
         shipped=accuracy.score(shipped, faces),
         change=accuracy.change(plain, shipped, faces, labels),
+        plain_unscaled=accuracy.score(given[0], faces).accuracy,
         ece_before=accuracy.calibration_error(given[1], faces),
         ece=accuracy.calibration_error(shipped, faces),
         ece_float=accuracy.calibration_error(plain, faces),

@@ -18,6 +18,8 @@ from train.checkpoint import load_run
 from train.data import LABELS
 from train.predict import input_spec
 
+RECIPE_FILE = "train.toml"  # what a run's recipe is called in the bundle
+
 
 @dataclass(frozen=True)
 class Source:
@@ -37,7 +39,7 @@ class Source:
     recipe_text: str
     recipe_sha256: str
     weights_sha256: str
-    recipe_file: str = "train.toml"
+    recipe_file: str = RECIPE_FILE
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def example(self, count: int) -> torch.Tensor:

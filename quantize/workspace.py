@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import edge
+import quantize
+import train
 from edge.errors import FerliteError, StorageFailed
 
 
@@ -82,9 +85,10 @@ def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
 
 
 def tool_digest() -> str:
-    """Digest of this package's code: another version of the tool trusts no step of this one's."""
-    package = Path(__file__).parent
+    """Digest of the code that a build runs: another version of the tool trusts no step of this one's."""
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    for package in (edge, train, quantize):
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(str(path.relative_to(folder.parent)).encode() + path.read_bytes())
     return digest.hexdigest()

@@ -13,16 +13,19 @@ from typing import Any
 from edge.bundle import Bundle
 from edge.errors import DataInvalid
 
-FILE = "MODEL_CARD.md"
+FILE = "CARD.md"
+# Where the part that evaluation records make begins; what a build wrote stands before it.
+MARK = "<!-- from evaluation records -->"
 NOT_FOR = """\
-- Reading what a person feels. It sorts pictures of faces by the expression that annotators saw in pictures
-  like them; people show, hide and act expressions, and annotators themselves disagree.
-- Decisions about people: hiring, schooling, policing, border control, insurance, health, or whether somebody
-  lies or pays attention. Inferring emotions at work and in education is forbidden in the European Union
-  (Regulation 2024/1689, article 5), medical and safety uses apart.
-- Identifying people, or telling their age, sex or origin.
-- Faces unlike those it learnt from: the data says nothing of who is pictured, so differences between groups
-  of people are not measured, and must be expected."""
+- Reading what a person feels. The weights say how a **picture** resembles faces that annotators called by
+  these words; people show, hide and act expressions, and annotators themselves disagree.
+- Decisions about people: hiring, schooling, insurance, credit, policing, border control, medicine, or whether
+  somebody lies or pays attention. Inferring emotions at work and in education is forbidden in the European
+  Union (Regulation 2024/1689, article 5), medical and safety uses apart.
+- Watching people who have not agreed to it. Identifying people, or telling their age, sex or origin.
+- Faces unlike those it learnt from: the data says nothing of who is pictured, and some expressions (disgust)
+  are rare in it. Differences between groups of people and between cameras are not measured, and must be
+  expected."""
 
 
 def read_data_report(path: Path) -> dict[str, Any]:
@@ -38,36 +41,42 @@ def read_data_report(path: Path) -> dict[str, Any]:
     return report
 
 
-def write(bundle: Bundle, records: Sequence[dict[str, Any]], data: dict[str, Any]) -> str:
-    """The card's Markdown. Raises DataInvalid for a record of other files than the bundle's."""
+def write(bundle: Bundle, records: Sequence[dict[str, Any]], data: dict[str, Any], before: str = "") -> str:
+    """The card's Markdown. Raises DataInvalid for a record of other files than the bundle's.
+
+    ``before``: the card that is there. What a build wrote of the bundle is kept; what earlier records made is
+    replaced.
+    """
     digests = {digest for files in bundle.files.values() for digest in files.parts.values()}
     for record in records:
         if not set(record["model"].get("files", {"": ""}).values()) <= digests:
             raise DataInvalid(
                 f"a record of '{record['model']['name']}' was made with other files than '{bundle.path}'"
             )
+    kept = before.split(MARK, maxsplit=1)[0].rstrip()
+    head = [kept] if kept else [f"# {bundle.name}", "", f"{bundle.description}.", "", *_not_for()]
     return "\n".join(
         [
-            f"# Model card: {bundle.name}",
+            *head,
             "",
-            f"{bundle.description}.",
+            MARK,
             "",
-            "## What it was trained on",
+            "## The data, as it was searched",
             "",
             *_data_lines(data),
             "",
-            "## What was measured",
+            "## Evaluation",
             "",
             *_score_lines(records),
             "",
             *[line for record in records for line in _class_lines(record)],
             *[line for record in records for line in _corruption_lines(record)],
-            "## What it must not be used for",
-            "",
-            NOT_FOR,
-            "",
         ]
     )
+
+
+def _not_for() -> list[str]:
+    return ["## What it must not be used for", "", NOT_FOR]
 
 
 def _data_lines(data: dict[str, Any]) -> list[str]:

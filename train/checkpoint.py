@@ -27,7 +27,7 @@ class Trained:
     """A trained network in evaluation mode, the recipe that made it, and the file it was read from.
 
     ``sha256`` is the file's; ``data`` and ``init`` are those of what it learnt from and started with, ""
-    where the file does not say.
+    where the file does not say. A start that was itself a run's is followed by that one's, after a blank.
     """
 
     model: nn.Module

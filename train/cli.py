@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,12 @@ def _add_verbs_for_trained(verbs: Any) -> None:
         default=[],
         help="a record of 'evaluate --json' to include",
     )
+    export.add_argument("--batch", type=int, default=0, help="fix the batch size (default: any)")
     export.add_argument("--crops", default="fer2013", help="data set whose measured crop rule applies")
+    pack = _verb(verbs, "pack", _pack, "write a run's best network in half the bytes, if nothing is lost")
+    pack.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    _data_options(pack)
+    pack.add_argument("--out", type=Path, required=True, help="file to write, .pt")
 
 
 def _verb(
@@ -161,8 +167,9 @@ def _card(arguments: argparse.Namespace) -> int:
     from train import card, evaluate
 
     records = [evaluate.read_record(path) for path in arguments.records]
-    text = card.write(load(arguments.bundle), records, card.read_data_report(arguments.data_report))
     out = arguments.bundle / card.FILE
+    before = out.read_text(encoding="utf-8") if out.is_file() else ""
+    text = card.write(load(arguments.bundle), records, card.read_data_report(arguments.data_report), before)
     write_text(out, text)
     _print(arguments, {"schema": 1, "card": str(out)}, str(out))
     return OK
@@ -172,6 +179,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from train import evaluate, export, loop, metrics, predict, readers
     from train.checkpoint import load_run
 
+    if not 0 <= arguments.batch <= 4096:
+        raise UsageError(f"--batch {arguments.batch}: give 1 to 4096 faces, or 0 for any number")
     loop.use_threads(arguments.threads)
     trained = load_run(arguments.model)
     records = [evaluate.accuracy_record(path, trained) for path in arguments.evaluation]
@@ -179,9 +188,23 @@ def _export(arguments: argparse.Namespace) -> int:
     public = found.split("public")
     logits = predict.predict(trained.model, public.faces, trained.recipe)
     temperature = metrics.fit_temperature(logits, public.labels)
-    bundle = export.export(trained, arguments.out, temperature, records, arguments.crops)
+    bundle = export.export(trained, arguments.out, temperature, records, arguments.crops, arguments.batch)
     result = {"schema": 1, "bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
     _print(arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}")
+    return OK
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from train import loop, pack, readers
+    from train.checkpoint import load_run
+
+    loop.use_threads(arguments.threads)
+    trained = load_run(arguments.model)
+    found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
+    packed = pack.pack(trained, found.split("public"), arguments.out)
+    result = {"schema": 1, "out": str(arguments.out), **asdict(packed)}
+    text = f"{arguments.out}: {packed.bytes / 1e6:.2f} MB; {packed.changed} of {packed.faces} answers changed"
+    _print(arguments, result, text)
     return OK
 
 

@@ -115,8 +115,12 @@ def read_packed(path: Path, split: Split) -> Pack:
         wanted += ["train_in_test", "train_near_test"]
     arrays = _read_arrays(path, wanted)
     faces, labels, votes = arrays[f"{split}_x"], arrays[f"{split}_y"], arrays[f"{split}_fpvotes"]
-    if faces.dtype != np.uint8 or faces.ndim != 3 or len(faces) == 0:
-        raise DataInvalid(f"'{path}': {split}_x must be uint8 [N, H, W], not {faces.dtype} {faces.shape}")
+    pictures = faces.dtype == np.uint8 and faces.ndim == 3 and len(faces) > 0 and min(faces.shape[1:]) >= 8
+    if not pictures:
+        raise DataInvalid(
+            f"'{path}': {split}_x must be uint8 [N, H, W], not {faces.dtype} {faces.shape}: "
+            "one face or more, of 8 pixels or more"
+        )
     for name in wanted:
         if name.startswith(split) and len(arrays[name]) != len(faces):
             raise DataInvalid(f"'{path}': {name} has {len(arrays[name])} rows for {len(faces)} faces")

@@ -110,7 +110,7 @@ class Run:
     ) -> None:
         self.recipe, self.train, self.out, self.device = recipe, train, out, device
         self.batches = Batches(recipe, train)
-        self.teacher = Teacher(teachers, device) if teachers else None
+        self.teacher = Teacher(teachers, device, recipe.train.autocast) if teachers else None
         # cuDNN's fastest kernels add in an order that changes from run to run.
         torch.backends.cudnn.deterministic = True
         self.model = build_model(recipe).to(device=device, memory_format=torch.channels_last)
@@ -125,7 +125,7 @@ class Run:
         """Begin with the weights of ``path``. Raises DataInvalid."""
         start = start_from(self.model, path)
         self.average.load_state_dict(self.model.state_dict())
-        self.init = start.sha256
+        self.init = " ".join((start.sha256, *start.before))
         print(
             f"{path.name}: took {start.taken} tensors, fresh: {', '.join(start.fresh) or 'none'}",
             file=sys.stderr,

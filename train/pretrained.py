@@ -1,4 +1,8 @@
-"""Public weights as a start: ImageNet's RGB filters brought to grey, and what does not fit told by name."""
+"""Public weights as a start: ImageNet's RGB filters brought to grey, and what does not fit told by name.
+
+An EfficientNet may also start from its Lite sister, which is the same network without
+squeeze-and-excitation: its gates then begin nearly open.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,15 @@ NAMED = 8  # misfits that a message lists by name
 
 @dataclass(frozen=True)
 class Start:
-    """What was taken from a file: how many tensors, which were left as they were, and its sha256."""
+    """What was taken from a file: how many tensors, which were left as they were, and its sha256.
+
+    ``before``: where the file is an earlier run's, the digests of what that one began with.
+    """
 
     taken: int
     fresh: tuple[str, ...]
     sha256: str
+    before: tuple[str, ...] = ()
 
 
 def start_from(model: nn.Module, path: Path) -> Start:
@@ -33,10 +41,17 @@ def start_from(model: nn.Module, path: Path) -> Start:
     Raises DataInvalid with a list of what did not fit, and then changes nothing.
     """
     content = content_of(path)
-    given = _state_dict(read_bytes(content, path, ()), path)
+    saved = read_bytes(content, path, ())
+    before = saved.get("init", "")
+    given = _state_dict(saved, path)
     own = model.state_dict()
     if "_conv_stem.weight" in given:
         given = _renamed(given, own)
+    gates = {name for name in own if ".fc1." in name or ".fc2." in name}
+    if gates and not any(".fc1." in name for name in given):
+        given = _shifted(given, own) | _open(own, gates)
+    else:
+        gates = set()
     head = _head(model)
     fitting: dict[str, torch.Tensor] = {}
     misfits: list[str] = []
@@ -52,6 +67,8 @@ def start_from(model: nn.Module, path: Path) -> Start:
             theirs = theirs.sum(1, keepdim=True)
         if theirs is not None and theirs.shape == mine.shape:
             fitting[name] = theirs
+            if name in gates:
+                fresh.append(name)
         elif name in head:
             fresh.append(name)
         elif theirs is None:
@@ -63,7 +80,9 @@ def start_from(model: nn.Module, path: Path) -> Start:
         more = f" and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
         raise DataInvalid(f"'{path}' does not fit this network: {'; '.join(misfits[:NAMED])}{more}")
     model.load_state_dict(own | fitting)
-    return Start(len(fitting), tuple(fresh), hashlib.sha256(content).hexdigest())
+    digests = tuple(before.split()) if isinstance(before, str) else ()
+    taken = len(fitting) - len(gates)
+    return Start(taken, tuple(fresh), hashlib.sha256(content).hexdigest(), digests)
 
 
 def _state_dict(saved: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
@@ -77,6 +96,8 @@ def _state_dict(saved: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
 
 # TensorFlow's EfficientNets divide by the root of variance + 1e-3, torch by that of variance + 1e-5.
 _THEIR_EPSILON, _OUR_EPSILON = 1e-3, 1e-5
+# The sigmoid of 2 is 0.88.
+_OPEN = 2.0
 
 
 def _renamed(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -95,7 +116,10 @@ def _renamed(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> di
         # The first block does not expand: it has no first convolution, and one normalisation fewer.
         layers = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1")][0 if number else 1 :]
         for layer, (convolution, norm) in enumerate(layers):
-            places |= {theirs + convolution: f"{block}block.{layer}.0", theirs + norm: f"{block}block.{layer}.1"}
+            places |= {
+                theirs + convolution: f"{block}block.{layer}.0",
+                theirs + norm: f"{block}block.{layer}.1",
+            }
         excite = f"{block}block.{len(layers)}."
         if f"{excite}fc1.weight" in own:
             places |= {f"{theirs}_se_reduce": f"{excite}fc1", f"{theirs}_se_expand": f"{excite}fc2"}
@@ -104,11 +128,34 @@ def _renamed(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> di
     renamed: dict[str, torch.Tensor] = {}
     for name, tensor in given.items():
         module, _, kind = name.rpartition(".")
+        scale: float | torch.Tensor = 1
         if kind == "weight" and f"{module}.running_var" in given:
             spread = given[f"{module}.running_var"]
-            tensor = tensor * ((spread + _OUR_EPSILON) / (spread + _THEIR_EPSILON)).sqrt()
-        renamed[f"{places.get(module, module)}.{kind}"] = tensor
+            scale = ((spread + _OUR_EPSILON) / (spread + _THEIR_EPSILON)).sqrt()
+        renamed[f"{places.get(module, module)}.{kind}"] = tensor * scale
     return renamed
+
+
+def _shifted(given: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Lite's weights under the names of a network whose blocks have a gate before their last layer."""
+    gated = [name.removesuffix("fc1.weight") for name in own if name.endswith(".fc1.weight")]
+    after = {}
+    for gate in gated:
+        block, _, place = gate.rstrip(".").rpartition(".")
+        if f"{block}.{int(place) + 1}.0.weight" not in given:
+            after[gate] = f"{block}.{int(place) + 1}."
+    moved = {}
+    for name, tensor in given.items():
+        gate = next((gate for gate in after if name.startswith(gate)), "")
+        moved[after[gate] + name.removeprefix(gate) if gate else name] = tensor
+    return moved
+
+
+def _open(own: dict[str, torch.Tensor], gates: set[str]) -> dict[str, torch.Tensor]:
+    """The gates' own fresh weights, their last bias moved so that they let 0.88 of everything through."""
+    return {
+        name: torch.full_like(own[name], _OPEN) if name.endswith(".fc2.bias") else own[name] for name in gates
+    }
 
 
 def _head(model: nn.Module) -> set[str]:

@@ -23,6 +23,9 @@ FOLDS, SEED = 5, 1
 # told apart, or never there, from asking for an endless scale.
 RIDGE = 1e-4
 STEPS = 50
+# Ten faces for each number fitted (Peduzzi et al., J. Clin. Epidemiol. 1996, of logistic models), and a label
+# has two: with fewer, folds that luck divided well would choose.
+FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Fitted:
 def fit(logits: Floats, labels: Indices) -> Fitted:
     """The scaling of ``logits`` [N, C] for ``labels`` [N].
 
-    Vector scaling is taken where it makes held-out faces likelier than a temperature does, in five folds and
-    by more than the standard error of the difference.
+    Vector scaling is taken where each label has ``FEWEST`` faces, and it makes held-out faces likelier than a
+    temperature does, in five folds and by more than the standard error of the difference.
     """
     temperature = metrics.fit_temperature(logits, labels)
     kinds = {"temperature": _temperature, "vector": fit_vector}
@@ -62,7 +65,8 @@ def fit(logits: Floats, labels: Indices) -> Fitted:
     rows = np.arange(len(labels))
     costs = {kind: -metrics.log_softmax(each)[rows, labels] for kind, each in out.items()}
     gain = costs["temperature"] - costs["vector"]
-    better = gain.mean() > gain.std() / len(gain) ** 0.5
+    enough = np.bincount(labels, minlength=logits.shape[1]).min() >= FEWEST
+    better = bool(enough and gain.mean() > gain.std() / len(gain) ** 0.5)
     chosen = (
         fit_vector(logits, labels)
         if better

@@ -17,12 +17,12 @@ from train.recipe import Recipe
 
 
 class Teacher:
-    """Trained networks that answer together, on ``device``."""
+    """Trained networks that answer together, on ``device``, with the student's ``autocast``."""
 
-    def __init__(self, networks: Sequence[Trained], device: torch.device) -> None:
-        self._networks = networks
+    def __init__(self, networks: Sequence[Trained], device: torch.device, autocast: str = "none") -> None:
+        self._networks, self._device, self._bfloat16 = networks, device, autocast == "bfloat16"
         for each in networks:
-            each.model.to(device).eval()
+            each.model.to(device=device, memory_format=torch.channels_last).eval()
 
     @property
     def sha256(self) -> list[str]:
@@ -38,7 +38,10 @@ class Teacher:
                 x = grey
                 if x.shape[-1] != size:
                     x = F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
-                answers.append((each.model((x - how.mean) / how.std).float() / temperature).softmax(1))
+                x = ((x - how.mean) / how.std).to(memory_format=torch.channels_last)
+                with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+                    logits = each.model(x)
+                answers.append((logits.float() / temperature).softmax(1))
         return torch.stack(answers).mean(0)
 
 

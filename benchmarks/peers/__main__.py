@@ -58,8 +58,9 @@ def main() -> int:
             "installed_bytes": environments.installed_bytes(arguments.cache, peer),
             "versions": environments.versions(interpreters[peer.name]),
         }
+    figures = table.figures(raw, arguments.frames // arguments.rounds)
     record = {**_head(arguments, digests), "not_run": not_run, "loads": raw["loads"],
-              "figures": _rounded(table.figures(raw)), "peers": _rounded(raw["peers"])}  # fmt: skip
+              "figures": _rounded(figures), "peers": _rounded(raw["peers"])}  # fmt: skip
     if arguments.save:
         _write(arguments.save, record)
     print(json.dumps(record) if arguments.json else table.markdown(record))

@@ -1,12 +1,17 @@
 """Two clips of 640 x 480 made from photographs: `one` shows one face, `many` shows them all.
 
+    python -m benchmarks.peers.clips --photos FACE.jpg MORE.jpg ... --to FOLDER   the same as videos
+
 The camera pans, its gain drifts and its sensor adds noise, all from fixed seeds: the same photographs give
 the same bytes. Frames are stored raw (uint8 [N, 480, 640, 3], BGR), so that no peer's decoder is measured.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,9 +79,37 @@ def shots(scene: Image, frames: int) -> Any:
     """The scene as a shaky, flickering, noisy camera sees it."""
     random = np.random.default_rng(7)
     for index in range(frames):
-        turn = 2 * math.pi * index / 60
-        x, y = round(MARGIN * (1 + math.sin(turn))), round(MARGIN * (1 + math.sin(1.7 * turn)))
-        gain = 1 + 0.25 * math.sin(0.6 * turn)
+        x, y = place(index)
+        gain = 1 + 0.25 * math.sin(0.6 * 2 * math.pi * index / 60)
         frame = scene[y : y + HEIGHT, x : x + WIDTH] * gain
         frame += random.normal(0, NOISE, frame.shape)
         yield frame.clip(0, 255).astype(np.uint8)
+
+
+def place(index: int) -> tuple[int, int]:
+    """Left and top of frame ``index`` in its scene, pixels: the camera's own, and only, motion."""
+    turn = 2 * math.pi * index / 60
+    return round(MARGIN * (1 + math.sin(turn))), round(MARGIN * (1 + math.sin(1.7 * turn)))
+
+
+def main() -> int:
+    """Write both clips as .avi files (Motion JPEG), for ``ferlite-quantize bench --source``."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.clips")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, help="the first has one face")
+    parser.add_argument("--to", type=Path, required=True, help="folder for one.avi and many.avi")
+    parser.add_argument("--frames", type=int, default=120, help="of each (default: 120)")
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, raw in make(arguments.photos, Path(folder), arguments.frames).items():
+            path = arguments.to / f"{name}.avi"
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (WIDTH, HEIGHT))
+            for frame in np.fromfile(raw, np.uint8).reshape(-1, HEIGHT, WIDTH, 3):
+                writer.write(frame)
+            writer.release()
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

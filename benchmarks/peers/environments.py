@@ -15,16 +15,27 @@ RUNNERS = Path(__file__).parent / "runners"
 
 @dataclass(frozen=True)
 class Peer:
-    """``requirements`` go to pip, ``runner`` is the script in runners/, ``gives`` what a user gets of it."""
+    """``requirements`` go to pip, ``runner`` is the script in runners/, ``gives`` what a user gets of it.
+
+    ``home`` names the environment where that is another peer's.
+    """
 
     name: str
     requirements: tuple[str, ...]
     runner: str
     gives: str
+    home: str = ""
+
+    @property
+    def environment(self) -> str:
+        """The folder that it is installed in."""
+        return self.home or self.name
 
 
 PEERS = (
     Peer("ferlite", (f"{ROOT}[onnx]",), "run_ferlite.py", "7 expressions"),
+    # Beside what ships, because no other peer follows faces: a search of every frame, as they all do.
+    Peer("ferlite@1", (), "run_ferlite.py", "7 expressions, every frame searched", home="ferlite"),
     Peer("intel", ("openvino", "opencv-python-headless<5"), "run_intel.py", "5 expressions"),
     # Its code asks for pkg_resources and for Haar cascades, which newer setuptools and OpenCV 5 no longer
     # bring; torch is only of its other detector, and pinned so that pip does not search for one.
@@ -54,7 +65,7 @@ def cache() -> Path:
 
 def python(peer: Peer, place: Path) -> Path:
     """The peer's interpreter; its environment is made where it is not there yet. Raises SystemExit."""
-    home = place / peer.name
+    home = place / peer.environment
     ready = home / "ready"
     pip = [str(home / "bin/python"), "-m", "pip", "install", "--quiet"]
     if not ready.exists():
@@ -75,7 +86,7 @@ def _run(peer: Peer, step: Sequence[str]) -> None:
 def installed_bytes(place: Path, peer: Peer) -> int:
     """Bytes of the environment's packages without pip, setuptools and compiled bytecode."""
     total = 0
-    for path in (place / peer.name).glob("lib*/python*/site-packages/*"):
+    for path in (place / peer.environment).glob("lib*/python*/site-packages/*"):
         # lib64 is a link to lib where there is one.
         if path.parents[2].is_symlink() or path.name.startswith(("pip", "setuptools", "_distutils")):
             continue
@@ -97,6 +108,7 @@ def command(peer: Peer, interpreter: Path, places: dict[str, str], threads: int)
     """How the peer's runner is started; "" where a file that it needs was not given."""
     words = {
         "ferlite": [places["bundle"], places["detector"], str(threads)],
+        "ferlite@1": [places["bundle"], places["detector"], str(threads), "1"],
         "intel": [places["intel"], str(threads)],
         "fer": [str(threads)],
         "yunet": [places["detector"], str(threads)],

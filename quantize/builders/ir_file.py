@@ -14,24 +14,50 @@ def save(model: Any) -> dict[str, bytes]:
     """The model's .xml and .bin. Changes the model's inner names."""
     import openvino
 
+    drop_clamps(model)
     share_limits(model)
     name_by_number(model)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.xml"
         openvino.save_model(model, target, compress_to_fp16=False)
-        return {".xml": without_blanks(target.read_bytes()), ".bin": target.with_suffix(".bin").read_bytes()}
+        return {".xml": compact(target.read_bytes()), ".bin": target.with_suffix(".bin").read_bytes()}
 
 
-def share_limits(model: Any) -> None:
-    """Give a fake quantizer one pair of limits where those of its input and its output are equal."""
+def drop_clamps(model: Any) -> int:
+    """Leave out each clamp before a fake quantizer that cuts off as much or more; returns how many."""
+    dropped = 0
     for each in model.get_ops():
         if each.get_type_name() != "FakeQuantize":
             continue
-        for given, made in ((1, 3), (2, 4)):
-            first, second = (each.input_value(port).get_node() for port in (given, made))
-            constants = all(node.get_type_name() == "Constant" for node in (first, second))
-            if constants and np.array_equal(first.data, second.data):
-                each.input(made).replace_source_output(first.output(0))
+        before = each.input_value(0).get_node()
+        low, high = (_scalar(each.input_value(port).get_node()) for port in (1, 2))
+        if before.get_type_name() != "Clamp" or low is None or high is None:
+            continue
+        limits = before.get_attributes()
+        if limits["min"] <= low and high <= limits["max"]:
+            each.input(0).replace_source_output(before.input_value(0))
+            dropped += 1
+    return dropped
+
+
+def share_limits(model: Any) -> None:
+    """Let all fake quantizers that have a limit in common have it from one constant."""
+    known: dict[tuple[bytes, str], Any] = {}
+    for each in model.get_ordered_ops():
+        if each.get_type_name() != "FakeQuantize":
+            continue
+        for port in range(1, 5):
+            limit = each.input_value(port).get_node()
+            if limit.get_type_name() == "Constant":
+                key = (limit.data.tobytes(), str(limit.output(0).get_partial_shape()))
+                each.input(port).replace_source_output(known.setdefault(key, limit).output(0))
+
+
+def _scalar(node: Any) -> float | None:
+    """A constant's one value."""
+    if node.get_type_name() != "Constant" or node.data.size != 1:
+        return None
+    return float(np.asarray(node.data).reshape(-1)[0])
 
 
 def name_by_number(model: Any) -> None:
@@ -46,6 +72,8 @@ def name_by_number(model: Any) -> None:
                 output.set_names(set())
 
 
-def without_blanks(xml: bytes) -> bytes:
-    """The text without the line breaks and tabs between its tags."""
-    return re.sub(rb">\s+<", b"><", xml)
+def compact(xml: bytes) -> bytes:
+    """The text without blanks between tags, what is so by default, and notes on how it was made."""
+    without_notes = re.sub(rb"</edges>.*</net>", b"</edges></net>", xml, flags=re.DOTALL)
+    plain = re.sub(rb"\s+(?=/>)", b"", re.sub(rb">\s+<", b"><", without_notes))
+    return plain.replace(b' auto_broadcast="numpy"', b"").strip()

@@ -3,14 +3,15 @@
 It imports nothing of ferlite but ``quantize/ranges.py``, by its path, so that its environment needs only
 numpy besides its own pins. The order is a JSON file: ``program`` (a saved torch.export program, input
 [1, C, S, S]) and ``out``; or ``float`` (.tflite), ``inputs`` (.npy, float32 [N, S, S, C]), ``out`` and
-``activation_bits``, ``method``, ``percentile``, ``weights``, ``layers`` (their number in all), ``keep_float``
-(numbers of layers, from input to output) and ``float_operators`` (LiteRT's operator names).
+``activation_bits``, ``method``, ``percentile``, ``weights``, ``layers`` (how many weights each has),
+``keep_float`` (numbers of layers, from input to output) and ``float_operators`` (LiteRT's operator names).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -75,15 +76,13 @@ def kept_layers(plain: bytes, order: Mapping[str, Any]) -> list[str]:
     graph = model.subgraphs[0]
     kinds = schema.BuiltinOperator
     weighted = (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D, kinds.FULLY_CONNECTED)
-    outputs = [
-        graph.tensors[each.outputs[0]].name.decode()
-        for each in graph.operators
-        if model.operatorCodes[each.opcodeIndex].builtinCode in weighted
+    layers = [
+        each for each in graph.operators if model.operatorCodes[each.opcodeIndex].builtinCode in weighted
     ]
-    if order["keep_float"] and len(outputs) != order["layers"]:
-        raise SystemExit(
-            f"the converter made {len(outputs)} layers of {order['layers']}: keep_float fits none"
-        )
+    sizes = [math.prod(map(int, graph.tensors[each.inputs[1]].shape)) for each in layers]
+    if order["keep_float"] and sizes != order["layers"]:
+        raise SystemExit("the converter changed the order of the layers or merged some: keep_float fits none")
+    outputs = [graph.tensors[each.outputs[0]].name.decode() for each in layers]
     return [f"^{re.escape(outputs[layer])};?$" for layer in order["keep_float"]]
 
 
@@ -124,7 +123,7 @@ def shrink(model: bytes) -> bytes:
     A zero point takes 8 bytes for every channel of every weight and bias, all of them 0: with the converter's
     names a tenth of MobileNetV2's file. Buffers lie behind the tables, each at a multiple of 16 bytes.
     """
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(model), 0))

@@ -56,7 +56,7 @@ class TfliteBuilder:
             "method": recipe.calibration.method,
             "percentile": recipe.calibration.percentile,
             "weights": how.weights,
-            "layers": len(graph.layers(model)),
+            "layers": graph.layer_sizes(model),
             "keep_float": graph.layer_numbers(model, how.keep_float),
             "float_operators": list(how.float_operators),
         }

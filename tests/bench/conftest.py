@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from quantize import bench_output, cli
+from quantize import cli
+from quantize.bench import output
 from tests.conftest import DATA, tiny_manifest
 
 
@@ -66,7 +67,7 @@ def files(bundle: Path, options: list[str], tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def record(files: dict[str, Path]) -> dict[str, Any]:
     """The run's record, a new copy each time."""
-    return bench_output.read(files["json"])
+    return output.read(files["json"])
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from edge.errors import ToolchainError
-from quantize import bench_compare, bench_machine, bench_output, cli
+from quantize import cli
+from quantize.bench import compare, machine, output
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def slower(record: dict[str, Any], factor: float) -> dict[str, Any]:
     ("factor", "verdict"), [(1.0, "no difference seen"), (1.1, "slower"), (0.9, "faster")]
 )
 def test_verdicts(steady: dict[str, Any], factor: float, verdict: str) -> None:
-    rows = bench_compare.compare(steady, slower(steady, factor))["rows"]
+    rows = compare.compare(steady, slower(steady, factor))["rows"]
     assert len(rows) == 4
     for row in rows:
         assert row["ratio"] == pytest.approx(factor, abs=0.01)
@@ -43,24 +44,24 @@ def test_verdicts(steady: dict[str, Any], factor: float, verdict: str) -> None:
 def test_nothing_is_concluded_from_unstable_figures(steady: dict[str, Any]) -> None:
     other = slower(steady, 5)
     other["engines"]["onnx"]["scenarios"]["offline"]["unstable"] = ["the machine was busy"]
-    rows = {row["scenario"]: row["verdict"] for row in bench_compare.compare(steady, other)["rows"]}
+    rows = {row["scenario"]: row["verdict"] for row in compare.compare(steady, other)["rows"]}
     assert rows["offline"].startswith("unstable") and rows["single-stream"] == "slower"
 
 
-@pytest.mark.parametrize("key", bench_machine.MACHINE_KEYS)
+@pytest.mark.parametrize("key", machine.MACHINE_KEYS)
 def test_unlike_machines_are_refused(steady: dict[str, Any], key: str) -> None:
     other = copy.deepcopy(steady)
     other["machine"][key] = ["sse2"] if key == "features" else "another"
     with pytest.raises(ToolchainError, match=f"unlike machines.*{key}"):
-        bench_compare.compare(steady, other)
+        compare.compare(steady, other)
 
 
-@pytest.mark.parametrize("key", bench_compare.SETTING_KEYS)
+@pytest.mark.parametrize("key", compare.SETTING_KEYS)
 def test_unlike_settings_are_refused(steady: dict[str, Any], key: str) -> None:
     other = copy.deepcopy(steady)
     other["settings"][key] = "another"
     with pytest.raises(ToolchainError, match=f"unlike settings: {key}"):
-        bench_compare.compare(steady, other)
+        compare.compare(steady, other)
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
@@ -69,14 +70,14 @@ def test_a_void_run_is_refused(steady: dict[str, Any], which: str) -> None:
     void["verdict"]["voided"] = ["the board reported 'throttled' during the run"]
     pair = (void, steady) if which == "first" else (steady, void)
     with pytest.raises(ToolchainError, match=f"the {which} record is void"):
-        bench_compare.compare(*pair)
+        compare.compare(*pair)
 
 
-@pytest.mark.parametrize("key", bench_compare.FRAME_KEYS)
+@pytest.mark.parametrize("key", compare.FRAME_KEYS)
 def test_other_frames_leave_out_only_the_end_to_end_run(steady: dict[str, Any], key: str) -> None:
     other = copy.deepcopy(steady)
     other["settings"][key] = "another"
-    result = bench_compare.compare(steady, other)
+    result = compare.compare(steady, other)
     assert [row["scenario"] for row in result["rows"]] == ["single-stream", "multi-stream", "offline"]
     assert any("end-to-end was left out" in remark for remark in result["remarks"])
 
@@ -84,20 +85,20 @@ def test_other_frames_leave_out_only_the_end_to_end_run(steady: dict[str, Any], 
 def test_a_newer_library_is_a_remark(steady: dict[str, Any]) -> None:
     other = copy.deepcopy(steady)
     other["machine"]["numpy"] = "9.9"
-    assert any(remark.startswith("numpy: ") for remark in bench_compare.compare(steady, other)["remarks"])
+    assert any(remark.startswith("numpy: ") for remark in compare.compare(steady, other)["remarks"])
 
 
 def test_no_engine_in_common(steady: dict[str, Any]) -> None:
     other = copy.deepcopy(steady)
     other["engines"] = {"tflite": other["engines"]["onnx"]}
     with pytest.raises(ToolchainError, match="no engine and scenario in common"):
-        bench_compare.compare(steady, other)
+        compare.compare(steady, other)
 
 
 def test_the_command(steady: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pair = [tmp_path / "a.json", tmp_path / "b.json"]
     for path, record in zip(pair, (steady, slower(steady, 0.5)), strict=True):
-        path.write_text(bench_output.dumps(record))
+        path.write_text(output.dumps(record))
     assert cli.main(["bench", "compare", *map(str, pair)]) == 0
     text = capsys.readouterr().out
     assert text.count("faster") == 4 and "0.500" in text

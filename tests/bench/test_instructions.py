@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from benchmarks import instructions
-from quantize.bench_stages import STAGES
+from quantize.bench.stages import STAGES
 
 BUDGET = {"detect": 1_000_000, "track": 500}
 

@@ -9,9 +9,9 @@ import pytest
 
 from boards.sensor import Sensor
 from edge.errors import ToolchainError, UsageError
-from quantize import power
-from quantize.bench_order import Order
-from quantize.power import Sample
+from quantize.bench import power
+from quantize.bench.order import Order
+from quantize.bench.power import Sample
 from tests.boards.trees import write
 
 SENSOR = Sensor("bench supply", "the board", "nothing", 100.0, 0.1, lambda: 3.0)

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from edge.errors import SinkError, ToolchainError
-from quantize import bench_html, bench_machine, bench_output, bench_stats, cli
-from quantize.bench_stages import STAGES
+from quantize import cli
+from quantize.bench import html, machine, output, stats
+from quantize.bench.stages import STAGES
 
 SCENARIOS = ["single-stream", "multi-stream", "offline", "end-to-end"]
 
@@ -29,9 +30,9 @@ def test_every_scenario_keeps_its_raw_times_and_its_figures_are_of_them(record: 
         raw = one["raw_ms"]
         assert len(raw) >= 12 and min(raw) > 0 and one["warm_ups_ms"]
         for name, share in (("median_ms", 0.5), ("p90_ms", 0.9), ("p95_ms", 0.95), ("p99_ms", 0.99)):
-            assert one[name] == bench_stats.percentile(raw, share)
-        assert one["values_ms"] == pytest.approx(bench_stats.values(raw), rel=0.02)
-        assert bench_output.cpu_ms(one) > 0
+            assert one[name] == stats.percentile(raw, share)
+        assert one["values_ms"] == pytest.approx(stats.values(raw), rel=0.02)
+        assert output.cpu_ms(one) > 0
 
 
 def test_queries_hold_the_faces_that_were_asked_for(record: dict[str, Any]) -> None:
@@ -49,10 +50,13 @@ def test_a_frames_stages_add_up_to_the_frame(record: dict[str, Any]) -> None:
         assert parts == pytest.approx(total, abs=0.001)
         assert 0 < one["raw_engine_ms"][index] < total
     assert one["overhead"] > 0
+    # Flat squares cannot be followed through the JPEG noise of every frame: at least each third is searched.
+    assert one["detect_every"] == 3 and 4 <= one["searches"] <= 12
+    assert one["searches"] == sum(time > 0 for time in one["stages"]["detect"]["raw_ms"])
 
 
 def test_the_record_says_where_and_with_what(record: dict[str, Any], clip: Path, digest: Any) -> None:
-    here = bench_machine.machine()
+    here = machine.machine()
     assert record["machine"] == json.loads(json.dumps(here))
     assert record["engines"]["onnx"]["version"].startswith("onnxruntime ")
     assert record["settings"]["threads"] == 1
@@ -82,7 +86,7 @@ def test_power_is_what_the_sensor_said(record: dict[str, Any]) -> None:
 def test_json_has_a_line_for_a_list_and_not_for_a_number(files: dict[str, Path]) -> None:
     text = files["json"].read_text()
     record = json.loads(text)
-    assert bench_output.dumps(record) == text
+    assert output.dumps(record) == text
     assert len(text.splitlines()) < 400
     assert not list(files["json"].parent.glob("*.part"))
 
@@ -98,7 +102,7 @@ def test_csv_has_a_row_for_each_scenario_and_stage(files: dict[str, Path], recor
 def test_the_table_fits_80_columns_and_has_every_scenario(record: dict[str, Any]) -> None:
     record["verdict"]["voided"] = ["the board reported 'throttled' during the run"]
     record["skipped"] = {"tflite": "engine 'tflite' needs the ai-edge-litert package " * 3}
-    lines = bench_output.table(record).splitlines()
+    lines = output.table(record).splitlines()
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert all(f"\n  {name}" in text for name in SCENARIOS)
@@ -109,7 +113,7 @@ def test_the_page_stands_alone_and_its_plots_are_well_formed(
     files: dict[str, Path], record: dict[str, Any]
 ) -> None:
     page = files["html"].read_text()
-    assert page == bench_html.page(record)
+    assert page == html.page(record)
     assert not re.search(r"(?:src|href)\s*=|<script|@import|url\(", page)
     plots = re.findall(r"<svg.*?</svg>", page)
     assert len(plots) == 2 * len(SCENARIOS) + 2
@@ -121,17 +125,17 @@ def test_the_page_stands_alone_and_its_plots_are_well_formed(
 
 def test_a_plot_shows_each_stage_as_wide_as_it_is_long(record: dict[str, Any]) -> None:
     one = scenarios(record)["end-to-end"]
-    plot = bench_html.stages({"onnx": one})
+    plot = html.stages({"onnx": one})
     widths = [float(each) for each in re.findall(r'<rect [^>]*width="([\d.]+)"', plot)]
-    medians = [part["median_ms"] for part in one["stages"].values()]
-    scale = sum(widths) / sum(medians)
-    assert widths == pytest.approx([scale * each for each in medians], abs=0.5)
+    means = [part["mean_ms"] for part in one["stages"].values()]
+    scale = sum(widths) / sum(means)
+    assert widths == pytest.approx([scale * each for each in means], abs=0.5)
 
 
 def test_names_in_the_page_are_escaped(record: dict[str, Any]) -> None:
     record["bundle"]["name"] = "<script>alert(1)</script>"
     record["engines"] = {'<b onclick="x">': record["engines"]["onnx"]}
-    page = bench_html.page(record)
+    page = html.page(record)
     assert "<script" not in page and "<b onclick" not in page
 
 
@@ -150,14 +154,14 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path, content: str, why: 
     path = tmp_path / "record.json"
     path.write_text(content)
     with pytest.raises(ToolchainError, match=why):
-        bench_output.read(path)
+        output.read(path)
 
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "is-a-folder"
     target.mkdir()
     with pytest.raises(SinkError, match="cannot write"):
-        bench_output.write(target, "text")
+        output.write(target, "text")
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -172,7 +176,7 @@ def test_without_a_source_the_network_alone_is_measured(
     assert record["engines"]["onnx"]["start"]["what"] == "engine and network alone"
     assert record["engines"]["onnx"]["power"] == {"measured": False, "why": "not asked for"}
     assert record["settings"]["source"] is None
-    assert "not measured: no source" in bench_html.page(record)
+    assert "not measured: no source" in html.page(record)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,7 @@ def test_without_a_source_the_network_alone_is_measured(
         (["{bundle}", "--frames", "3"], 2, "--frames is 3"),
         (["{bundle}", "--threads", "-1"], 2, "--threads is -1"),
         (["{bundle}", "--detect-size", "5"], 2, "--detect-size is 5"),
+        (["{bundle}", "--detect-every", "-1"], 2, "--detect-every is -1"),
         (["{bundle}", "--source", "no-such.mp4"], 1, "no such file or folder"),
         (["{bundle}", "--source", "{bundle}/bundle.json"], 1, "cannot be opened"),
         (["{bundle}", "--power", "volts"], 2, "unknown power sensor 'volts'"),

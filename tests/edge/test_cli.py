@@ -182,6 +182,16 @@ USAGE = {
     "unknown option": (["run", "--frob", "x"], 2, "unrecognized arguments: --frob"),
     "not a number": (["run", "face.png", "--threads", "two"], 2, "invalid int value: 'two'"),
     "negative": (["run", "face.png", "--threads", "-1"], 2, "--threads is -1"),
+    "every": (
+        ["run", "face.png", "--detect-every", "1001"],
+        2,
+        "--detect-every is 1001",
+    ),
+    "late": (
+        ["run", "face.png", "--save", "x.png", "--privacy", "--detect-every", "2"],
+        2,
+        "--privacy searches every frame: it does not go with --detect-every 2",
+    ),
     "score": (["run", "face.png", "--detect-score", "3"], 2, "--detect-score is 3.0, and must be 0 to 1"),
     "both on stdout": (["run", "face.png", "--json", "--csv"], 2, "cannot both go to standard output"),
     "privacy alone": (["run", "face.png", "--privacy"], 2, "--save"),
@@ -211,7 +221,8 @@ def test_a_deployed_board_reads_its_settings_from_a_file(
     config = {
         "schema": 1, "source": "face.png", "bundle": str(make_bundle(name="other")), "engine": "auto",
         "engine_order": ["openvino", "onnx"], "threads": 1, "device": "CPU", "detector": "yunet",
-        "detector_model": str(DATA / "tiny_yunet.onnx"), "detect_size": 160, "sink": ["jsonl:-"],
+        "detector_model": str(DATA / "tiny_yunet.onnx"), "detect_size": 160, "detect_every": 2,
+        "sink": ["jsonl:-"],
     }  # fmt: skip
     (tmp_path / "edge.json").write_text(json.dumps(config))
     done = ferlite("run", "--config", "edge.json")

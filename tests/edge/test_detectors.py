@@ -124,7 +124,7 @@ boxes = hnp.arrays(np.float32, st.tuples(st.integers(0, 12), st.just(4)), elemen
 def test_nms_keeps_the_surest_and_nothing_that_overlaps(
     b: np.ndarray, overlap: float, random: object
 ) -> None:
-    scores = np.array([random.random() for _ in b], np.float32)  # type: ignore[attr-defined]
+    scores = np.array([0.01 + random.random() for _ in b], np.float32)  # type: ignore[attr-defined]
     kept = nms(b, scores, overlap)
     assert list(scores[kept]) == sorted(scores[kept], reverse=True)
     as_boxes = [Box(*map(float, box)) for box in b]

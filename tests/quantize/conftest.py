@@ -108,6 +108,7 @@ def ladder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "tiny.toml"
     path.write_text(
         'schema = 1\nname = "tiny"\n[gate]\ndrop = 5\nagreement = 0.8\nratio = 1000\n'
+        "[sensitivity]\nfaces = 14\n"
         '[engines]\nonnx = ["quick"]\n',
         encoding="utf-8",
     )

@@ -15,7 +15,7 @@ import pytest
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Scaling
-from edge.classify import Classifier
+from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
 from quantize.cli import main
 from train.data import load_fer2013
@@ -35,9 +35,10 @@ def test_the_bundle_loads_in_the_runtime_and_is_as_accurate_as_it_says(built: Pa
     bundle = bundles.load(built)
     bundle.verify()
     assert bundle.files["onnx"].precision == "int8" and bundle.name == "tiny"
-    engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
     faces = load_fer2013(pack, "private")
-    weights = Classifier(bundle, engine, "NCHW")(list(faces.faces))
+    classifier = load_classifier(bundle, "onnx", EngineOptions(threads=1))
+    weights = classifier(list(faces.faces))
+    classifier.close()
     accuracy = float((weights.argmax(1) == faces.labels).mean())
     recorded = {each["data"]: each for each in bundle.accuracy}
     assert accuracy > 0.8
@@ -74,7 +75,9 @@ def test_the_card_and_the_page_show_the_records_figures(built: Path) -> None:
     assert f"| onnx int8 | fer2013-private | 105 | {figures['plain']['accuracy']:.2%} | {shown} |" in card
     assert "research-only" in card and "280 were left" in card
     page = (built / "build.html").read_text(encoding="utf-8")
-    assert page.count("<circle") == 2 and page.count("<rect") == 14
+    assert page.count("<circle") == 2
+    costs = len(full["sensitivity"])
+    assert costs > 10 and page.count("<rect") == 14 + costs and page.count('class="cost"') == costs
     assert "http" not in page
 
 

@@ -9,7 +9,7 @@ import pytest
 from edge.bundle import InputSpec
 from edge.classify import to_input
 from edge.errors import DataInvalid
-from quantize import calibrate
+from quantize import calibrate, observe
 from quantize.recipe import CalibrationRecipe
 from tests.train import make
 
@@ -49,12 +49,13 @@ def test_too_few_faces_and_a_missing_class_are_refused() -> None:
         calibrate.choose(one_class, CalibrationRecipe(faces=8), 7)
 
 
-def test_batches_are_what_the_runtime_would_feed() -> None:
+def test_what_is_calibrated_on_is_what_the_runtime_would_feed() -> None:
     spec = InputSpec(16, "grey", (100.0,), (50.0,))
-    faces = make.face_set(70, 1).faces
-    made = calibrate.batches(faces, spec)
-    assert [len(each) for each in made] == [14] * 5
+    faces = make.face_set(21, 1).faces
+    made = list(observe.batches(faces, spec))
+    assert [len(each) for each in made] == [8, 8, 5]
     np.testing.assert_array_equal(np.concatenate(made), to_input(list(faces), spec))
+    np.testing.assert_array_equal(calibrate.inputs(faces, spec), to_input(list(faces), spec))
 
 
 def test_a_training_face_that_is_a_test_face_is_refused(tmp_path: Path) -> None:

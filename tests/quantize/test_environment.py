@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, StorageFailed
 from quantize import environment as environments
 from quantize.builders.tflite import JOB
 from quantize.environment import Environment, environment, run_job
@@ -69,6 +69,57 @@ def test_other_pins_are_another_environment_and_an_old_python_is_refused(
     with pytest.raises(BuildFailed, match=rf"needs Python 2.7, not {HERE}: give an interpreter that has a"):
         one.python()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_whose_making_is_interrupted_or_fails_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped between Python and the packages, the folder goes; so it does on a failure."""
+    monkeypatch.setenv("FERLITE_CACHE", str(tmp_path))
+    made = Environment("z", (HERE,), (("six==1.0",),))
+    for error in (KeyboardInterrupt(), BuildFailed("installing six==1.0 failed: no network")):
+
+        def stop(words: list[str], what: str, error: BaseException = error) -> None:
+            if "install" in words:
+                assert (made.folder / "bin").is_dir()
+                raise error
+            (made.folder / "bin").mkdir(parents=True)
+
+        monkeypatch.setattr(environments, "command", stop)
+        with pytest.raises(type(error)):
+            made.python()
+        assert not made.folder.exists()
+    assert capsys.readouterr().err.count("making the z environment") == 2
+
+
+def test_what_a_killed_build_left_is_made_again_and_a_whole_one_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FERLITE_CACHE", str(tmp_path))
+    made = Environment("z", (HERE,), ())
+    made.folder.mkdir(parents=True)
+    (made.folder / "half").write_text("")
+    monkeypatch.setattr(environments, "command", lambda words, what: made.folder.mkdir(parents=True))
+    made.python()
+    assert sorted(path.name for path in made.folder.iterdir()) == [environments.READY]
+    monkeypatch.setattr(environments, "command", lambda words, what: pytest.fail("made again"))
+    made.python()
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FERLITE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StorageFailed, match=r"cannot write '.*file/environments/z-.*': Not a directory"):
+        Environment("z", (HERE,), ()).python()
+
+
+def test_pips_own_error_is_told_and_not_what_else_it_noticed(tmp_path: Path) -> None:
+    script = tmp_path / "pip.py"
+    script.write_text("import sys\nsys.exit('ERROR: No space left on device\\nWARNING: also this')")
+    with pytest.raises(BuildFailed, match=r"installing x failed: ERROR: No space left on device$"):
+        environments.command([sys.executable, str(script)], "installing x")
 
 
 @pytest.mark.slow

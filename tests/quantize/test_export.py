@@ -15,6 +15,7 @@ from edge.errors import BuildFailed, DataInvalid
 from quantize import export as exporting
 from quantize.export import Exported
 from quantize.source import Source, load_source, refuse_non_classifier
+from train import onnx_export
 
 
 def test_every_form_gives_the_networks_logits(source: Source, exported: Exported) -> None:
@@ -34,18 +35,18 @@ def test_the_onnx_is_folded_dynamic_and_free_of_notes(exported: Exported) -> Non
     assert "BatchNormalization" not in operators and "GlobalAveragePool" in operators
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
     assert batch.dim_param and not batch.HasField("dim_value")
-    assert model.opset_import[0].version == exporting.OPSET
+    assert model.opset_import[0].version == onnx_export.OPSET
     assert b".py" not in exported.onnx and not any(node.metadata_props for node in model.graph.node)
 
 
 def test_an_onnx_that_answers_otherwise_is_refused(source: Source, exported: Exported) -> None:
-    assert exporting.check(source, exported.onnx) == exported.error
+    assert onnx_export.check(exported.onnx, source.model, source.example(4), "tiny") == exported.error
     model = onnx.load_from_string(exported.onnx)
     bias = next(each for each in model.graph.initializer if each.name == "classifier.1.bias")
     moved = onnx.numpy_helper.to_array(bias) + 0.5
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
     with pytest.raises(BuildFailed, match="differs from the network by"):
-        exporting.check(source, model.SerializeToString())
+        onnx_export.check(model.SerializeToString(), source.model, source.example(4), "tiny")
 
 
 def test_a_network_that_cannot_be_traced_is_one_sentence(source: Source) -> None:

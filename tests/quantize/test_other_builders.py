@@ -8,12 +8,15 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
+import onnx
 import pytest
 
 from edge.bundle import Bundle
 from edge.errors import ToolchainError
-from quantize import accuracy
+from quantize import accuracy, graph
 from quantize.builder import Builder, Built, Float, builder
 from quantize.calibrate import Splits, choose
 from quantize.environment import READY, environment
@@ -21,6 +24,7 @@ from quantize.export import Exported
 from quantize.recipe import Recipe, parse
 from quantize.source import Source
 from tests.quantize.conftest import QUICK
+from train import metrics
 
 ENGINES = ["openvino", "tflite"]
 SETTINGS = {
@@ -74,6 +78,55 @@ def test_float_answers_as_onnx_does_and_int8_nearly_so(
     assert accuracy.change(given, after, splits.public, start.labels).agreement > 0.9
     again = make.quantize(network, plain, how, faces)
     assert again.parts == quantized.parts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["openvino"], indirect=True)
+def test_openvinos_weights_are_all_integers_and_its_text_is_the_same_again(
+    engine: str, network: Float, splits: Splits
+) -> None:
+    """A depthwise filter is integers too, and only the layer that is kept in float is not."""
+    make, how = builder(engine), recipe(engine, 'keep_float = ["features.2.conv.1.0"]')
+    built = make.quantize(network, make.plain(network), how, splits.train.faces[:56])
+    kinds: dict[str, list[str]] = {}
+    layers = ElementTree.fromstring(built.parts[".xml"]).findall("layers/layer")
+    for layer in layers:
+        data = layer.find("data")
+        if layer.get("type") == "Const" and data is not None and int(data.get("size", 0)) > 60:
+            kinds.setdefault(data.get("element_type", ""), []).append(data.get("shape", ""))
+    weights = len(graph.layers(onnx.load_from_string(network.exported.onnx)))
+    assert len(kinds["i8"]) == weights - 1
+    assert sum(shape.endswith("1, 1, 3, 3") for shape in kinds["i8"]) > 10
+    assert b"\n" not in built.parts[".xml"] and b"node_conv2d" not in built.parts[".xml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["tflite"], indirect=True)
+def test_tflites_surest_answers_are_not_cut_off_and_its_tables_are_stored_once(
+    engine: str, network: Float, splits: Splits, start: Bundle
+) -> None:
+    make, how = builder(engine), recipe(engine, SETTINGS[engine] + '\nkeep_float = ["first"]')
+    plain = make.plain(network)
+    built = make.quantize(network, plain, how, splits.train.faces[:56])
+    before, after = (
+        metrics.log_softmax(accuracy.answers(start, engine, each, splits.public, 1))
+        for each in (plain, built)
+    )
+    assert after.max(1).max() == pytest.approx(before.max(1).max(), abs=0.1)
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_content=built.parts[".tflite"])
+    tables = [each["quantization_parameters"] for each in runner.get_tensor_details()]
+    channels = sum(len(each["zero_points"]) for each in tables if len(each["zero_points"]) > 1)
+    assert channels > 500 and built.size < weight_bytes(network) + 40 * channels
+    floats = [each for each in runner.get_tensor_details() if each["dtype"] == np.float32]
+    first = graph.layer_sizes(onnx.load_from_string(network.exported.onnx))[0]
+    assert [each for each in floats if np.prod(each["shape"]) == first and 3 in each["shape"]]
+
+
+def weight_bytes(network: Float) -> int:
+    model = onnx.load_from_string(network.exported.onnx)
+    return sum(value.size for name, value in graph.constants(model).items() if name.endswith("weight"))
 
 
 def test_what_the_quantizer_cannot_do_is_refused_before_it_starts(network: Float, splits: Splits) -> None:

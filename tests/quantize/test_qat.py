@@ -53,44 +53,53 @@ def test_every_layer_is_rounded_and_without_rounding_nothing_changed(source: Sou
 def test_training_moves_the_rounded_network_towards_the_float_ones_answers(
     source: Source, splits: Splits
 ) -> None:
-    """A few steps on a network whose weights were disturbed bring its rounded answers nearer."""
-    folded = fold(source.model)
+    """Weights that were disturbed come nearer again, on faces that the steps did not see."""
+    teacher, disturbed = fold(source.model), fold(source.model)
     torch.manual_seed(0)
-    disturbed = fold(source.model)
     with torch.no_grad():
         for parameter in disturbed.parameters():
-            parameter.add_(0.05 * parameter.abs().mean() * torch.randn_like(parameter))
+            parameter.add_(0.3 * parameter.std() * torch.randn_like(parameter))
     student = qat.with_rounding(disturbed)
-    x = torch.from_numpy(calibrate.inputs(splits.train.faces[:70], source.input))
+    x = torch.from_numpy(calibrate.inputs(splits.public.faces[:70], source.input))
+    for each in student.modules():
+        if isinstance(each, qat.RoundedActivation):
+            each.train()
 
     def distance() -> float:
-        for each in student.modules():
-            if isinstance(each, qat.RoundedActivation):
-                each.train()
         with torch.no_grad():
-            return float((student(x).softmax(1) - folded(x).softmax(1)).abs().mean())
+            return float((student(x).softmax(1) - teacher(x).softmax(1)).abs().mean())
 
     before = distance()
-    qat.learn(student, folded, source, splits.train, replace(HOW, steps=25, lr=0.01))
+    qat.learn(student, teacher, source, splits.train, replace(HOW, steps=20, lr=0.001))
     assert distance() < 0.8 * before
 
 
+@pytest.mark.slow
 def test_what_comes_out_is_an_exported_network_of_the_same_layers(
     source: Source, exported: Exported, splits: Splits
 ) -> None:
     made = qat.train_quantized(source, splits.train, HOW)
     before, after = (graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made))
-    assert set(before) == set(after)
-    moved = [
-        name for name in before if name.endswith("weight") and not np.array_equal(before[name], after[name])
-    ]
-    assert len(moved) > 10 and made.error < 1e-3
+    assert set(before) == set(after) and made.error < 1e-3
+    weights = [name for name in before if name.endswith("weight")]
+    assert all(not np.array_equal(before[name], after[name]) for name in weights)
     torch.export.load(io.BytesIO(made.program))
-    assert made.onnx == qat.train_quantized(source, splits.train, HOW).onnx
 
 
-def test_a_rate_that_diverges_is_one_sentence(source: Source, splits: Splits) -> None:
-    with pytest.raises(
-        BuildFailed, match=r"the loss is not a finite number at step \d+ of qat: lower qat.lr"
-    ):
-        qat.train_quantized(source, splits.train, replace(HOW, steps=40, lr=10.0))
+def test_the_same_steps_end_in_the_same_weights(source: Source, splits: Splits) -> None:
+    ends = []
+    for _ in range(2):
+        folded = fold(source.model)
+        student = qat.with_rounding(folded)
+        qat.learn(student, fold(source.model), source, splits.train, replace(HOW, steps=2))
+        ends.append(qat.without_rounding(student, folded).state_dict())
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_loss_that_is_no_number_is_one_sentence(source: Source, splits: Splits) -> None:
+    folded = fold(source.model)
+    student = qat.with_rounding(folded)
+    with torch.no_grad():
+        student.get_submodule("classifier.1").bias.fill_(float("inf"))
+    with pytest.raises(BuildFailed, match="the loss is not a finite number at step 0 of qat: lower qat.lr"):
+        qat.learn(student, folded, source, splits.train, HOW)

@@ -61,4 +61,4 @@ def test_the_page_shows_a_bar_for_each_layer_and_names_the_worst() -> None:
     ]
     drawn = sensitivity_bars(costs)
     assert drawn.count('class="cost"') == 9
-    assert all(f">layer.{k} " in drawn for k in range(4, 9)) and ">layer.3 " not in drawn
+    assert all(f"layer.{k} (" in drawn for k in range(4, 9)) and "layer.3 (" not in drawn

@@ -10,7 +10,7 @@ from torch import nn
 
 from edge.errors import DataInvalid, RecipeInvalid
 from train import backbones
-from train.backbones.layers import DropPath, make_divisible
+from train.backbones.layers import DepthwiseConv2d, DropPath, make_divisible
 from train.pretrained import start_from
 from train.recipe import ModelRecipe
 
@@ -205,3 +205,80 @@ def test_a_file_that_is_no_state_dict_is_refused(content: object, tmp_path: Path
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(DataInvalid, match="is not a"):
         start_from(small("mobilenet_v2"), tmp_path / "w.pth")
+
+
+def as_first_released(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The network's RGB weights under the names of TensorFlow's release, as PyTorch packages carry them."""
+    names = ["_conv_stem.weight", *normalisation("_bn0")]
+    blocks = [name for name in network.state_dict() if name.endswith(".block.0.0.weight")]
+    for number in range(len(blocks)):
+        block = f"_blocks.{number}."
+        if number:
+            names += [f"{block}_expand_conv.weight", *normalisation(f"{block}_bn0")]
+        names += [f"{block}_depthwise_conv.weight", *normalisation(f"{block}_bn1")]
+        if any(".fc1." in name for name in network.state_dict()):
+            names += [
+                f"{block}_se_{part}.{kind}" for part in ("reduce", "expand") for kind in ("weight", "bias")
+            ]
+        names += [f"{block}_project_conv.weight", *normalisation(f"{block}_bn2")]
+    names += ["_conv_head.weight", *normalisation("_bn1"), "_fc.weight", "_fc.bias"]
+    return dict(zip(names, rgb(network).values(), strict=True))
+
+
+def normalisation(name: str) -> list[str]:
+    return [
+        f"{name}.{kind}" for kind in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    ]
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0"])
+def test_the_first_release_s_names_and_epsilon_are_understood(name: str, tmp_path: Path) -> None:
+    source = small(name, classes=1000).eval()
+    for module in source.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-3
+            nn.init.uniform_(module.running_var, 0.01, 2)
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+    torch.save(as_first_released(source), tmp_path / "w.pth")
+    network = backbones.build(ModelRecipe(name, 32, width=0.25), 7).eval()
+    start_from(network, tmp_path / "w.pth")
+    grey = torch.randn(2, 1, 32, 32)
+    with torch.no_grad():
+        theirs, ours = source.features(grey), network.features(grey)
+    assert float(theirs.std()) > 0.01
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("first_release", [False, True])
+def test_b0_starts_from_its_lite_sister_with_open_gates(first_release: bool, tmp_path: Path) -> None:
+    lite = small("efficientnet_lite0")
+    torch.save(as_first_released(lite) if first_release else lite.state_dict(), tmp_path / "w.pth")
+    network = small("efficientnet_b0")
+    start = start_from(network, tmp_path / "w.pth")
+    state = network.state_dict()
+    assert start.taken == len(lite.state_dict())
+    assert sum(".fc" in name for name in start.fresh) == len(start.fresh) == 4 * 16
+    torch.testing.assert_close(
+        state["features.6.3.block.3.0.weight"], lite.state_dict()["features.6.3.block.2.0.weight"]
+    )
+    torch.testing.assert_close(
+        state["features.1.0.block.2.0.weight"], lite.state_dict()["features.1.0.block.1.0.weight"]
+    )
+    assert set(state["features.5.0.block.2.fc2.bias"].tolist()) == {2.0}
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
+def test_a_depthwise_layer_learns_in_float32_where_bfloat16_is_slow(kernel: int, stride: int) -> None:
+    torch.manual_seed(1)
+    layer = DepthwiseConv2d(8, 8, kernel, stride, kernel // 2, groups=8, bias=False)
+    x = torch.randn(2, 8, 9, 9, requires_grad=True)
+    exact = nn.functional.conv2d(x, layer.weight, None, stride, kernel // 2, 1, 8)
+    wanted = torch.autograd.grad(exact.square().sum(), (x, layer.weight))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+        assert layer.eval()(x).dtype == torch.bfloat16
+    assert y.dtype == (torch.bfloat16 if (kernel, stride) == (3, 1) else torch.float32)
+    got = torch.autograd.grad(y.float().square().sum(), (x, layer.weight))
+    tolerance = 0.1 if y.dtype == torch.bfloat16 else 1e-5
+    for mine, right in zip(got, wanted, strict=True):
+        torch.testing.assert_close(mine, right, atol=tolerance, rtol=tolerance)

@@ -161,13 +161,17 @@ def test_the_card_says_what_was_measured_and_what_it_is_not_for(
     (tmp_path / "d.json").write_text(json.dumps(data))
     measured = evaluate.evaluate(BundleSubject(bundle, "onnx", 1), make.face_set(40, 6), make.face_set(21, 2))
     text = card.write(bundle, [measured], card.read_data_report(tmp_path / "d.json"))
-    assert text.startswith("# Model card: tiny\n")
+    assert text.startswith("# tiny\n")
     assert f"| {measured['score']['accuracy']:.2%} |" in text
     assert "No authoritative licence" in text
     assert "40 training faces" in text or f"{data['splits']['train']['faces']} training faces" in text
     assert "must not be used for" in text
     for label, row in measured["score"]["per_class"].items():
         assert f"| {label} | {row['count']} | {row['precision']:.1%} |" in text
+    kept = card.write(bundle, [measured], data, "# tiny\n\nWhat the build wrote.\n")
+    again = card.write(bundle, [measured], data, kept)
+    assert again == kept and again.startswith("# tiny\n\nWhat the build wrote.\n")
+    assert again.count("## Evaluation") == again.count(card.MARK) == 1
     stranger = measured | {"model": measured["model"] | {"files": {"model.onnx": "0" * 64}}}
     with pytest.raises(DataInvalid, match="was made with other files"):
         card.write(bundle, [stranger], data)

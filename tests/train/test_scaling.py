@@ -58,6 +58,14 @@ def test_the_simpler_form_is_kept_unless_left_out_faces_prefer_the_other(
     assert metrics.expected_calibration_error(metrics.softmax(scaled), truth) < 0.03
 
 
+def test_a_label_with_few_faces_keeps_the_temperature() -> None:
+    honest, labels = drawn(3000, 3)
+    few = np.flatnonzero(labels == 1)[scaling.FEWEST - 1 :]
+    kept = np.setdiff1d(np.arange(3000), few)
+    fitted = scaling.fit(((honest - BIAS) / SCALE)[kept], labels[kept])
+    assert fitted.held_vector.nll < fitted.held_temperature.nll and fitted.method == "temperature"
+
+
 def test_a_label_that_is_never_there_or_always_told_apart_asks_for_no_endless_scale() -> None:
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 5, 200)

@@ -44,6 +44,15 @@ def test_several_teachers_answer_with_their_mean_each_at_its_size(teachers: list
     torch.testing.assert_close(alone[1], (logits / 2).softmax(1), atol=1e-4, rtol=1e-3)
 
 
+def test_a_teacher_in_bfloat16_says_nearly_the_same(teachers: list[Trained]) -> None:
+    grey = torch.from_numpy(make.face_set(5, 9, side=24).faces).unsqueeze(1).float()
+    exact, quick = (
+        Teacher(teachers, torch.device("cpu"), how).answer(grey, 2.0) for how in ("none", "bfloat16")
+    )
+    assert not torch.equal(exact, quick)
+    torch.testing.assert_close(exact, quick, atol=0.01, rtol=0)
+
+
 def test_the_loss_is_least_where_the_student_agrees() -> None:
     logits = torch.randn(6, 7)
     taught = (logits / 3).softmax(1)

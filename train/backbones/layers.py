@@ -59,7 +59,7 @@ class DepthwiseConv2d(nn.Conv2d):
     """A depthwise convolution that on a CPU learns in float32 where bfloat16 would be slow.
 
     oneDNN has no fast backward pass for bfloat16 but for 3 x 3 at stride 1: a 5 x 5 or strided one takes
-    3 to 50 times as long as in float32 (``python -m benchmarks.depthwise``).
+    2 to 70 times as long as in float32 (``python -m benchmarks.depthwise``).
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -99,7 +99,7 @@ class DropPath(nn.Module):
         if not self.training or self.probability == 0:
             return x
         kept = 1 - self.probability
-        return x * torch.rand(len(x), 1, 1, 1, device=x.device).lt(kept) / kept
+        return x * (torch.rand(len(x), 1, 1, 1, device=x.device).lt(kept) / kept).to(x.dtype)
 
 
 def initialise(module: nn.Module) -> None:

@@ -22,13 +22,17 @@ BYTES = 480 * 640 * 3
 Face = tuple[float, float, float, float, "str | None"]
 
 
-def serve(read: Callable[[Any, int], list[Face]]) -> None:
-    """Answer until standard input ends. ``read`` takes a BGR frame and its number."""
+def serve(read: Callable[[Any, int], list[Face]], begin: Callable[[], object] = lambda: None) -> None:
+    """Answer until standard input ends. ``read`` takes a BGR frame and its number.
+
+    ``begin`` is called before frames that do not go on where the last ones ended.
+    """
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         order = json.loads(line)
+        begin()
         print(json.dumps(_chunk(read, **order)), file=answers, flush=True)
 
 

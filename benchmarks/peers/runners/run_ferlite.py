@@ -1,4 +1,7 @@
-"""ferlite as ``ferlite run`` runs it on a video: arguments are bundle, detector model, threads."""
+"""ferlite as ``ferlite run`` runs it on a video: arguments are bundle, detector model, threads.
+
+A fourth replaces the default of --detect-every.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from loop import serve
 
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
+from edge.follow import DETECT_EVERY
 from edge.pipeline import open_pipeline
 from edge.settings import VIDEO_SIZE
 from edge.track import Tracker
 
 bundle, model, threads = sys.argv[1:4]
+every = int(sys.argv[4]) if len(sys.argv) > 4 else DETECT_EVERY
 options = EngineOptions(threads=int(threads))
 pipeline = open_pipeline(
     bundle,
     engine_options=options,
     detector_options=DetectorOptions(size=VIDEO_SIZE, model=Path(model), engine_options=options),
     tracker=Tracker(),
+    detect_every=every,
 )
 
 
@@ -32,4 +38,4 @@ def read(frame, index):
     ]
 
 
-serve(read)
+serve(read, pipeline.restart)

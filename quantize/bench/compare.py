@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from edge.errors import ToolchainError
-from quantize.bench_machine import MACHINE_KEYS, REMARK_KEYS
-from quantize.bench_output import rate
-from quantize.bench_stats import ratio_interval, rounded
+from quantize.bench.machine import MACHINE_KEYS, REMARK_KEYS
+from quantize.bench.output import rate
+from quantize.bench.stats import ratio_interval, rounded
 
 SCHEMA = 1
 SETTING_KEYS = ("threads", "device", "faces", "batch")
@@ -18,6 +18,7 @@ FRAME_KEYS = (
     "detector_model_digest",
     "detector_engine",
     "detect_size",
+    "detect_every",
 )
 
 

@@ -19,10 +19,10 @@ from boards import telemetry
 from boards.tree import Tree
 from edge.errors import FerliteError
 from edge.progress import Progress
-from quantize.bench_faces import FaceReader
-from quantize.bench_frames import end_to_end
-from quantize.bench_order import MOST_QUERIES, Order, from_text
-from quantize.bench_stats import rounded, summary
+from quantize.bench.faces import FaceReader
+from quantize.bench.frames import end_to_end
+from quantize.bench.order import MOST_QUERIES, Order, from_text
+from quantize.bench.stats import rounded, summary
 
 WARM_UPS, WARM_SECONDS, FEWEST = 10, 0.2, 64
 

@@ -13,11 +13,12 @@ from collections.abc import Generator
 
 from edge.engine import EngineOptions
 from edge.errors import FerliteError
+from edge.follow import DETECT_EVERY
 from edge.pipeline import open_pipeline
 from edge.track import Tracker
-from quantize.bench_faces import FaceReader
-from quantize.bench_frames import detector_options, supply
-from quantize.bench_order import Order, from_text
+from quantize.bench.faces import FaceReader
+from quantize.bench.frames import detector_options, supply
+from quantize.bench.order import Order, from_text
 
 WARM_UPS = 10
 
@@ -56,6 +57,7 @@ def frames(order: Order) -> Generator[None, None, None]:
         engine_options=EngineOptions(threads=order.threads, device=order.device),
         detector_options=detector_options(order),
         tracker=Tracker(),
+        detect_every=order.detect_every or DETECT_EVERY,
     ) as pipeline:
         for frame in supply(order.source, pipeline):
             pipeline(frame.image, frame.time)

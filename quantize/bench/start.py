@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from edge.errors import ToolchainError
 from edge.progress import Progress
-from quantize.bench_order import Order, from_text, to_text
+from quantize.bench.order import Order, from_text, to_text
 
 POLL_SECONDS = 0.02
 FACES = 300
@@ -61,11 +61,12 @@ def _median(numbers: list[float | None]) -> float | None:
 
 def _command(order: Order) -> list[str]:
     if not order.source:
-        return [sys.executable, "-m", "quantize.bench_start"]
+        return [sys.executable, "-m", "quantize.bench.start"]
     options = [
         "--bundle", order.bundle, "--engine", order.engines[0], "--threads", str(order.threads),
         "--device", order.device, "--detector", order.detector, "--detector-engine", order.detector_engine,
-        "--detect-size", str(order.detect_size), "--most", str(order.frames), "--json", "--quiet",
+        "--detect-size", str(order.detect_size), "--detect-every", str(order.detect_every),
+        "--most", str(order.frames), "--json", "--quiet",
     ]  # fmt: skip
     if order.detector_model:
         options += ["--detector-model", order.detector_model]
@@ -74,7 +75,7 @@ def _command(order: Order) -> list[str]:
 
 def live(command: list[str], text: str) -> Life:
     """Run a process that prints a line at its first reading, and watch its memory until it ends."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     with tempfile.TemporaryFile() as complaints:
         began = time.perf_counter()
         with subprocess.Popen(
@@ -131,7 +132,7 @@ def memory_mib(pid: int, peak: float | None) -> tuple[float | None, float | None
 
 def main() -> int:
     """Load the order's engine and network, say when the first face is read, and read more."""
-    from quantize.bench_faces import FaceReader
+    from quantize.bench.faces import FaceReader
 
     order = from_text(sys.stdin.read())
     with FaceReader(order) as classify:

@@ -12,15 +12,16 @@ from typing import Any
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
 from edge.errors import FerliteError, ToolchainError
+from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.settings import STILL_SIZE, VIDEO_SIZE
 from edge.sinks import JsonLinesSink
 from edge.sources import Frame, open_source
-from quantize.bench_order import Order
-from quantize.bench_stages import STAGES, Stopwatch, TimedPipeline, timed_engines
-from quantize.bench_stats import percentile, summary
+from quantize.bench.order import Order
+from quantize.bench.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
+from quantize.bench.stats import percentile, summary
 
 WARM_UPS = 10
 
@@ -32,6 +33,7 @@ def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, 
         order.bundle, order.engines[0], order.detector,
         engine_options=EngineOptions(threads=order.threads, device=order.device),
         detector_options=detector_options(order),
+        detect_every=order.detect_every or DETECT_EVERY,
     ) as plain:  # fmt: skip
         pipeline = TimedPipeline(plain, watch)
         sink = JsonLinesSink(os.devnull)
@@ -46,7 +48,7 @@ def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, 
 def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: Stopwatch) -> dict[str, Any]:
     rows: list[dict[str, float]] = []
     totals, engine_ms, counts, cpu_ms = [], [], [], []
-    search_ms = 0.0
+    searched: list[bool] = []
     with Progress("end to end", WARM_UPS + order.frames, "frames") as progress:
         coming = supply(order.source, pipeline)
         for _ in range(WARM_UPS + order.frames):
@@ -55,7 +57,7 @@ def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: S
             frame = next(coming)
             watch.lap("decode")
             readings = pipeline(frame.image, frame.time)
-            watch.lap("judge" if readings else "detect")
+            watch.lap("judge")
             height, width = frame.image.shape[:2]
             sink.write(
                 frame, FrameReadings(frame.source, frame.index, frame.time, width, height, tuple(readings))
@@ -65,11 +67,12 @@ def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: S
             rows.append(watch.stages)
             totals.append(sum(watch.stages.values()))
             engine_ms.append(watch.engine_ms)
-            search_ms += watch.search_ms
+            searched.append(watch.searched)
             counts.append(len(readings))
             progress.advance()
     figures = _frame_figures(rows, totals, engine_ms, counts, cpu_ms, (width, height))
-    if not search_ms:
+    figures["detect_every"], figures["searches"] = pipeline.detect_every, sum(searched[WARM_UPS:])
+    if not watch.search_engine:
         figures["overhead"] = None  # the detector runs in no engine: its whole work would count as overhead
     return figures
 
@@ -90,13 +93,8 @@ def _frame_figures(
             "raw_ms": times,
         }
     engine = engine_ms[WARM_UPS:]
-    aside = [row["decode"] + row["output"] for row in rows[WARM_UPS:]]
     # What the pipeline adds around its engines: reading files and writing results are not its doing.
-    added = [
-        (total - other - inside) / inside
-        for total, other, inside in zip(kept, aside, engine, strict=True)
-        if inside > 0
-    ]
+    added = sum(kept) - sum(row["decode"] + row["output"] for row in rows[WARM_UPS:]) - sum(engine)
     return {
         "frame_px": shape,
         "frames": len(kept),
@@ -105,7 +103,7 @@ def _frame_figures(
         "frames_per_second": 1e3 * len(kept) / sum(kept),
         "cpu_ms_per_frame": sum(cpu_ms[WARM_UPS:]) / len(kept),
         "engine_ms_per_frame": sum(engine) / len(kept),
-        "overhead": percentile(added, 0.5) if added else None,
+        "overhead": added / sum(engine) if sum(engine) else None,
         "stages": stages,
         "warm_ups_ms": warm,
         "raw_ms": kept,

@@ -9,7 +9,7 @@ from edge import engine as engines
 from edge.align import Image
 from edge.classify import Classifier, Weights
 from edge.engine import EngineOptions
-from quantize.bench_order import Order
+from quantize.bench.order import Order
 
 
 class FaceReader:

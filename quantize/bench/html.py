@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from quantize import bench_output
-from quantize.bench_stats import percentile
+from quantize.bench import output
+from quantize.bench.stats import percentile
 
 WIDE, HIGH, LEFT, RIGHT, TOP, BASE = 640, 280, 56, 16, 26, 238
 COLOURS = ("#1f6fb2", "#c2571a", "#2e8b57", "#7a4fa3")
-STAGE_COLOURS = ("#9aa5b1", "#1f6fb2", "#63a3d8", "#c2571a", "#2e8b57", "#7a4fa3", "#d2a23c")
+STAGE_COLOURS = ("#9aa5b1", "#1f6fb2", "#12406b", "#63a3d8", "#c2571a", "#2e8b57", "#7a4fa3", "#d2a23c")
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222;
 background:#fff}table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5rem 0}
@@ -49,10 +49,9 @@ def _facts(record: dict[str, Any]) -> str:
     lines = (
         record["command"],
         f"{record['date']}, bundle {record['bundle']['digest'][:12]}",
-        bench_output.machine_text(record["machine"]),
-        bench_output.settings_text(record["settings"]),
-        f"{bench_output.moment_text('before', record['before'])}; "
-        f"{bench_output.moment_text('after', record['after'])}",
+        output.machine_text(record["machine"]),
+        output.settings_text(record["settings"]),
+        f"{output.moment_text('before', record['before'])}; {output.moment_text('after', record['after'])}",
     )
     return f"<p class=fine>{'<br>'.join(escape(line) for line in lines)}</p>"
 
@@ -74,10 +73,10 @@ def _table(record: dict[str, Any]) -> str:
     rows = []
     for engine, each in record["engines"].items():
         for name, one in each["scenarios"].items():
-            times = [f"{one[figure]:.3f}" for figure in bench_output.FIGURES]
+            times = [f"{one[figure]:.3f}" for figure in output.FIGURES]
             verdict = "unstable" if one["unstable"] else "stable"
             cells = [f"{engine} ({each['version']}, {each['precision']})", name, *times]
-            cells += [f"{bench_output.rate(one):.1f}", f"{bench_output.cpu_ms(one):.3f}", verdict]
+            cells += [f"{output.rate(one):.1f}", f"{output.cpu_ms(one):.3f}", verdict]
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th>{cell}</th>" for cell in HEADINGS)
     return f"<table><thead><tr>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
@@ -133,7 +132,7 @@ def _end_to_end(record: dict[str, Any]) -> list[str]:
     if not runs:
         return ["<p>End to end was not measured: no source was given.</p>"]
     return [
-        "<h2>Where a frame's time goes</h2><p class=fine>Medians of each stage, ms.</p>",
+        "<h2>Where a frame's time goes</h2><p class=fine>Means over all frames, ms.</p>",
         _figure("stages", stages(runs)),
         _stage_table(runs),
     ]
@@ -141,24 +140,24 @@ def _end_to_end(record: dict[str, Any]) -> list[str]:
 
 def stages(runs: dict[str, dict[str, Any]]) -> str:
     """A bar for each engine, a segment for each stage."""
-    most = max(sum(part["median_ms"] for part in one["stages"].values()) for one in runs.values())
+    most = max(sum(part["mean_ms"] for part in one["stages"].values()) for one in runs.values())
     tall = min(40.0, (BASE - TOP - 40) / len(runs) - 8)
     marks = [_axes(0, most, "ms", 0, 1, "", ticks=False)]
     for row, (engine, one) in enumerate(runs.items()):
         y, at = TOP + 34 + row * (tall + 18), 0.0
         marks.append(_label(LEFT + 4, y - 4, engine, "#222", "start"))
         for index, (stage, part) in enumerate(one["stages"].items()):
-            x, wide = _x(at, 0, most), _x(part["median_ms"], 0, most) - LEFT
-            title = f"<title>{escape(stage)}: {part['median_ms']:.3f} ms</title>"
+            x, wide = _x(at, 0, most), _x(part["mean_ms"], 0, most) - LEFT
+            title = f"<title>{escape(stage)}: {part['mean_ms']:.3f} ms</title>"
             colour = STAGE_COLOURS[index % len(STAGE_COLOURS)]
             marks.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" '
                 f'fill="{colour}">{title}</rect>'
             )
-            at += part["median_ms"]
+            at += part["mean_ms"]
     names = list(next(iter(runs.values()))["stages"])
     for index, stage in enumerate(names):
-        marks.append(_label(LEFT + 4 + 78 * index, TOP - 8, f"■ {stage}",
+        marks.append(_label(LEFT + 4 + 71 * index, TOP - 8, f"■ {stage}",
                             STAGE_COLOURS[index % len(STAGE_COLOURS)], "start"))  # fmt: skip
     return _svg(marks, "stages of a frame")
 
@@ -168,7 +167,7 @@ def _stage_table(runs: dict[str, dict[str, Any]]) -> str:
     head = "".join(f"<th>{cell}</th>" for cell in ("engine", *names, "around the engines"))
     rows = []
     for engine, one in runs.items():
-        cells = [f"{one['stages'][name]['median_ms']:.3f}" for name in names]
+        cells = [f"{one['stages'][name]['mean_ms']:.3f}" for name in names]
         cells.append("unknown" if one["overhead"] is None else f"{one['overhead']:+.0%}")
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (engine, *cells)))
     return f"<table><thead><tr>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
@@ -177,7 +176,7 @@ def _stage_table(runs: dict[str, dict[str, Any]]) -> str:
 def _starts_and_power(record: dict[str, Any]) -> list[str]:
     blocks = ["<h2>Start, memory and power</h2>"]
     for engine, each in record["engines"].items():
-        start, power = bench_output.start_text(each["start"]), bench_output.power_text(each["power"])
+        start, power = output.start_text(each["start"]), output.power_text(each["power"])
         blocks.append(f"<p><b>{escape(engine)}</b>: {escape(start)}.<br>Power: {escape(power)}.</p>")
         if each["power"]["measured"]:
             blocks.append(_figure(f"{engine}: watts", watts(each["power"])))

@@ -1,4 +1,4 @@
-"""``ferlite-quantize bench``: a thin face on ``quantize.bench`` and ``quantize.bench_compare``."""
+"""``ferlite-quantize bench``: a thin face on ``record.measure`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from edge.exits import FAILED, OK
-from quantize import bench_order
+from quantize.bench.order import Order
 
 PROGRAM = "ferlite-quantize"
 EPILOG = """
@@ -39,6 +39,7 @@ def add(bench: argparse.ArgumentParser) -> None:
     frames.add_argument("--detector-model", default="", metavar="FILE", help="its weights")
     frames.add_argument("--detector-engine", default="auto", metavar="ENGINE", help="the engine it runs in")
     frames.add_argument("--detect-size", type=int, default=0, metavar="PX", help="longer side searched")
+    frames.add_argument("--detect-every", type=int, default=0, metavar="N", help="search every Nth frame")
     power = bench.add_argument_group("power")
     power.add_argument("--power", default="auto", metavar="SENSOR",
                        help="auto, none, ina3221, pmic, ina2xx, rapl, shelly:ADDRESS, tasmota:ADDRESS or "
@@ -60,34 +61,35 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from quantize import bench, bench_html, bench_output
+    from quantize.bench import html, output
+    from quantize.bench.record import measure
 
     for path in (arguments.save, arguments.csv, arguments.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
-    record = bench.bench(order(arguments), command(arguments))
+    record = measure(order(arguments), command(arguments))
     if arguments.save:
-        bench_output.write(arguments.save, bench_output.dumps(record))
+        output.write(arguments.save, output.dumps(record))
     if arguments.csv:
-        bench_output.write(arguments.csv, bench_output.as_csv(record))
+        output.write(arguments.csv, output.as_csv(record))
     if arguments.html:
-        bench_output.write(arguments.html, bench_html.page(record))
-    print(bench_output.dumps(record).rstrip() if arguments.json else bench_output.table(record))
+        output.write(arguments.html, html.page(record))
+    print(output.dumps(record).rstrip() if arguments.json else output.table(record))
     for reason in record["verdict"]["voided"]:
         print(f"{PROGRAM}: this run is void: {reason}", file=sys.stderr)
     return FAILED if record["verdict"]["voided"] else OK
 
 
-def order(arguments: argparse.Namespace) -> bench_order.Order:
+def order(arguments: argparse.Namespace) -> Order:
     """What the arguments ask for. Raises UsageError."""
     engines = tuple(dict.fromkeys(word.strip() for word in arguments.engine.split(",") if word.strip()))
     if not engines:
         raise UsageError("--engine is empty: give all, auto, or names with commas")
     same = (
         "threads", "device", "seconds", "faces", "batch", "source", "frames", "detector", "detector_model",
-        "detector_engine", "detect_size", "starts", "power", "power_seconds",
+        "detector_engine", "detect_size", "detect_every", "starts", "power", "power_seconds",
     )  # fmt: skip
-    return bench_order.Order(arguments.what[0], engines, **{name: getattr(arguments, name) for name in same})
+    return Order(arguments.what[0], engines, **{name: getattr(arguments, name) for name in same})
 
 
 def command(arguments: argparse.Namespace) -> str:
@@ -96,7 +98,8 @@ def command(arguments: argparse.Namespace) -> str:
     for name, usual in (
         ("engine", "all"), ("threads", 0), ("device", ""), ("seconds", 5.0), ("faces", 5), ("batch", 32),
         ("starts", 5), ("source", ""), ("frames", 200), ("detector", "auto"), ("detector_model", ""),
-        ("detector_engine", "auto"), ("detect_size", 0), ("power", "auto"), ("power_seconds", 20.0),
+        ("detector_engine", "auto"), ("detect_size", 0), ("detect_every", 0), ("power", "auto"),
+        ("power_seconds", 20.0),
     ):  # fmt: skip
         value = getattr(arguments, name)
         if value != usual:
@@ -106,13 +109,11 @@ def command(arguments: argparse.Namespace) -> str:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from quantize import bench_compare, bench_output
+    from quantize.bench import compare, output
 
     if len(arguments.what) != 3:
         raise UsageError("bench compare takes two records: bench compare A.json B.json")
     _, first, second = arguments.what
-    result = bench_compare.compare(bench_output.read(first), bench_output.read(second))
-    print(
-        bench_output.dumps(result).rstrip() if arguments.json else bench_compare.text(result, first, second)
-    )
+    result = compare.compare(output.read(first), output.read(second))
+    print(output.dumps(result).rstrip() if arguments.json else compare.text(result, first, second))
     return OK

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import SinkError, ToolchainError
-from quantize.bench import KIND, SCHEMA
+from quantize.bench.record import KIND, SCHEMA
 
 WIDTH = 80
 UNITS = {"end-to-end": "frame"}
@@ -165,15 +165,15 @@ def _stages(one: dict[str, Any], detector: str) -> list[str]:
     if one["overhead"] is not None:
         overhead = f"{one['overhead']:.0%} around the engines' own time"
     parts = one["stages"]
-    middle = "".join(f"{part['median_ms']:9.2f}" for part in parts.values())
+    middle = "".join(f"{part['mean_ms']:9.2f}" for part in parts.values())
     slow = "".join(f"{part['p95_ms']:9.2f}" for part in parts.values())
     return [
-        f"  stages  {''.join(f'{name:>9}' for name in names)}",
-        f"  median  {middle}",
-        f"  p95     {slow}",
+        f"  stages{''.join(f'{name:>9}' for name in names)}",
+        f"  mean  {middle}",
+        f"  p95   {slow}",
         *_wrapped(
             f"  frames  {one['frames']} of {one['frame_px'][0]} x {one['frame_px'][1]}, "
-            f"{one['faces_per_frame']:.2f} faces each, detector {detector}; {overhead}"
+            f"{one['faces_per_frame']:.2f} faces each, {one['searches']} searched by {detector}; {overhead}"
         ),
     ]
 

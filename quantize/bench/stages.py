@@ -16,30 +16,35 @@ from edge.align import Image
 from edge.classify import Classifier, Weights
 from edge.detect import Detector
 from edge.engine import Array, Engine, EngineOptions, ModelFile, Tensor
+from edge.flow import Flow
+from edge.follow import Follower
 from edge.pipeline import Pipeline
 from edge.results import Box, Face
 from edge.track import Tracker
 
+# "follow": looking where faces went since the last search, and at the frame of a search for the next one.
 # "judge": naming the heaviest expression and asking whether it is to be doubted.
-STAGES = ("decode", "detect", "align", "classify", "track", "judge", "output")
-SEARCHED, CUT, CLASSIFIED, FOLLOWED = "detect", "align", "classify", "track"
+STAGES = ("decode", "detect", "follow", "align", "classify", "track", "judge", "output")
+SEARCHED, FOLLOWED, CUT, CLASSIFIED, TRACKED = "detect", "follow", "align", "classify", "track"
 
 
 class Stopwatch:
     """Collects the current frame's stages in milliseconds.
 
-    ``engine_ms`` is the share inside engines, ``search_ms`` that of it which the detector spent.
+    ``engine_ms`` is the share inside engines; ``searched``: the frame was searched for faces;
+    ``search_engine``: that was ever done by an engine.
     """
 
     def __init__(self) -> None:
         self.stages = dict.fromkeys(STAGES, 0.0)
-        self.engine_ms = self.search_ms = 0.0
+        self.engine_ms = 0.0
+        self.searched = self.search_engine = False
         self._last = 0.0
 
     def start(self) -> None:
         """A frame begins."""
         self.stages = dict.fromkeys(STAGES, 0.0)
-        self.engine_ms = self.search_ms = 0.0
+        self.engine_ms, self.searched = 0.0, False
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
@@ -56,7 +61,8 @@ class _Detector:
     def __call__(self, frame: Image) -> Sequence[Face]:
         faces = self._inner(frame)
         self._watch.lap(SEARCHED)
-        self._watch.search_ms = self._watch.engine_ms
+        self._watch.searched = True
+        self._watch.search_engine |= self._watch.engine_ms > 0
         return faces
 
     def close(self) -> None:
@@ -88,13 +94,28 @@ class _Tracker(Tracker):
 
     def assign(self, boxes: Sequence[Box], now: float) -> list[int]:
         numbers = super().assign(boxes, now)
-        self._watch.lap(FOLLOWED)
+        self._watch.lap(TRACKED)
         return numbers
 
     def smooth(self, number: int, weights: Weights, now: float) -> Weights:
         calmer = super().smooth(number, weights, now)
-        self._watch.lap(FOLLOWED)
+        self._watch.lap(TRACKED)
         return calmer
+
+
+class _Flow(Flow):
+    def __init__(self, watch: Stopwatch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def remember(self, frame: Image, faces: Sequence[Face]) -> None:
+        super().remember(frame, faces)
+        self._watch.lap(FOLLOWED)
+
+    def follow(self, frame: Image, faces: Sequence[Face]) -> list[Face] | None:
+        moved = super().follow(frame, faces)
+        self._watch.lap(FOLLOWED)
+        return moved
 
 
 class _Engine:
@@ -129,7 +150,9 @@ class TimedPipeline(Pipeline):
             _Classifier(pipeline._classifier, watch),
             pipeline.chosen,
             _Tracker(watch, smooth),
+            pipeline.detect_every,
         )
+        self._follower = Follower(self._detector, self.detect_every, _Flow(watch))
 
 
 @contextmanager

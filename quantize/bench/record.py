@@ -20,15 +20,15 @@ from edge import engine as engines
 from edge.bundle import Bundle
 from edge.errors import EngineError, ToolchainError, UsageError
 from edge.sources import open_source
-from quantize import bench_machine, bench_start, power
-from quantize.bench_order import Order, to_text
-from quantize.bench_stats import rounded
+from quantize.bench import machine, power, start
+from quantize.bench.order import Order, to_text
+from quantize.bench.stats import rounded
 
 SCHEMA = 1
 KIND = "ferlite bench"
 
 
-def bench(order: Order, command: str = "") -> dict[str, Any]:
+def measure(order: Order, command: str = "") -> dict[str, Any]:
     """Measure, and return the record (docs/how-we-measure.md describes it). Raises FerliteError."""
     loaded = bundles.load(order.bundle)
     names, skipped = choose(order, loaded)
@@ -36,33 +36,33 @@ def bench(order: Order, command: str = "") -> dict[str, Any]:
         open_source(order.source).close()  # a wrong one is said now, not after minutes
     sensor = power.choose(order.power)
     measured = {}
-    moments = [bench_machine.moment()]
+    moments = [machine.moment()]
     for name in names:
         single = dataclasses.replace(order, engines=(name,))
-        result = in_own_process("quantize.bench_worker", to_text(single))
-        moments += [*result.pop("watched"), bench_machine.moment()]
+        result = in_own_process("quantize.bench.worker", to_text(single))
+        moments += [*result.pop("watched"), machine.moment()]
         entry = loaded.files[name]
         measured[name] = {
-            "version": bench_machine.engine_version(name),
+            "version": machine.engine_version(name),
             "precision": entry.precision,
             "model_bytes": sum(map(len, loaded.model(name).parts.values())),
             **result,
-            "start": bench_start.starts(single),
+            "start": start.starts(single),
             "power": power.measure(single, sensor),
         }
-    moments.append(bench_machine.moment())
+    moments.append(machine.moment())
     record = {
         "schema": SCHEMA,
         "kind": KIND,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": command,
-        "machine": bench_machine.machine(),
+        "machine": machine.machine(),
         "before": moments[0],
         "after": moments[-1],
         "moments": moments,
         "bundle": {
             "name": loaded.name,
-            "digest": bench_machine.bundle_digest(loaded),
+            "digest": machine.bundle_digest(loaded),
             "input": dataclasses.asdict(loaded.input),
         },
         "settings": settings(order),
@@ -97,7 +97,7 @@ def choose(order: Order, loaded: Bundle) -> tuple[list[str], dict[str, str]]:
 
 def in_own_process(module: str, text: str) -> dict[str, Any]:
     """What ``python -m module`` prints as JSON, given ``text``. Raises ToolchainError with its reason."""
-    place = str(Path(__file__).parent.parent)
+    place = str(Path(__file__).parent.parent.parent)
     done = subprocess.run(
         [sys.executable, "-m", module],
         input=text,
@@ -123,9 +123,9 @@ def settings(order: Order) -> dict[str, Any]:
     return {
         **kept,
         "source": Path(order.source).name if order.source else None,
-        "source_digest": bench_machine.source_digest(order.source) if order.source else None,
+        "source_digest": machine.source_digest(order.source) if order.source else None,
         "detector_model": Path(model).name if model else None,
-        "detector_model_digest": bench_machine.source_digest(model) if model else None,
+        "detector_model_digest": machine.source_digest(model) if model else None,
     }
 
 
@@ -138,7 +138,7 @@ def verdict(measured: Mapping[str, Any], moments: list[dict[str, Any]]) -> dict[
         if scenario["unstable"]
     }
     return {
-        "voided": bench_machine.voided(moments),
+        "voided": machine.voided(moments),
         "unstable": shaky,
-        "throttling_known": bench_machine.throttling_known(moments),
+        "throttling_known": machine.throttling_known(moments),
     }

@@ -21,7 +21,7 @@ from boards.errors import UsageError as BoardsUsageError
 from boards.sensor import Sensor
 from edge.errors import ToolchainError, UsageError
 from edge.progress import Progress
-from quantize.bench_order import Order, to_text
+from quantize.bench.order import Order, to_text
 
 FEWEST_SAMPLES = 5
 
@@ -104,9 +104,9 @@ def while_idle(sensor: Sensor, seconds: float) -> list[Sample]:
 
 def while_running(sensor: Sensor, order: Order) -> tuple[list[Sample], dict[str, float]]:
     """Samples that lie whole within the time that the work ran, and the account of the work."""
-    place = str(Path(__file__).parent.parent)
+    place = str(Path(__file__).parent.parent.parent)
     with subprocess.Popen(
-        [sys.executable, "-m", "quantize.bench_load"],
+        [sys.executable, "-m", "quantize.bench.load"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

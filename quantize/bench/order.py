@@ -18,7 +18,8 @@ class Order:
     ``engines``: names, or ("all",) for every one that the bundle has a file for, or ("auto",). ``faces`` is
     the N of multi-stream, ``batch`` the samples of an offline query, ``seconds`` the least time that each
     scenario is measured for. ``source`` ("": none) is what ``ferlite run`` takes, ``frames`` how many of it
-    are timed. ``threads`` 0 leaves them to the engine. ``power`` names a sensor, "auto" or "none".
+    are timed; 0 leaves ``detect_size`` and ``detect_every`` as ``ferlite run`` has them. ``threads`` 0 leaves
+    them to the engine. ``power`` names a sensor, "auto" or "none".
     """
 
     bundle: str
@@ -34,6 +35,7 @@ class Order:
     detector_model: str = ""
     detector_engine: str = "auto"
     detect_size: int = 0
+    detect_every: int = 0
     starts: int = 5
     power: str = "auto"
     power_seconds: float = 20.0
@@ -49,6 +51,8 @@ class Order:
                 raise UsageError(f"--{option} is {value:g}, and must be {low:g} to {high:g}")
         if self.detect_size and not 64 <= self.detect_size <= 4096:
             raise UsageError(f"--detect-size is {self.detect_size}, and must be 64 to 4096 pixels")
+        if not 0 <= self.detect_every <= 1000:
+            raise UsageError(f"--detect-every is {self.detect_every}, and must be 1 to 1000 frames")
 
 
 def to_text(order: Order) -> str:

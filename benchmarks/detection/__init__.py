@@ -1,0 +1,1 @@
+"""What the defaults of the search for faces rest on: ``python -m benchmarks.detection``."""

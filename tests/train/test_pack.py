@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge.errors import ToolchainError
+from tests.train import make
+from train import cli
+from train.checkpoint import Trained, load_run
+from train.pack import pack
+from train.predict import predict
+
+FACES = make.face_set(40, 3)
+
+
+def test_a_packed_network_is_half_as_large_and_answers_alike(trained: Trained, tmp_path: Path) -> None:
+    packed = pack(trained, FACES, tmp_path / "w.pt")
+    again = load_run(tmp_path / "w.pt")
+    assert packed.changed == 0 and packed.faces == 40
+    assert packed.bytes == (tmp_path / "w.pt").stat().st_size < 0.75 * trained.path.stat().st_size
+    assert all(tensor.dtype != torch.float16 for tensor in again.model.state_dict().values())
+    assert (again.recipe, again.data, again.init) == (trained.recipe, trained.data, trained.init)
+    was, now = (predict(each.model, FACES.faces, each.recipe) for each in (trained, again))
+    np.testing.assert_allclose(now, was, atol=0.02)
+    assert not np.array_equal(now, was)
+
+
+def test_a_network_that_float16_changes_stays_as_it_is(trained: Trained, tmp_path: Path) -> None:
+    network = load_run(trained.path).model
+    with torch.no_grad():
+        last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
+        # Float16 has 11 bits: next to 2048 these differences between the classes are lost.
+        last.bias.copy_(2048 + 0.4 * torch.rand(7, generator=torch.Generator().manual_seed(1)))
+        last.weight.mul_(0.01)
+    with pytest.raises(ToolchainError, match=r"stays float32: float16 changes \d+ of 40 answers"):
+        pack(dataclasses.replace(trained, model=network), FACES, tmp_path / "w.pt")
+    with torch.no_grad():
+        last.bias[2] = 1e6
+    with pytest.raises(ToolchainError, match=r"stays float32: classifier\.1\.bias does not fit float16"):
+        pack(dataclasses.replace(trained, model=network), FACES, tmp_path / "w.pt")
+    assert not (tmp_path / "w.pt").exists()
+
+
+def test_the_verb_says_what_it_wrote_and_where_it_cannot(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make.write_pack(tmp_path / "faces.npz")
+    common = ["--data", str(data), "--threads", "1"]
+    assert cli.main(["pack", str(trained.path), "--out", str(tmp_path / "w.pt"), "--json", *common]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["bytes"] == (tmp_path / "w.pt").stat().st_size
+    missing = tmp_path / "no" / "w.pt"
+    assert cli.main(["pack", str(trained.path), "--out", str(missing), *common]) == 1
+    assert "cannot write" in capsys.readouterr().err

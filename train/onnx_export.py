@@ -1,0 +1,101 @@
+"""A torch network as one ONNX file, for any batch size or a fixed one, held against the network itself."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edge.engine import EngineOptions, ModelFile, first_line, load
+from edge.errors import BuildFailed
+
+# Opset 18 with IR 8 is read by ONNX Runtime from 1.14 (2023) on, so by every board's build of it.
+OPSET, IR_VERSION = 18, 8
+INPUT, OUTPUT = "faces", "logits"
+# Largest error of a logit, over the largest logit: float32 rounding through some fifty layers stays two
+# decimal digits below this.
+TOLERANCE = 1e-3
+
+
+def to_model(network: nn.Module, example: torch.Tensor, name: str, batch: int = 0) -> Any:
+    """An onnx.ModelProto of ``network``: float32 ``faces`` [N, C, S, S] to ``logits`` [N, labels].
+
+    ``example`` [2 or more, C, S, S] shows the input's shape; N is ``batch``, or any where that is 0. Holds
+    none of the exporter's notes, which name places on this machine. Raises BuildFailed.
+    """
+    # At least 2 while tracing: torch.export takes a size of 1 for a constant.
+    shown = example[:1].expand(max(batch, 1), -1, -1, -1) if batch else example
+    sizes = None if batch else ({0: torch.export.Dim("batch")},)
+    try:
+        with quiet():
+            program: Any = torch.onnx.export(
+                network, (shown.contiguous(),), dynamo=True, opset_version=OPSET, verbose=False,
+                external_data=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=sizes,
+            )  # fmt: skip
+    except Exception as error:  # the exporter's many stages have no error in common
+        raise BuildFailed(f"model '{name}' cannot be exported: {first_line(error)}") from error
+    model = program.model_proto
+    model.ir_version = IR_VERSION
+    tidy(model)
+    return model
+
+
+def tidy(model: Any) -> None:
+    """Drop what does not compute: notes, the exporter's stack traces, derived shapes, unused weights."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def check(content: bytes, network: nn.Module, example: torch.Tensor, name: str) -> float:
+    """The largest error of a logit of ``content`` on ``example`` [N, C, S, S], over the largest logit.
+
+    A file for any batch size is run with one face and with all the others; one for a fixed size with as many
+    as that. Raises BuildFailed where the error is over ``TOLERANCE``, EngineError.
+    """
+    network.eval()
+    engine = load("onnx", ModelFile(f"{name}.onnx", {".onnx": content}), EngineOptions(threads=1))
+    fixed = engine.inputs[0].shape[0]
+    parts = [example[:1], example[1:]] if fixed is None else [example[:1].expand(fixed, -1, -1, -1)]
+    try:
+        given = np.concatenate([engine.run([part.contiguous().numpy()])[0] for part in parts])
+    finally:
+        engine.close()
+    with torch.no_grad():
+        wanted = np.concatenate([network(part).numpy() for part in parts])
+    error = float(np.abs(given - wanted).max() / max(1e-6, np.abs(wanted).max()))
+    if not error < TOLERANCE:
+        raise BuildFailed(
+            f"the ONNX export of '{name}' differs from the network by {error:.1e} of its largest logit"
+        )
+    return error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what libraries say to their developers, on standard output too: that holds results only."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

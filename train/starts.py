@@ -1,0 +1,46 @@
+"""What is known of the weights that a run began with, for model cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from train import tables
+
+TABLE = Path(__file__).parent / "starts.toml"
+
+
+@dataclass(frozen=True)
+class PublicWeights:
+    """A file of weights that somebody else trained and published."""
+
+    sha256: str
+    file: str
+    text: str
+    licence: str
+
+
+def known() -> dict[str, PublicWeights]:
+    """The table, by sha256. Raises RecipeInvalid."""
+    table = tables.read(TABLE.read_text(encoding="utf-8"), TABLE.name, ("schema", "weights"))
+    found = [tables.section(PublicWeights, entry, TABLE.name) for entry in table["weights"]]
+    return {each.sha256: each for each in found}
+
+
+def describe(init: str) -> list[str]:
+    """A sentence for each start of a run, its own first; ``init``: a checkpoint's digests, apart by blanks.
+
+    "" is a run that began with weights drawn at random.
+    """
+    if not init:
+        return ["Training began with weights drawn at random."]
+    public, said = known(), []
+    for digest in init.split():
+        if digest in public:
+            each = public[digest]
+            said.append(f"Training began with {each.text}, {each.licence}: {each.file}, sha256 `{digest}`.")
+        else:
+            said.append(
+                f"Training went on from weights of sha256 `{digest}`, an earlier run's or somebody's."
+            )
+    return said
