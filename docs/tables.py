@@ -28,19 +28,21 @@ from boards import records  # noqa: E402
 def accuracy() -> str:
     """One row a bundle and engine, on the test set that nothing was chosen by."""
     rows = [
-        "| bundle | engine | size | test set (n) | accuracy fp32 | int8 | macro-F1 | ECE |",
-        "|---|---|---|---|---|---|---|---|",
+        "| bundle | engine | size | accuracy fp32 | int8 | macro-F1 | ECE | ms per face | int8/fp32 time |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for path in sorted((ROOT / "bundles").glob("*/bundle.json")):
         bundle = json.loads(path.read_text(encoding="utf-8"))
+        built = json.loads((path.parent / "build.json").read_text(encoding="utf-8"))["engines"]
         for record in (each for each in bundle["accuracy"] if not each["data"].endswith("public")):
             parts = bundle["files"][record["engine"]]["parts"]
+            climb = built[record["engine"]]
+            race = next(rung["race"] for rung in climb["rungs"] if rung["recipe"] == climb["shipped"])
             size = sum((path.parent / part).stat().st_size for part in parts) / 1e6
             rows.append(
                 f"| {bundle['name']} | {record['library']} | {size:.2f} MB "
-                f"| {record['data']} ({record['images']:,}) "
                 f"| {record['fp32_accuracy']:.1%} | {record['accuracy']:.1%} | {record['macro_f1']:.3f} "
-                f"| {record['ece']:.1%} |"
+                f"| {record['ece']:.1%} | {race['int8_ms']:.2f} | {race['ratio']:.2f} |"
             )
     return "\n".join(rows)
 
