@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -97,10 +98,17 @@ def at_size(crop: Image, size: int) -> Image:
 
 def softmax(logits: Array, scaling: Scaling) -> Weights:
     """Weights [N, C] of logits [N, C], which ``scaling`` calibrates."""
-    scaled = logits.astype(np.float64) * scaling.scale + scaling.bias
+    scale, bias = _arrays(scaling)
+    scaled = logits * scale + bias
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     weights: Weights = powers / powers.sum(1, keepdims=True)
     return weights
+
+
+@lru_cache(maxsize=8)
+def _arrays(scaling: Scaling) -> tuple[Weights, Weights]:
+    """Scale and bias, float64 [C] each: made once and not with every frame."""
+    return np.array(scaling.scale), np.array(scaling.bias)
 
 
 def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | None, str]:
