@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
+QUANTIZING = ROOT / "docs" / "quantize.md"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
@@ -94,6 +95,24 @@ def sizes() -> str:
     return detections.sizes(read("detection"))
 
 
+def input_sizes() -> str:
+    """Accuracy and time of the shipped networks at several input sizes."""
+    record = read("input_size")
+    rows = [
+        "| network | trained at | input | int8 accuracy | ms | int8/fp32 time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in record["rows"]:
+        rows.append(
+            f"| {each['network']} | {each['trained_at']} | {each['size']} | {each['int8']['accuracy']:.1%} "
+            f"| {each['int8']['ms']:.2f} | {each['int8']['ms'] / each['float']['ms']:.2f} |"
+        )
+    machine, data = record["machine"], record["data"]
+    rows += ["", f"{record['date']}, {machine['cpu']}, {record['library']}, 1 thread, {data['split']} "]
+    rows[-1] += f"({data['faces']:,} faces), {record['clock']}: `{record['command']}`"
+    return "\n".join(rows)
+
+
 def following() -> str:
     """Faces found when they are followed between searches."""
     return detections.following(read("detection"))
@@ -106,6 +125,7 @@ def read(name: str) -> dict[str, Any]:
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
+    QUANTIZING: {"input-sizes": input_sizes},
     MEASURING: {"install": install, "sizes": sizes, "following": following},
 }
 

@@ -57,8 +57,8 @@ def main() -> int:
         }
         for name, frames in videos.items()
     }
-    words = ["--photos", *(path.name for path in arguments.photos), "--clips"]
-    words += [*(path.name for path in arguments.clips), "--detector", arguments.detector.name]
+    words = ["--frames", str(arguments.frames), "--photos", *(path.name for path in arguments.photos)]
+    words += ["--clips", *(path.name for path in arguments.clips), "--detector", arguments.detector.name]
     words += ["--intel", arguments.intel.name] if arguments.intel else []
     record = {
         "schema": 1,
