@@ -7,8 +7,9 @@ import json
 import shlex
 from pathlib import Path
 
-from edge.errors import StorageFailed, UsageError
+from edge.errors import UsageError
 from edge.exits import OK
+from train.files import write_text
 
 
 def add(verb: argparse.ArgumentParser) -> None:
@@ -40,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     record = sizes.measure(order)
     text = json.dumps(record, indent=1, allow_nan=False) + "\n"
     if arguments.record:
-        _write(arguments.record, text)
+        write_text(arguments.record, text)
     if arguments.html:
-        _write(arguments.html, sizes_output.page(record))
+        write_text(arguments.html, sizes_output.page(record))
     print(text.rstrip() if arguments.json else sizes_output.text(record))
     return OK
 
@@ -61,12 +62,3 @@ def _command(arguments: argparse.Namespace) -> str:
         if value != usual:
             words += [option, str(value)]
     return shlex.join(words)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise StorageFailed(f"cannot write '{path}': {error.strerror or error}") from error

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ToolchainError, UsageError
+from edge.errors import UsageError
 from edge.exits import INTERRUPTED, OK, guard
+from train.files import write_text
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -230,16 +231,6 @@ def _recipes(arguments: argparse.Namespace) -> int:
     lines = [f"{name:28} {each.model.backbone}, {each.model.input_size} px" for name, each in found.items()]
     _print(arguments, {"schema": 1, "recipes": listing}, "\n".join(lines))
     return OK
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename. Raises ToolchainError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise ToolchainError(f"cannot write '{path}': {error.strerror or error}") from error
 
 
 def _print(arguments: argparse.Namespace, result: dict[str, Any], text: str) -> None:
