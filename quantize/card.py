@@ -36,7 +36,13 @@ def data(full: dict[str, Any]) -> list[str]:
     made = full["made_by"]["train"]
     if "trained_on" in made:
         return [OTHERS.format(**made), "", SPLITS.format(**counts)]
-    return [RUN.format(**counts), "", *starts.describe(made.get("init", "")), "", SPLITS.format(**counts)]
+    return [
+        RUN.format(**counts),
+        "",
+        *starts.describe(made.get("init", ""), made.get("teachers", "")),
+        "",
+        SPLITS.format(**counts),
+    ]
 
 
 def description(source: Source) -> str:

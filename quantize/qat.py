@@ -133,7 +133,7 @@ def learn(student: Any, teacher: nn.Module, source: Source, train: FaceSet, how:
     activations = [each for each in student.modules() if isinstance(each, RoundedActivation)]
     with Progress(f"training {source.name} for int8", how.steps, "steps") as progress:
         for step in range(how.steps):
-            grey, y = batches.at(step)
+            grey, y, _ = batches.at(step)
             x = (grey - recipe.data.mean) / recipe.data.std
             for group in optimizer.param_groups:
                 group["lr"] = how.lr * 0.5 * (1 + math.cos(math.pi * step / how.steps))

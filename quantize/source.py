@@ -28,7 +28,7 @@ class Source:
     ``model`` takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
     [N, ``labels``]. ``weights_sha256`` is that of the file it was read from; ``recipe_text`` what
     describes it, kept in the bundle as ``recipe_file``. ``origin``: what is known of its making, for the
-    card: ``init`` (digests of the weights that a run began with), or ``trained_on`` and ``terms``.
+    card: ``init`` and ``teachers`` (as ``Trained`` has them), or ``trained_on`` and ``terms``.
     """
 
     name: str
@@ -87,7 +87,7 @@ def _of_run(path: Path) -> Source:
         recipe_text=trained.recipe.text,
         recipe_sha256=trained.recipe.sha256,
         weights_sha256=trained.sha256,
-        origin={"init": trained.init},
+        origin={"init": trained.init, "teachers": trained.teachers},
     )
 
 

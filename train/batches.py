@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -12,8 +14,23 @@ from train.data import LABELS, FaceSet
 from train.recipe import Recipe
 
 
+class Batch(NamedTuple):
+    """What one step learns from.
+
+    ``grey``: changed faces float32 [B, 1, S, S] in grey levels; ``target``: float32 [B, 7]; ``taught``: what
+    teachers say of the unchanged faces, float32 [B, 7], or [B, 0] where nobody was asked.
+    """
+
+    grey: torch.Tensor
+    target: torch.Tensor
+    taught: torch.Tensor
+
+
 class Batches:
-    """The batches of a run over ``train``. Raises DataInvalid where there is not even one."""
+    """The batches of a run over ``train``. Raises DataInvalid where there is not even one.
+
+    ``taught`` may be set to the teachers' answers, float32 [N, 7]: they are then mixed as labels are.
+    """
 
     def __init__(self, recipe: Recipe, train: FaceSet) -> None:
         how = recipe.train
@@ -29,20 +46,24 @@ class Batches:
         self.total = self.per_epoch * how.epochs
         self._faces = torch.from_numpy(train.faces)
         self._targets = torch.from_numpy(train.targets(recipe.data.votes_weight, how.label_smoothing))
+        self.taught = torch.empty(len(train), 0)
         self._chances = class_chances(train.labels, how.class_balance)
 
-    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Changed faces float32 [B, 1, S, S] in grey levels, and targets [B, 7]; seeds torch for ``step``."""
+    def at(self, step: int) -> Batch:
+        """The batch that belongs to ``step``, for which torch is seeded."""
         how, changes = self.recipe.train, self.recipe.augment
         epoch, index = divmod(step, self.per_epoch)
         order = self._order(epoch)
         chosen = torch.from_numpy(order[index * how.batch_size : (index + 1) * how.batch_size])
         torch.manual_seed(how.seed * 1_000_003 + step)
-        x, y = augment(self._faces[chosen], self.size(epoch), changes), self._targets[chosen]
+        x = augment(self._faces[chosen], self.size(epoch), changes)
+        y = torch.cat([self._targets[chosen], self.taught[chosen]], 1)
         # Drawn only where there is a choice, so that recipes of before cutmix see the same faces as ever.
         if changes.cutmix and (not changes.mixup or torch.rand(()) < 0.5):
-            return cutmix(x, y, changes.cutmix)
-        return mixup(x, y, changes.mixup)
+            x, y = cutmix(x, y, changes.cutmix)
+        else:
+            x, y = mixup(x, y, changes.mixup)
+        return Batch(x, *y.tensor_split([self._targets.shape[1]], dim=1))
 
     def size(self, epoch: int) -> int:
         """Side of the pictures in ``epoch``: the recipe's sizes take equal parts of the run."""

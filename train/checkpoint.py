@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import pickle
 import zipfile
@@ -19,6 +20,12 @@ from train import backbones
 from train.data import LABELS
 from train.recipe import Recipe, parse
 
+# Every second byte of a float16 holds its sign and exponent: told so, LZMA makes a sixth less of it.
+FLOAT16 = ({"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 1, "pb": 1},)
+XZ = b"\xfd7zXZ\x00"
+DAMAGED = (
+    OSError, RuntimeError, ValueError, EOFError, lzma.LZMAError, pickle.UnpicklingError, zipfile.BadZipFile
+)  # fmt: skip
 CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
 
 
@@ -28,6 +35,8 @@ class Trained:
 
     ``sha256`` is the file's; ``data`` and ``init`` are those of what it learnt from and started with, ""
     where the file does not say. A start that was itself a run's is followed by that one's, after a blank.
+    ``teachers``: for each network that taught it the name, its file's sha256 and its ``init``, apart by
+    blanks; teachers are apart by semicolons.
     """
 
     model: nn.Module
@@ -36,13 +45,28 @@ class Trained:
     sha256: str
     data: str = ""
     init: str = ""
+    teachers: str = ""
+
+    @property
+    def pedigree(self) -> dict[str, str]:
+        """What must travel with the weights: the recipe's text and where they come from."""
+        kept = {"recipe": self.recipe.text, "data": self.data, "init": self.init}
+        return kept | {"teachers": self.teachers}
 
 
 def write(state: dict[str, Any], path: Path) -> None:
-    """Save beside, then rename: a run killed while it writes keeps its last checkpoint."""
+    """Save beside, then rename: a run killed while it writes keeps its last checkpoint.
+
+    A ``path`` that ends in .xz is compressed, which `unxz` undoes.
+    """
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        torch.save(state, file)
+        if path.suffix == ".xz":
+            content = io.BytesIO()
+            torch.save(state, content)
+            file.write(lzma.compress(content.getvalue(), filters=FLOAT16))
+        else:
+            torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -56,8 +80,10 @@ def read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
 def read_bytes(content: bytes, path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """``read`` for a file's content that is at hand; ``path`` names it in messages."""
     try:
+        if content.startswith(XZ):
+            content = lzma.decompress(content)
         saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise DataInvalid(f"'{path}' is not a ferlite checkpoint, or it is damaged") from error
     if not isinstance(saved, dict):
         raise DataInvalid(f"'{path}' is not a ferlite checkpoint: it holds a {type(saved).__name__}")
@@ -94,7 +120,8 @@ def load_run(path: Path) -> Trained:
     load_state(model, saved["model"], path)
     model.eval()
     digest = hashlib.sha256(content).hexdigest()
-    return Trained(model, recipe, path, digest, saved.get("data", ""), saved.get("init", ""))
+    origin = {key: str(saved.get(key, "")) for key in ("data", "init", "teachers")}
+    return Trained(model, recipe, path, digest, **origin)
 
 
 def load_state(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

@@ -82,7 +82,7 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     pack = _verb(verbs, "pack", _pack, "write a run's best network in half the bytes, if nothing is lost")
     pack.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     _data_options(pack)
-    pack.add_argument("--out", type=Path, required=True, help="file to write, .pt")
+    pack.add_argument("--out", type=Path, required=True, help="file to write, .pt or .pt.xz (compressed)")
 
 
 def _verb(

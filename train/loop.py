@@ -79,8 +79,10 @@ def fit(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
-    if not run.resume() and init:
-        run.start(init)
+    if not run.resume():
+        if init:
+            run.start(init)
+        run.ask_teacher()
     run.train_until_stopped(public)
     return Outcome(run.step, run.batches.total, run.best if run.history else None)
 
@@ -131,6 +133,12 @@ class Run:
             file=sys.stderr,
         )
 
+    def ask_teacher(self) -> None:
+        """Keep the teacher's answers where the recipe wants them for the plain faces, and so only once."""
+        how = self.recipe.train
+        if self.teacher and how.distill_view == "plain":
+            self.batches.taught = self.teacher.answers(self.train.faces, how.distill_temperature)
+
     def resume(self) -> bool:
         """Go on from the checkpoint in ``out``: whether there is one. Raises DataInvalid, RecipeInvalid."""
         path = self.out / CHECKPOINT
@@ -154,6 +162,8 @@ class Run:
         for name in STATE:
             setattr(self, name, saved[name])
         self.init = saved.get("init", "")
+        if "taught" in saved:
+            self.batches.taught = saved["taught"]
         return True
 
     def save(self) -> None:
@@ -163,6 +173,7 @@ class Run:
             "data": self.data_sha256,
             "init": self.init,
             "teachers": self.teacher.sha256 if self.teacher else [],
+            "taught": self.batches.taught,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -194,8 +205,7 @@ class Run:
     def one_step(self) -> float:
         """Learn from the batch that belongs to this step; returns its loss. Raises ToolchainError."""
         how = self.recipe.train
-        grey, y = self.batches.at(self.step)
-        grey, y = grey.to(self.device), y.to(self.device)
+        grey, y, taught = (each.to(self.device) for each in self.batches.at(self.step))
         x = (grey - self.recipe.data.mean) / self.recipe.data.std
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
@@ -206,7 +216,8 @@ class Run:
             logits = self.model(x.to(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, y)
         if self.teacher:
-            taught = self.teacher.answer(grey, how.distill_temperature)
+            if not taught.numel():
+                taught = self.teacher.answer(grey, how.distill_temperature)
             distilled = distillation_loss(logits, taught, how.distill_temperature)
             loss = (1 - how.distill_weight) * loss + how.distill_weight * distilled
         if not torch.isfinite(loss):
@@ -249,6 +260,7 @@ class Run:
         if score > self.best or len(self.history) == 1:
             self.best = score
             kept = {"recipe": self.recipe.text, "data": self.data_sha256, "init": self.init}
+            kept["teachers"] = self.teacher.pedigree if self.teacher else ""
             write(kept | {"model": self.average.state_dict()}, self.out / BEST)
         write_history(self.history, self.out / HISTORY)
         add_to_tensorboard(row, self.out)

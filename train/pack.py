@@ -27,6 +27,7 @@ class Packed:
 def pack(trained: Trained, public: FaceSet, out: Path) -> Packed:
     """Write filters and matrices of ``trained`` to ``out`` as float16; ``load_run`` reads it like a best.pt.
 
+    An ``out`` that ends in .xz is compressed too.
     Raises ToolchainError, and writes nothing, where over ``TOLERATED`` of the answers to ``public`` change or
     a weight is too large for float16.
     """
@@ -46,9 +47,8 @@ def pack(trained: Trained, public: FaceSet, out: Path) -> Packed:
         raise ToolchainError(
             f"'{trained.path}' stays float32: float16 changes {changed} of {len(public)} answers"
         )
-    kept = {"recipe": trained.recipe.text, "data": trained.data, "init": trained.init, "model": state}
     try:
-        write(kept, out)
+        write(trained.pedigree | {"model": state}, out)
     except OSError as error:
         raise ToolchainError(f"cannot write '{out}': {error.strerror or error}") from error
     return Packed(len(public), changed, out.stat().st_size)

@@ -81,7 +81,9 @@ class TrainRecipe:
     ``schedule`` cosine: linear over ``warmup_epochs``, then a half cosine to zero; one-cycle: see
     ``train.optimise``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often. ``sizes``
     are those of the pictures in equal parts of the run, ending with the model's. ``distill_weight`` is the
-    teacher's share of the loss, at ``distill_temperature``.
+    teacher's share of the loss, at ``distill_temperature``. ``distill_view``: the teacher answers for the
+    "changed" pictures that the student sees, at every step, or for the "plain" faces and their mirror images,
+    once.
     """
 
     epochs: int = field(metadata=within(1, 100_000))
@@ -98,6 +100,7 @@ class TrainRecipe:
     sizes: tuple[int, ...] = field(default=(), metadata=within(16, 512))
     distill_weight: float = field(default=0.0, metadata=_PROBABILITY)
     distill_temperature: float = field(default=2.0, metadata=within(0.1, 50.0))
+    distill_view: Literal["changed", "plain"] = "changed"
     ema: float = field(default=0.999, metadata=_PROBABILITY)
     autocast: Literal["none", "bfloat16"] = "none"
     seed: int = field(default=1, metadata=within(0, 1_000_000))

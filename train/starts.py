@@ -27,11 +27,21 @@ def known() -> dict[str, PublicWeights]:
     return {each.sha256: each for each in found}
 
 
-def describe(init: str) -> list[str]:
-    """A sentence for each start of a run, its own first; ``init``: a checkpoint's digests, apart by blanks.
+def describe(init: str, teachers: str = "") -> list[str]:
+    """A sentence for each start of a run, its own first, and for each teacher; as ``Trained`` has them.
 
-    "" is a run that began with weights drawn at random.
+    An ``init`` of "" is a run that began with weights drawn at random.
     """
+    return _starts(init) + [_taught(*teacher.split()) for teacher in teachers.split(";") if teacher]
+
+
+def _taught(name: str, digest: str, *began: str) -> str:
+    public = known()
+    first = "".join(f", which began with {public[each].text}" for each in began if each in public)
+    return f"It was taught by what `{name}` answers (weights of sha256 `{digest}`){first}."
+
+
+def _starts(init: str) -> list[str]:
     if not init:
         return ["Training began with weights drawn at random."]
     public, said = known(), []

@@ -1,17 +1,21 @@
 """Knowledge distillation (Hinton et al., 2015) from one trained network or the mean of several.
 
-The teachers see the very pictures that the student sees, changed and mixed (Beyer et al., CVPR 2022), at
-the size and with the normalisation that they were trained with.
+The teachers see the very pictures that the student sees, changed and mixed (Beyer et al., CVPR 2022), or
+each face once as it is: cheaper, as they then need not answer at every step. Either way at the size and with
+the normalisation that they were trained with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
 from edge.errors import UsageError
+from edge.progress import Progress
 from train.checkpoint import Trained
 from train.recipe import Recipe
 
@@ -29,6 +33,11 @@ class Teacher:
         """Digests of the networks' files."""
         return [each.sha256 for each in self._networks]
 
+    @property
+    def pedigree(self) -> str:
+        """Who taught, in the form of ``Trained.teachers``."""
+        return "; ".join(f"{each.recipe.name} {each.sha256} {each.init}".rstrip() for each in self._networks)
+
     def answer(self, grey: torch.Tensor, temperature: float) -> torch.Tensor:
         """Mean probabilities [N, 7] at ``temperature`` for grey levels 0-255, float32 [N, 1, S, S]."""
         answers = []
@@ -43,6 +52,16 @@ class Teacher:
                     logits = each.model(x)
                 answers.append((logits.float() / temperature).softmax(1))
         return torch.stack(answers).mean(0)
+
+    def answers(self, faces: npt.NDArray[np.uint8], temperature: float, batch: int = 256) -> torch.Tensor:
+        """Mean of what ``answer`` says of faces [N, H, W] and of their mirror images, float32 [N, 7]."""
+        parts = []
+        with Progress("asking the teacher", len(faces), "faces") as progress:
+            for chosen in np.array_split(faces, range(batch, len(faces), batch)):
+                grey = torch.from_numpy(chosen).unsqueeze(1).float().to(self._device)
+                parts.append((self.answer(grey, temperature) + self.answer(grey.flip(3), temperature)) / 2)
+                progress.advance(len(chosen))
+        return torch.cat(parts).cpu()
 
 
 def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -20,9 +20,9 @@ def test_a_step_is_a_function_of_its_number() -> None:
     made = make.face_set(40, 1)
     first, again = Batches(chosen(), made), Batches(chosen(), made)
     for step in (7, 2, 7, 14):
-        x, y = first.at(step)
+        x, y, _ = first.at(step)
         again.at((step + 3) % 15)
-        x2, y2 = again.at(step)
+        x2, y2, _ = again.at(step)
         assert torch.equal(x, x2) and torch.equal(y, y2)
     assert not torch.equal(first.at(7)[0], first.at(8)[0])
 
@@ -63,6 +63,19 @@ def test_balanced_batches_show_the_rare_class() -> None:
     assert share(balanced) > 0.3
 
 
+@pytest.mark.parametrize("mix", ["mixup = 0.0", "mixup = 1.0", "cutmix = 1.0"])
+def test_what_is_taught_is_mixed_as_the_labels_are(mix: str) -> None:
+    made = make.face_set(40, 1)
+    found = Batches(recipe.parse(make.RECIPE.replace("mixup = 0.2", mix), "x"), made)
+    assert found.at(0).taught.shape == (8, 0)
+    before = found.at(3)
+    # Teachers that say what the labels say, in another unit.
+    found.taught = found._targets * 5
+    batch = found.at(3)
+    assert torch.equal(batch.grey, before.grey) and torch.equal(batch.target, before.target)
+    torch.testing.assert_close(batch.taught, batch.target * 5)
+
+
 def test_sizes_take_equal_parts_of_the_run() -> None:
     text = make.RECIPE.replace("epochs = 3", "epochs = 6\nsizes = [24, 32, 16]")
     found = Batches(recipe.parse(text, "x"), make.face_set(40, 1))
@@ -99,5 +112,5 @@ def test_with_both_each_batch_gets_mixup_or_cutmix() -> None:
     ]:
         found = Batches(recipe.parse(plain + text, "x"), flat)
         # Of black and white faces cutmix leaves black and white, mixup makes greys.
-        pure = {bool(((x == 0) | (x == 255)).all()) for x, _ in map(found.at, range(15))}
+        pure = {bool(((x == 0) | (x == 255)).all()) for x, _, _ in map(found.at, range(15))}
         assert pure == expected

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import lzma
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from edge.errors import ToolchainError
+from edge.errors import DataInvalid, ToolchainError
 from tests.train import make
+from tests.train.test_loop import assert_same
 from train import cli
 from train.checkpoint import Trained, load_run
 from train.pack import pack
@@ -28,6 +30,21 @@ def test_a_packed_network_is_half_as_large_and_answers_alike(trained: Trained, t
     was, now = (predict(each.model, FACES.faces, each.recipe) for each in (trained, again))
     np.testing.assert_allclose(now, was, atol=0.02)
     assert not np.array_equal(now, was)
+
+
+def test_a_packed_network_may_be_compressed_and_damage_is_told(trained: Trained, tmp_path: Path) -> None:
+    plain, small = tmp_path / "w.pt", tmp_path / "w.pt.xz"
+    known = dataclasses.replace(trained, init="a" * 64, teachers=f"big {'b' * 64} {'c' * 64}")
+    bytes_of = [pack(known, FACES, path).bytes for path in (plain, small)]
+    assert bytes_of == [path.stat().st_size for path in (plain, small)]
+    assert bytes_of[1] < 0.9 * bytes_of[0]
+    first, second = load_run(plain), load_run(small)
+    assert second.pedigree == first.pedigree == known.pedigree
+    assert_same(second.model.state_dict(), first.model.state_dict())
+    assert small.read_bytes()[:6] == b"\xfd7zXZ\0" and lzma.decompress(small.read_bytes())[:2] == b"PK"
+    small.write_bytes(small.read_bytes()[:-9])
+    with pytest.raises(DataInvalid, match=r"w\.pt\.xz' is not a ferlite checkpoint, or it is damaged"):
+        load_run(small)
 
 
 def test_a_network_that_float16_changes_stays_as_it_is(trained: Trained, tmp_path: Path) -> None:

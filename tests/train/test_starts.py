@@ -17,6 +17,14 @@ def test_public_weights_are_named_and_others_are_told_by_their_digest() -> None:
     assert starts.describe("") == ["Training began with weights drawn at random."]
 
 
+def test_teachers_are_named_with_what_they_began_with() -> None:
+    digest = next(iter(starts.known()))
+    first, second, third = starts.describe("", f"big {'1' * 64} {'0' * 64} {digest}; small {'2' * 64}")
+    assert first == "Training began with weights drawn at random."
+    assert "`big`" in second and "1" * 64 in second and "EfficientNet-Lite0's public ImageNet" in second
+    assert third == f"It was taught by what `small` answers (weights of sha256 `{'2' * 64}`)."
+
+
 def test_the_table_is_of_whole_digests() -> None:
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in starts.known())
 

@@ -53,6 +53,16 @@ def test_a_teacher_in_bfloat16_says_nearly_the_same(teachers: list[Trained]) -> 
     torch.testing.assert_close(exact, quick, atol=0.01, rtol=0)
 
 
+def test_faces_are_answered_for_with_their_mirror_images_in_parts_or_at_once(teachers: list[Trained]) -> None:
+    faces = make.face_set(5, 9, side=24).faces
+    teacher = Teacher(teachers, torch.device("cpu"))
+    found = teacher.answers(faces, 2.0, batch=2)
+    assert found.shape == (5, 7) and found.dtype == torch.float32
+    torch.testing.assert_close(found, teacher.answers(faces[:, :, ::-1].copy(), 2.0))
+    grey = torch.from_numpy(faces).unsqueeze(1).float()
+    assert not torch.allclose(found, teacher.answer(grey, 2.0), atol=1e-4)
+
+
 def test_the_loss_is_least_where_the_student_agrees() -> None:
     logits = torch.randn(6, 7)
     taught = (logits / 3).softmax(1)
@@ -62,10 +72,14 @@ def test_the_loss_is_least_where_the_student_agrees() -> None:
         assert distillation_loss(logits + torch.randn(6, 7), taught, 3.0) > best
 
 
+@pytest.mark.parametrize("view", ["changed", "plain"])
 def test_a_taught_run_resumes_to_the_very_same_weights(
-    teachers: list[Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    teachers: list[Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str
 ) -> None:
-    chosen = recipe.parse(DISTIL, "d")
+    chosen = recipe.parse(DISTIL.replace("distill_weight", f'distill_view = "{view}"\ndistill_weight'), "d")
+    asked: list[int] = []
+    ask = Teacher.answers
+    monkeypatch.setattr(Teacher, "answers", lambda *given: asked.append(len(given[1])) or ask(*given))
 
     def go(name: str, by: list[Trained]) -> loop.Outcome:
         return loop.fit(chosen, TRAIN, PUBLIC, tmp_path / name, threads=1, teachers=by)
@@ -77,7 +91,11 @@ def test_a_taught_run_resumes_to_the_very_same_weights(
     with pytest.raises(DataInvalid, match="taught by another teacher"):
         go("parts", teachers[:1])
     go("parts", teachers)
+    # Once for each of the two runs, and not when one goes on.
+    assert asked == ([40, 40] if view == "plain" else [])
     assert_same(without_times(state(tmp_path / "parts")), without_times(state(tmp_path / "whole")))
+    told = load_run(tmp_path / "whole").teachers.split("; ")
+    assert told == [f"{each.recipe.name} {each.sha256}" for each in teachers]
     other = loop.fit(chosen, TRAIN, PUBLIC, tmp_path / "other", threads=1, teachers=teachers[:1])
     assert other.finished
     model = state(tmp_path / "other", CHECKPOINT)["model"]
