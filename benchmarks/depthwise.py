@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import time
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
+
+from quantize.latency import cpu_name
+from train.files import write_text
 
 BATCH, RUNS = 32, 5
 # channels, side, kernel, stride: EfficientNet's depthwise layers for a 96-pixel face.
@@ -67,11 +69,11 @@ def main() -> None:
             "schema": 1,
             "kind": "ferlite depthwise",
             "command": " ".join(["python -m benchmarks.depthwise", *sys.argv[1:]]),
-            "cpu": platform.processor() or platform.machine(),
+            "cpu": cpu_name(),
             "torch": torch.__version__,
             "rows": rows,
         }
-        args.save.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_text(args.save, json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

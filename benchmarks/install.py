@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.peers import environments
 from benchmarks.peers.environments import ROOT, Peer
 from edge.engines.table import ENGINES
+from train.files import write_text
 
 SMALLEST_PEER_MB = 331  # the smallest install of a peer that reads expressions, and what ours is held against
 TARGET_MB = SMALLEST_PEER_MB / 3
@@ -59,9 +60,7 @@ def main() -> int:
         "engines": {engine: measure(engine, arguments.cache) for engine in arguments.engines},
     }
     if arguments.save:
-        part = arguments.save.with_name(arguments.save.name + ".part")
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        part.replace(arguments.save)
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
     print(markdown(record))
     return 0
 

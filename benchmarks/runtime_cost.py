@@ -25,6 +25,9 @@ from typing import Any
 
 import cv2
 
+from quantize.latency import cpu_name
+from train.files import write_text
+
 ROOT = Path(__file__).parent.parent
 TARGETS = {
     "import edge, CPU s": 0.25,
@@ -142,16 +145,8 @@ def main() -> int:
         "figures": figures,
     }
     if arguments.save:
-        arguments.save.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
     return 0
-
-
-def cpu_name() -> str:
-    """The processor's name as the kernel gives it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 if __name__ == "__main__":

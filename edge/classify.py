@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from edge import engine as engines
 from edge.align import Image
-from edge.bundle import Bundle, InputSpec, Layout, Scaling
+from edge.bundle import Bundle
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
+from edge.manifest import InputSpec, Layout, Scaling
 
 Weights = npt.NDArray[np.float64]
 
@@ -59,14 +60,16 @@ class Classifier:
         self._engine.close()
 
 
-def load_classifier(bundle: Bundle, engine: str, options: EngineOptions) -> Classifier:
+def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, annotators: str = "") -> Classifier:
     """The bundle's model for the named engine, loaded, with the scaling that was fitted on it.
 
-    Raises BundleInvalid, EngineError and ModelMismatch.
+    ``annotators``: see ``Bundle.scaling_of``.
+    Raises BundleInvalid, EngineError, ModelMismatch and UsageError.
     """
+    scaling = bundle.scaling_of(engine, annotators)
     running = engines.load(engine, bundle.model(engine), options)
     try:
-        return Classifier(bundle, running, bundle.files[engine].layout, bundle.scaling_of(engine))
+        return Classifier(bundle, running, bundle.files[engine].layout, scaling)
     except BaseException:
         running.close()
         raise

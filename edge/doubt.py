@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.align import Image, sharpness, turn_of
-from edge.bundle import DoubtRule
+from edge.manifest import DoubtRule
 from edge.results import Face
 
 

@@ -3,7 +3,8 @@
 bundle.json keeps, per engine, the answers to a few drawn faces (``files.ENGINE.golden``): the sha256 of the
 logits, and the weights. ``check`` gives them again and compares:
 
-- "same": bit for bit. TFLite's int8 arithmetic is integer throughout and gives this on every processor.
+- "same": bit for bit. TFLite's int8 arithmetic is integer throughout, where no layer was left in float, and
+  gives this on every processor.
 - "close": no weight is off by more than ``CLOSE``. Float arithmetic rounds differently from one processor to
   the next, and so does ONNX Runtime's int8: it adds branches and averages maps in float.
 - "other": the model does not do here what was measured. ONNX Runtime's int8 sums saturate on x86 processors
@@ -25,10 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge import engine as engines
-from edge.bundle import Bundle, Golden, InputSpec
+from edge.bundle import Bundle
 from edge.classify import softmax, to_input
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BundleInvalid, ModelMismatch
+from edge.manifest import Golden, InputSpec
 
 COUNT = 8
 # Between what other processors' rounding does to a weight (0.01 and less) and what saturation does (0.2).

@@ -101,19 +101,21 @@ def open_pipeline(
     detector_options: DetectorOptions | None = None,
     tracker: Tracker | None = None,
     detect_every: int = DETECT_EVERY,
+    annotators: str = "",
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
-    so many frames, and they are followed in between (edge/follow.py). Raises FerliteError.
+    so many frames, and they are followed in between (edge/follow.py). ``annotators``: whose labels the
+    weights follow, of those that the bundle names ("": its own choice). Raises FerliteError.
     """
     loaded = bundles.load(bundle)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
     options = detector_options or DetectorOptions()
     detector_choice = detect.choose(detector, options)
     name = engine_choice.name
-    classifier = load_classifier(loaded, name, engine_options or EngineOptions())
+    classifier = load_classifier(loaded, name, engine_options or EngineOptions(), annotators)
     try:
         finder = detect.detector_class(detector_choice.name)(options)
     except BaseException:

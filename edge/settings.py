@@ -21,6 +21,7 @@ SCHEMA = 1
 KEYS: dict[str, tuple[str, type]] = {
     "source": ("source", str),
     "bundle": ("bundle", str),
+    "annotators": ("annotators", str),
     "engine": ("engine", str),
     "engine_order": ("engine_order", list),
     "device": ("device", str),
@@ -95,6 +96,7 @@ def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
         detector_options=detector,
         tracker=Tracker(smooth=arguments.smooth),
         # A face that is first searched for two frames after it came would be seen in those two.
+        annotators=arguments.annotators,
         detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
     )
 

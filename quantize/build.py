@@ -27,6 +27,7 @@ from quantize.recipe import Ladder
 from quantize.record import Measured
 from quantize.source import Source, load_source
 from quantize.workspace import Workspace
+from train.data import CROWD, OWN
 
 RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
 
@@ -139,13 +140,18 @@ def _write(
     climbs = measured.climbs
     entries, content = bundling.engine_files(
         {each.engine: each.shipped.built for each in climbs},
-        {engine: fitted.scaling for engine, fitted in measured.fitted.items()},
+        {
+            engine: {annotators: each.scaling for annotators, each in fitted.items()}
+            for engine, fitted in measured.fitted.items()
+        },
     )
+    followed = measured.fitted[climbs[0].engine]
     bundle = dataclasses.replace(
         _start(order, source),
         # For an engine that has no scaling of its own; each that was built has.
-        temperature=measured.fitted[climbs[0].engine].temperature,
+        temperature=followed[OWN].temperature,
         files=entries,
+        annotators=CROWD if CROWD in followed else OWN,
         accuracy=tuple(record.accuracy_entries(measured)),
         made_by=record.made_by(order.command, source, order.ladder, climbs),
     )

@@ -18,9 +18,10 @@ from typing import Any
 import train
 from edge import bundle as bundles
 from edge import golden
-from edge.bundle import Bundle, CropRule, DoubtRule, EngineFiles, Scaling
+from edge.bundle import Bundle
 from edge.engine import ModelFile
 from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, UsageError
+from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling
 from quantize.builder import Built
 from quantize.workspace import write_folder
 
@@ -60,7 +61,7 @@ def read_framing(name_or_path: str) -> Framing:
 
 
 def engine_files(
-    models: Mapping[str, Built], scalings: Mapping[str, Scaling]
+    models: Mapping[str, Built], scalings: Mapping[str, Mapping[str, Scaling]]
 ) -> tuple[dict[str, EngineFiles], dict[str, bytes]]:
     """What bundle.json says of the engines' models, and the files themselves (name -> content)."""
     entries, content = {}, {}

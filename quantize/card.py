@@ -78,14 +78,16 @@ def card(bundle: Bundle, full: dict[str, Any]) -> str:
             "## Measured",
             "",
             f"On {full['date']}, by `{made['command']}` (full record: build.json). Accuracy is the share of",
-            "faces given their FER2013 label; float is the same network before quantization in the same",
-            "engine; agreement is the share of faces to which both give the same answer; ECE is the expected",
+            "faces given their FER2013 label, or (ferplus) what most of the ten voters of FER+ chose, of the",
+            "faces on which most agree; float is the same network before quantization in the same engine;",
+            "agreement is the share of faces to which both give the same answer; ECE is the expected",
             "calibration error of the weights, before and after each engine's logits are scaled (Guo et al.,",
-            "ICML 2017) as fitted on its own answers to the public split. All else is after it.",
+            "ICML 2017) as fitted, to these very annotators' labels, on its own answers to the public split.",
+            f"All else is after it. Weights follow {bundle.annotators} unless `--annotators` names others.",
             "",
             *_table(full),
             "",
-            "F1 per expression on the private split:",
+            "F1 per expression on the private split, following FER2013's labels:",
             "",
             *per_class,
             "",
@@ -136,7 +138,7 @@ def _per_class(full: dict[str, Any]) -> list[str]:
     lines = [f"| engine | {' | '.join(full['labels'])} |", "|---" * (1 + len(full["labels"])) + "|"]
     for engine, climb in full["engines"].items():
         for row in climb["figures"]:
-            if row["data"].endswith("private"):
+            if row["data"] == "fer2013-private":
                 cells = " | ".join(f"{value:.2f}" for value in row["shipped"]["f1"])
                 lines.append(f"| {engine} {row['precision']} | {cells} |")
     return lines

@@ -141,6 +141,27 @@ def layers_called(model: Model, patterns: Sequence[str]) -> list[str]:
     return [known[number][0] for number in layer_numbers(model, patterns)]
 
 
+# Each of its values is made of one value of the layer before: a layer in float stays so up to here.
+ACTIVATIONS = frozenset({"Clip", "HardSigmoid", "HardSwish", "Mul", "Relu", "Sigmoid"})
+
+
+def with_activations(model: Model, nodes: Sequence[str]) -> list[str]:
+    """The ``nodes``, and those that compute their activations from nothing but their outputs.
+
+    SiLU is a sigmoid and a product; the product of a gate and what it gates is no activation.
+    """
+    constant = {tensor.name for tensor in model.graph.initializer}
+    made, found = set(), list(nodes)
+    for node in model.graph.node:
+        inputs = {name for name in node.input if name and name not in constant}
+        if node.name in nodes:
+            made |= set(node.output)
+        elif node.op_type in ACTIVATIONS and inputs and inputs <= made:
+            made |= set(node.output)
+            found.append(node.name)
+    return found
+
+
 def layer_numbers(model: Model, patterns: Sequence[str]) -> list[int]:
     """Which of ``layers`` the ``patterns`` mean: "first", "last", or patterns of layer names.
 

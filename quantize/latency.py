@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from edge import engine as engines
-from edge.bundle import InputSpec
 from edge.classify import to_input
 from edge.engine import Array, Engine, EngineOptions, ModelFile
 from edge.errors import BuildFailed
+from edge.manifest import InputSpec
 from quantize.builder import Built
 
 WARM_UPS, ROUNDS, RUNS = 20, 30, 10
@@ -112,7 +112,7 @@ def machine() -> dict[str, Any]:
     """What the figures were taken on, and what else it was doing."""
     return {
         "machine": platform.machine(),
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load": round(os.getloadavg()[0], 2),
@@ -146,7 +146,8 @@ def time_runs(
     return times
 
 
-def _cpu() -> str | None:
+def cpu_name() -> str | None:
+    """The processor's name as the kernel gives it, or the board's; None where it gives neither."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

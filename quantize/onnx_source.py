@@ -27,9 +27,9 @@ import numpy as np
 import torch
 
 from edge import engine as engines
-from edge.bundle import InputSpec
 from edge.engine import EngineOptions, ModelFile, first_line
 from edge.errors import BuildFailed, BundleInvalid, DataInvalid, ModelMismatch, RecipeInvalid
+from edge.manifest import InputSpec
 from edge.onnx_file import refuse_external_data
 from quantize.onnx_network import to_torch
 from quantize.source import Source

@@ -26,11 +26,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Figures:
-    """One engine's shipped model on one split, held against float in the same engine. Shares are 0-1.
+    """One engine's shipped model on one face set, held against float in the same engine. Shares are 0-1.
 
-    Both answer as the runtime would, each with the scaling that was fitted on its own answers to the public
-    split. ``ece`` is the expected calibration error with that, ``ece_before`` without. ``plain_unscaled`` is
-    the float model's accuracy without, which is what the gate's drops are taken from.
+    ``data``: fer2013-SPLIT, or ferplus-SPLIT for the faces of the same split whose FER+ voters have a
+    majority, held against that. Both models answer as the runtime would when it follows these annotators,
+    each with the scaling that was fitted to their labels on its own answers to the public split. ``ece`` is
+    the expected calibration error with that, ``ece_before`` without. ``plain_unscaled`` is the float model's
+    accuracy without, which is what the gate's drops are taken from.
     """
 
     engine: str
@@ -46,34 +48,72 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All engines' climbs, the scaling fitted on each one's shipped model, and figures on both splits.
+class Held:
+    """Shares 0-1 of answers that are as labelled, and their expected calibration error."""
 
+    accuracy: float
+    ece: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All engines' climbs, the scalings fitted on each one's shipped model, and figures on both splits.
+
+    ``fitted``: engine -> annotators -> scaling. ``crossed``: engine -> annotators that are followed -> whose
+    labels it is held against, on the private split.
     ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
     """
 
     climbs: Sequence[Climb]
-    fitted: Mapping[str, Fitted]
+    fitted: Mapping[str, Mapping[str, Fitted]]
     figures: Sequence[Figures]
+    crossed: Mapping[str, Mapping[str, Mapping[str, Held]]]
     sensitivity: Sequence[Cost] = ()
 
 
 def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: int) -> Measured:
     """Both splits' figures; the private split is run here for the first time, when all is chosen."""
     figures = []
-    chosen = {}
+    chosen, crossed = {}, {}
     for each in climbs:
         pair = (each.plain, each.shipped)
-        fitted = [fit(candidate.public, splits.public.labels) for candidate in pair]
+        fitted = [_fitted(candidate.public, splits.public) for candidate in pair]
         chosen[each.engine] = fitted[1]
         private = [
             accuracy.answers(bundle, each.engine, candidate.built, splits.private, threads)
             for candidate in pair
         ]
         public = [candidate.public for candidate in pair]
-        for faces, given in ((splits.public, public), (splits.private, private)):
-            figures.append(_figures(each, faces, given, fitted, bundle.labels))
-    return Measured(climbs, chosen, figures)
+        for split, given in ((splits.public, public), (splits.private, private)):
+            for annotators, (seen, faces) in split.followed().items():
+                if annotators in fitted[1]:
+                    how = [scalings[annotators] for scalings in fitted]
+                    answers = [each_given[seen] for each_given in given]
+                    figures.append(_figures(each, faces, answers, how, bundle.labels))
+        crossed[each.engine] = {
+            followed: _held(private[1], splits.private, scaling) for followed, scaling in fitted[1].items()
+        }
+    return Measured(climbs, chosen, figures, crossed)
+
+
+def _held(given: Answers, faces: FaceSet, how: Fitted) -> dict[str, Held]:
+    """Answers [N, labels] to ``faces``, scaled so, against the labels of each group of annotators."""
+    scaled = apply(how.scaling, given)
+    return {
+        annotators: Held(
+            accuracy.score(scaled[seen], labelled).accuracy,
+            accuracy.calibration_error(scaled[seen], labelled),
+        )
+        for annotators, (seen, labelled) in faces.followed().items()
+    }
+
+
+def _fitted(public: Answers, faces: FaceSet) -> dict[str, Fitted]:
+    """By annotators, the scaling of the answers [N, labels] to ``faces`` that fits their labels."""
+    return {
+        annotators: fit(public[seen], labelled.labels)
+        for annotators, (seen, labelled) in faces.followed().items()
+    }
 
 
 def _figures(
@@ -95,7 +135,7 @@ def _figures(
 
 
 def accuracy_entries(measured: Measured) -> list[dict[str, Any]]:
-    """bundle.json's ``accuracy``: one record per engine and split, shares 0-1."""
+    """bundle.json's ``accuracy``: one record per engine and face set, shares 0-1."""
     return [
         {
             "data": each.data,
@@ -180,7 +220,14 @@ def _climb(climb: Climb, measured: Measured) -> dict[str, Any]:
         "builder": builder(climb.engine).versions(),
         "float": _candidate(climb.plain),
         "rungs": [_rung(each) for each in climb.rungs],
-        "scaling": dataclasses.asdict(measured.fitted[climb.engine]),
+        "scalings": {
+            annotators: dataclasses.asdict(fitted)
+            for annotators, fitted in measured.fitted[climb.engine].items()
+        },
+        "crossed": {
+            followed: {against: dataclasses.asdict(held) for against, held in row.items()}
+            for followed, row in measured.crossed[climb.engine].items()
+        },
         "figures": [dataclasses.asdict(each) for each in measured.figures if each.engine == climb.engine],
     }
 

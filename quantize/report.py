@@ -60,16 +60,17 @@ def ships(full: dict[str, Any]) -> list[str]:
         f"{engine} ships {climb['shipped']}: {each['shipped']['accuracy']:.2%} on {each['data']} "
         f"({each['shipped']['images']} faces; float {each['plain']['accuracy']:.2%}), macro-F1 "
         f"{each['shipped']['macro_f1']:.3f}, ECE {each['ece']:.2%} by "
-        f"{climb['scaling']['method']} scaling, {each['ece_before']:.2%} without"
+        f"{climb['scalings'][each['data'].rsplit('-', 1)[0]]['method']} scaling, {each['ece_before']:.2%} "
+        "without"
         for engine, climb in full["engines"].items()
         for each in climb["figures"]
-        if each["data"].endswith("private")
+        if each["data"].endswith("-private")
     ]
 
 
 def _public(climb: dict[str, Any]) -> float | None:
     """The float model's accuracy on the public split, unscaled, as the gate saw it."""
-    return next((row["plain_unscaled"] for row in climb["figures"] if row["data"].endswith("public")), None)
+    return next((row["plain_unscaled"] for row in climb["figures"] if row["data"] == "fer2013-public"), None)
 
 
 def _float_row(engine: str, climb: dict[str, Any]) -> tuple[str, ...]:

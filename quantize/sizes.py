@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from edge import engine as engines
-from edge.bundle import Bundle, CropRule, DoubtRule, InputSpec
+from edge.bundle import Bundle
 from edge.engine import Engine, EngineOptions, ModelFile
 from edge.errors import UsageError
+from edge.manifest import CropRule, DoubtRule, InputSpec
 from quantize import accuracy, calibrate, latency
 from quantize.builder import Built, Float, builder
 from quantize.export import export

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from edge.bundle import InputSpec
 from edge.errors import DataInvalid
+from edge.manifest import InputSpec
 from quantize.calibrate import Splits
 from train.checkpoint import load_run
-from train.data import LABELS
+from train.data import LABELS, FaceSet
 from train.predict import input_spec
 
 RECIPE_FILE = "train.toml"  # what a run's recipe is called in the bundle
@@ -54,7 +55,14 @@ class Source:
             return splits
         order = np.array([self.labels.index(label) for label in LABELS])
         parts = (splits.train, splits.public, splits.private)
-        return Splits(*(dataclasses.replace(part, labels=order[part.labels]) for part in parts))
+        return Splits(*(_relabelled(part, order) for part in parts))
+
+
+def _relabelled(faces: FaceSet, order: npt.NDArray[np.int64]) -> FaceSet:
+    majority = np.where(faces.majority >= 0, order[faces.majority], faces.majority)
+    return dataclasses.replace(
+        faces, labels=order[faces.labels], majority=majority, votes=faces.votes[:, np.argsort(order)]
+    )
 
 
 def load_source(path: Path) -> Source:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge import bundle as bundles
 from edge import engine as engines
 from edge import golden
 from edge.bundle import Bundle
-from edge.classify import load_classifier
+from edge.classify import load_classifier, softmax
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid, UsageError
 from edge.golden import Outcome
 from edge.progress import Progress
 from train import metrics
-from train.data import LABELS, FaceSet, Split, load_fer2013
+from train.data import LABELS, OWN, FaceSet, Split, load_fer2013
 
 BATCH = 128
 # Other versions and processors round differently: a face or two in a thousand may change its answer.
@@ -27,7 +28,10 @@ TOLERANCE = 0.002
 
 @dataclass(frozen=True)
 class Check:
-    """One engine on one split: measured now, and recorded in the bundle (None: it says nothing of it)."""
+    """One engine on one face set, as ``quantize.record.Figures`` names them.
+
+    ``recorded`` is the accuracy that the bundle names, None where it says nothing of it.
+    """
 
     engine: str
     library: str
@@ -60,7 +64,12 @@ def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0)
         raise DataInvalid(f"bundle '{bundle.path}' has other labels than FER2013: {', '.join(bundle.labels)}")
     splits: tuple[Split, ...] = ("public", "private")
     faces = [load_fer2013(data, split) for split in splits]
-    return [_check(bundle, engine, each, threads) for engine in only or bundle.files for each in faces]
+    return [
+        check
+        for engine in only or bundle.files
+        for each in faces
+        for check in _checks(bundle, engine, each, threads)
+    ]
 
 
 def answers(where: str, only: tuple[str, ...] = ()) -> dict[str, Outcome | None]:
@@ -72,18 +81,33 @@ def answers(where: str, only: tuple[str, ...] = ()) -> dict[str, Outcome | None]
     return {engine: golden.check(bundle, engine) for engine in only or bundle.files}
 
 
-def _check(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> Check:
+def _checks(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> list[Check]:
+    logits = _logits(bundle, engine, faces, threads)
+    checks = []
+    for annotators, (seen, labelled) in faces.followed().items():
+        scaling = bundle.files[engine].scalings.get(annotators)
+        if scaling or annotators == OWN:
+            weights = softmax(logits[seen], scaling or bundle.scaling_of(engine))
+            checks.append(_check(bundle, engine, labelled, weights))
+    return checks
+
+
+def _logits(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> npt.NDArray[np.float32]:
     classifier = load_classifier(bundle, engine, EngineOptions(threads=threads))
     parts = []
     try:
         with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
-                parts.append(classifier(list(faces.faces[start : start + BATCH])))
+                parts.append(classifier.logits(list(faces.faces[start : start + BATCH])))
                 progress.advance(len(parts[-1]))
     finally:
         classifier.close()
+    return np.concatenate(parts)
+
+
+def _check(bundle: Bundle, engine: str, faces: FaceSet, weights: npt.NDArray[np.float64]) -> Check:
     # The bundle's own order of classes decides, not the data set's.
-    weights = np.concatenate(parts)[:, [bundle.labels.index(label) for label in LABELS]]
+    weights = weights[:, [bundle.labels.index(label) for label in LABELS]]
     chosen: Any = weights.argmax(1)
     recorded = [
         record["accuracy"]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle import CropRule
+from edge.manifest import CropRule
 
 Face = npt.NDArray[np.uint8]
 STRENGTHS = 3

@@ -27,13 +27,13 @@ from edge import bundle as bundles
 from edge import engine as engines
 from edge import exits
 from edge.align import Image, sharpness, turn_of
-from edge.bundle import CropRule
 from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid
+from edge.manifest import CropRule
 from edge.progress import Progress
 from edge.results import Face
 from train.data import FaceSet, load_fer2013

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ FER2013_NAMES = {
 VOTE_NAMES = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
 )  # fmt: skip
+# Annotators that weights can follow: FER2013's few, or the ten of FER+ who looked at the same faces again.
+OWN, CROWD = "fer2013", "ferplus"
 VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in LABELS]
 
 
@@ -69,6 +71,20 @@ class FaceSet:
         return FaceSet(
             self.name, self.faces[which], self.labels[which], self.votes[which], self.majority[which]
         )
+
+    def followed(self) -> dict[str, tuple[npt.NDArray[np.bool_], FaceSet]]:
+        """By annotators, the mask bool [N] of the faces that they label, and those faces with their labels.
+
+        FER2013's own ("" for another data set's) label every face. FER+'s label those on which most of them
+        agree, if there are any: that set is called ferplus-SPLIT.
+        """
+        agreed = self.majority >= 0
+        sets = {OWN if self.name.startswith(OWN) else "": (np.ones(len(self), bool), self)}
+        if agreed.any():
+            crowd = self.take(agreed)
+            name = f"{CROWD}-{self.name.rsplit('-', 1)[-1]}"
+            sets[CROWD] = (agreed, replace(crowd, name=name, labels=crowd.majority))
+        return sets
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 
 from edge.errors import DataInvalid
+from edge.manifest import Scaling
 from edge.progress import Progress
-from train import metrics
+from train import metrics, scaling
 from train.checkpoint import Trained
 from train.corrupt import KINDS, STRENGTHS, corrupt
 from train.crop_rule import crop_rule_of
-from train.data import LABELS, FaceSet
+from train.data import CROWD, LABELS, FaceSet
 from train.metrics import Floats, Indices
 from train.subject import Subject
 
@@ -47,12 +48,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How sure the network was and how sure it should have been, before and after the temperature.
+    """How sure the network was and how sure it should have been, before and after its logits are scaled.
 
-    ``fitted_on`` names the face set that the temperature was fitted on, or the bundle it came with.
+    ``temperature``: None where each label has a scale of its own. ``fitted_on`` names the face set that the
+    scaling was fitted on, or the bundle it came with.
     """
 
-    temperature: float
+    temperature: float | None
     fitted_on: str
     ece_before: float
     ece_after: float
@@ -85,11 +87,12 @@ def score(predicted: Indices, labels: Indices) -> Score:
     )
 
 
-def calibrate(logits: Floats, labels: Indices, temperature: float, fitted_on: str) -> Calibration:
-    """Calibration of ``logits`` [N, 7] against ``labels`` [N] without and with ``temperature``."""
-    before, after = metrics.softmax(logits), metrics.softmax(logits, temperature)
+def calibrate(logits: Floats, labels: Indices, how: Scaling, fitted_on: str) -> Calibration:
+    """Calibration of ``logits`` [N, 7] against ``labels`` [N] without and with scaling."""
+    before, after = metrics.softmax(logits), metrics.softmax(scaling.apply(how, logits))
+    alike = len(set(how.scale)) == 1 and not any(how.bias)
     return Calibration(
-        temperature,
+        1 / how.scale[0] if alike else None,
         fitted_on,
         metrics.expected_calibration_error(before, labels),
         metrics.expected_calibration_error(after, labels),
@@ -103,20 +106,28 @@ def evaluate(
 ) -> dict[str, Any]:
     """The evaluation record of ``subject`` on ``test``.
 
-    A subject without a temperature of its own has one fitted on ``calibrate_on``. A JSON-ready dictionary
-    with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``, ``ferplus`` (the same answers
-    against the FER+ majority labels, None where there are none), ``calibration`` and ``corruptions`` (None
-    unless asked for: they take thirty times as long as all the rest). Raises DataInvalid.
+    A subject without a scaling of its own has a temperature fitted on ``calibrate_on``. A JSON-ready
+    dictionary with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``, ``ferplus``
+    (against the FER+ majority labels, with the expected calibration error ``ece``; None where there are
+    none), ``calibration`` and ``corruptions`` (None unless asked for: they take thirty times as long as all
+    the rest). Where the subject has a scaling for the annotators that labelled, that is the one used.
+    Raises DataInvalid.
     """
     logits = subject.logits(test.faces)
-    temperature, fitted_on = subject.temperature, OWN
-    if temperature is None:
+    sets = test.followed()
+    name = next(iter(sets))
+    how, fitted_on = subject.scaling(name), OWN
+    if how is None:
         held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
         temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
-        fitted_on = calibrate_on.name
-    predicted: Indices = logits.argmax(1)
-    agreed = test.majority >= 0
-    ferplus = score(predicted[agreed], test.majority[agreed]) if agreed.any() else None
+        how, fitted_on = Scaling.of_temperature(temperature, len(LABELS)), calibrate_on.name
+    predicted: Indices = scaling.apply(how, logits).argmax(1)
+    ferplus = None
+    if CROWD in sets:
+        seen, crowd = sets[CROWD]
+        answers = scaling.apply(subject.scaling(CROWD) or how, logits[seen])
+        error = metrics.expected_calibration_error(metrics.softmax(answers), crowd.labels)
+        ferplus = dataclasses.asdict(score(answers.argmax(1), crowd.labels)) | {"ece": error}
     return {
         "schema": SCHEMA,
         "kind": KIND,
@@ -124,14 +135,14 @@ def evaluate(
         "data": {"name": test.name, "faces": len(test), "sha256": test.sha256},
         "environment": environment(),
         "score": dataclasses.asdict(score(predicted, test.labels)),
-        "ferplus": dataclasses.asdict(ferplus) if ferplus else None,
-        "calibration": dataclasses.asdict(calibrate(logits, test.labels, temperature, fitted_on)),
-        "corruptions": corruption_table(subject, test) if corruptions else None,
+        "ferplus": ferplus,
+        "calibration": dataclasses.asdict(calibrate(logits, test.labels, how, fitted_on)),
+        "corruptions": corruption_table(subject, test, how) if corruptions else None,
     }
 
 
-def corruption_table(subject: Subject, test: FaceSet) -> dict[str, list[float]]:
-    """Accuracy on ``test`` corrupted in each way of ``train.corrupt``, at each strength."""
+def corruption_table(subject: Subject, test: FaceSet, how: Scaling) -> dict[str, list[float]]:
+    """Accuracy on ``test`` corrupted in each way of ``train.corrupt``, at each strength, logits scaled so."""
     rule = crop_rule_of(subject.crops)
     table: dict[str, list[float]] = {}
     with Progress("corruptions", len(KINDS) * STRENGTHS, "sets") as progress:
@@ -139,7 +150,7 @@ def corruption_table(subject: Subject, test: FaceSet) -> dict[str, list[float]]:
             table[kind] = []
             for strength in range(STRENGTHS):
                 faces = corrupt(test.faces, kind, strength, rule)
-                predicted: Indices = subject.logits(faces).argmax(1)
+                predicted: Indices = scaling.apply(how, subject.logits(faces)).argmax(1)
                 table[kind].append(metrics.accuracy(predicted, test.labels))
                 progress.advance()
     return table
@@ -166,11 +177,13 @@ def as_text(record: dict[str, Any]) -> str:
         f"(95 % interval {low:.2%} to {high:.2%}), macro-F1 {total['macro_f1']:.3f}"
     ]
     if plus := record["ferplus"]:
-        lines.append(f"FER+ majority labels: {plus['accuracy']:.2%} of {plus['count']}")
+        lines.append(
+            f"FER+ majority labels: {plus['accuracy']:.2%} of {plus['count']}, "
+            f"calibration error {plus['ece']:.2%}"
+        )
     origin = f"of {OWN}" if cal["fitted_on"] == OWN else f"fitted on {cal['fitted_on']}"
     lines += [
-        f"calibration error {cal['ece_before']:.2%}, {cal['ece_after']:.2%} at temperature "
-        f"{cal['temperature']:.3f} ({origin})",
+        f"calibration error {cal['ece_before']:.2%}, {cal['ece_after']:.2%} with {scaled_by(cal)} ({origin})",
         f"{'':12}{'faces':>7}{'precision':>11}{'recall':>9}{'F1':>7}",
     ]
     for label, row in total["per_class"].items():
@@ -181,6 +194,12 @@ def as_text(record: dict[str, Any]) -> str:
         lines.append(f"{'corruption':12}" + "".join(f"{word:>9}" for word in ("light", "medium", "strong")))
         lines += [f"{kind:12}" + "".join(f"{each:9.1%}" for each in row) for kind, row in table.items()]
     return "\n".join(lines)
+
+
+def scaled_by(calibration: dict[str, Any]) -> str:
+    """What made the logits into weights, in words."""
+    temperature = calibration["temperature"]
+    return "a scale and a bias per label" if temperature is None else f"temperature {temperature:.3f}"
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Text that stands in its file whole or not at all, for both halves of the toolchain."""
+"""Text that stands in its file whole or not at all: for train, quantize and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise StorageFailed(f"cannot write '{path}': {error.strerror or error}") from error

@@ -29,7 +29,7 @@ from train.data import FaceSet
 from train.metrics import accuracy, macro_f1
 from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
-from train.pretrained import start_from
+from train.pretrained import names, start_from
 from train.recipe import Recipe
 from train.teacher import Teacher, distillation_loss
 from train.teacher import check as check_teachers
@@ -128,10 +128,7 @@ class Run:
         start = start_from(self.model, path)
         self.average.load_state_dict(self.model.state_dict())
         self.init = " ".join((start.sha256, *start.before))
-        print(
-            f"{path.name}: took {start.taken} tensors, fresh: {', '.join(start.fresh) or 'none'}",
-            file=sys.stderr,
-        )
+        print(f"{path.name}: took {start.taken} tensors, fresh: {names(start.fresh)}", file=sys.stderr)
 
     def ask_teacher(self) -> None:
         """Keep the teacher's answers where the recipe wants them for the plain faces, and so only once."""

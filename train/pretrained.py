@@ -7,6 +7,7 @@ squeeze-and-excitation: its gates then begin nearly open.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import nn
 from edge.errors import DataInvalid
 from train.checkpoint import content_of, read_bytes
 
-NAMED = 8  # misfits that a message lists by name
+NAMED = 8  # tensors that a message lists by name
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,17 @@ def start_from(model: nn.Module, path: Path) -> Start:
             misfits.append(f"{name} is {_shape(theirs)}, not {_shape(mine)}")
     misfits += [f"{name} is unknown here" for name in given if name not in own]
     if misfits:
-        more = f" and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
-        raise DataInvalid(f"'{path}' does not fit this network: {'; '.join(misfits[:NAMED])}{more}")
+        raise DataInvalid(f"'{path}' does not fit this network: {names(misfits, '; ')}")
     model.load_state_dict(own | fitting)
     digests = tuple(before.split()) if isinstance(before, str) else ()
     taken = len(fitting) - len(gates)
     return Start(taken, tuple(fresh), hashlib.sha256(content).hexdigest(), digests)
+
+
+def names(tensors: Sequence[str], between: str = ", ") -> str:
+    """The first ``NAMED`` of them, and how many more there are."""
+    more = f" and {len(tensors) - NAMED} more" if len(tensors) > NAMED else ""
+    return between.join(tensors[:NAMED]) + more or "none"
 
 
 def _state_dict(saved: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from train import plots
+from train.evaluate import scaled_by
 
 STYLE = """
 body { font-family: sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -75,7 +76,7 @@ def _section(record: dict[str, Any]) -> str:
         "</div><div><h3>Confusion: labels in rows, answers in columns</h3>",
         plots.confusion(total["confusion"], labels),
         "</div></div><h3>Calibration</h3>",
-        f"<p>Temperature {cal['temperature']:.3f}, of {escape(cal['fitted_on'])}.</p>",
+        f"<p>After: with {scaled_by(cal)}, of {escape(cal['fitted_on'])}.</p>",
         '<div class="side">',
         plots.reliability(cal["reliability_before"], f"before: ECE {cal['ece_before']:.2%}"),
         plots.reliability(cal["reliability_after"], f"after: ECE {cal['ece_after']:.2%}"),

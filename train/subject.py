@@ -14,20 +14,22 @@ from edge.bundle import MANIFEST, Bundle, load
 from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import ModelMismatch, UsageError
+from edge.manifest import Scaling
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
 from train.predict import predict
 
 Floats = npt.NDArray[np.float64]
-SMALLEST = 1e-12  # weight below which its logarithm says no more
 
 
 class Subject(Protocol):
-    """A classifier of faces. ``temperature`` is the one it comes with, None for one yet to be fitted."""
+    """A classifier of faces."""
 
-    @property
-    def temperature(self) -> float | None:
-        """Divides the logits before the softmax (Guo et al., ICML 2017)."""
+    def scaling(self, annotators: str) -> Scaling | None:
+        """How its logits become weights that follow ``annotators`` ("": its own choice).
+
+        Where it has none for them it is that of its own choice; None: it has yet to be fitted.
+        """
         ...
 
     @property
@@ -36,7 +38,7 @@ class Subject(Protocol):
         ...
 
     def logits(self, faces: npt.NDArray[np.uint8]) -> Floats:
-        """Logits [N, 7] in the order of LABELS, before any temperature, of uint8 faces [N, H, W]."""
+        """Logits [N, 7] in the order of LABELS, before any scaling, of uint8 faces [N, H, W]."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -47,11 +49,14 @@ class Subject(Protocol):
 class RunSubject:
     """A trained network; ``flip``: its mean with the mirrored face."""
 
-    temperature = None
     crops = "fer2013"
 
     def __init__(self, trained: Trained, flip: bool = False) -> None:
         self._trained, self._flip = trained, flip
+
+    def scaling(self, annotators: str) -> Scaling | None:
+        """See Subject."""
+        return None
 
     def logits(self, faces: npt.NDArray[np.uint8]) -> Floats:
         """See Subject."""
@@ -77,22 +82,23 @@ class BundleSubject:
         self._bundle = bundle
         self._engine = engines.choose(engine, tuple(bundle.files)).name
         self._classify = load_classifier(bundle, self._engine, EngineOptions(threads=threads))
-        self._scaling = bundle.scaling_of(self._engine)
         self._columns = [bundle.labels.index(label) for label in LABELS]
 
-    @property
-    def temperature(self) -> float:
-        """That of the engine's model, or 1 where each label has a scale of its own: ``logits`` has it in."""
-        scale = self._scaling.scale
-        return 1 / scale[0] if len(set(scale)) == 1 and not any(self._scaling.bias) else 1.0
+    def scaling(self, annotators: str) -> Scaling:
+        """See Subject."""
+        own = self._bundle.files[self._engine].scalings.get(annotators)
+        found = own or self._bundle.scaling_of(self._engine)
+        return Scaling(
+            tuple(found.scale[column] for column in self._columns),
+            tuple(found.bias[column] for column in self._columns),
+        )
 
     def logits(self, faces: npt.NDArray[np.uint8], batch: int = 256) -> Floats:
-        """See Subject. A weight's logarithm times the temperature is its logit, but for a constant."""
-        weights = [
-            self._classify(list(faces[start : start + batch])) for start in range(0, len(faces), batch)
+        """See Subject."""
+        parts = [
+            self._classify.logits(list(faces[start : start + batch])) for start in range(0, len(faces), batch)
         ]
-        seen = np.maximum(np.concatenate(weights)[:, self._columns], SMALLEST)
-        answers: Floats = np.log(seen) * self.temperature
+        answers: Floats = np.concatenate(parts)[:, self._columns].astype(np.float64)
         return answers
 
     def describe(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from benchmarks.detection import table as report
 from benchmarks.detection.following import EVERY, follow, pooled
 from benchmarks.detection.sizes import by_size
 from benchmarks.peers import clips, table
+from train.files import write_text
 
 MADE = 60  # frames of each clip made from photographs
 
@@ -69,7 +70,7 @@ def main() -> int:
         "following": {"all": pooled(followed), **followed},
     }
     if arguments.save:
-        arguments.save.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
     print(f"{report.sizes(record)}\n\n{report.following(record)}")
     return 0
 

@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
+from quantize.latency import cpu_name
+from train.files import write_text
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ def main() -> int:
     record = {**_head(arguments, digests), "not_run": not_run, "loads": raw["loads"],
               "figures": _rounded(figures), "peers": _rounded(raw["peers"])}  # fmt: skip
     if arguments.save:
-        _write(arguments.save, record)
+        write_text(arguments.save, json.dumps(record, separators=(",", ":")) + "\n")
     print(json.dumps(record) if arguments.json else table.markdown(record))
     return 0
 
@@ -115,7 +117,7 @@ def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, A
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": shlex.join(words),
         "note": arguments.note,
-        "machine": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
+        "machine": {"cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
                     "python": platform.python_version(), "load": [round(one, 2) for one in os.getloadavg()]},
         "settings": {"threads": arguments.threads, "frames": arguments.frames, "rounds": arguments.rounds,
                      "bundle": Path(arguments.bundle).name, "bundle_digest": _digest(Path(arguments.bundle)),
@@ -128,25 +130,12 @@ def _digest(bundle: Path) -> str | None:
     return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None
 
 
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith(("model name", "Model")):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 3)
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     return [_rounded(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(record, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 if __name__ == "__main__":

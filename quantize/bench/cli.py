@@ -63,17 +63,18 @@ def run(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from quantize.bench import html, output
     from quantize.bench.record import measure
+    from train.files import write_text
 
     for path in (arguments.save, arguments.csv, arguments.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
     record = measure(order(arguments), command(arguments))
     if arguments.save:
-        output.write(arguments.save, output.dumps(record))
+        write_text(arguments.save, output.dumps(record))
     if arguments.csv:
-        output.write(arguments.csv, output.as_csv(record))
+        write_text(arguments.csv, output.as_csv(record))
     if arguments.html:
-        output.write(arguments.html, html.page(record))
+        write_text(arguments.html, html.page(record))
     print(output.dumps(record).rstrip() if arguments.json else output.table(record))
     for reason in record["verdict"]["voided"]:
         print(f"{PROGRAM}: this run is void: {reason}", file=sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.errors import SinkError, ToolchainError
+from edge.errors import ToolchainError
 from quantize.bench.record import KIND, SCHEMA
 
 WIDTH = 80
@@ -48,17 +48,6 @@ def read(path: str | Path) -> dict[str, Any]:
     if record.get("schema") != SCHEMA:
         raise ToolchainError(f"'{path}' has schema {record.get('schema')!r}, and this ferlite reads {SCHEMA}")
     return record
-
-
-def write(path: Path, text: str) -> None:
-    """The whole file or none. Raises SinkError."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SinkError(f"cannot write '{path}': {error.strerror}") from error
 
 
 COLUMNS = ("engine", "precision", "scenario", "stage", *FIGURES, "rate_per_second", "cpu_ms", "verdict")

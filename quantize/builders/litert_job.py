@@ -69,7 +69,7 @@ def quantize(plain: bytes, order: Mapping[str, Any]) -> bytes:
 
 
 def kept_layers(plain: bytes, order: Mapping[str, Any]) -> list[str]:
-    """Patterns that mean the layers ``keep_float``, which are named after their outputs."""
+    """Patterns that mean the layers ``keep_float`` and their activations, all named after their outputs."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(plain), 0))
@@ -82,8 +82,15 @@ def kept_layers(plain: bytes, order: Mapping[str, Any]) -> list[str]:
     sizes = [math.prod(map(int, graph.tensors[each.inputs[1]].shape)) for each in layers]
     if order["keep_float"] and sizes != order["layers"]:
         raise SystemExit("the converter changed the order of the layers or merged some: keep_float fits none")
-    outputs = [graph.tensors[each.outputs[0]].name.decode() for each in layers]
-    return [f"^{re.escape(outputs[layer])};?$" for layer in order["keep_float"]]
+    kept = [layers[number] for number in order["keep_float"]]
+    activations = (kinds.HARD_SWISH, kinds.LOGISTIC, kinds.MUL, kinds.RELU, kinds.RELU6)
+    made: list[int] = []
+    for each in graph.operators:
+        inputs = {index for index in each.inputs if model.buffers[graph.tensors[index].buffer].data is None}
+        kind = model.operatorCodes[each.opcodeIndex].builtinCode
+        if any(each is layer for layer in kept) or (kind in activations and inputs and inputs <= set(made)):
+            made.append(each.outputs[0])
+    return [f"^{re.escape(graph.tensors[index].name.decode())};?$" for index in made]
 
 
 def observe(plain: bytes, work: Any, faces: Any, order: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class OnnxBuilder:
         _refuse_operators(recipe)
         how, calibration = recipe.quantize, recipe.calibration
         model = onnx.load_from_string(network.exported.onnx)
-        left_out = graph.layers_called(model, how.keep_float)
+        left_out = graph.with_activations(model, graph.layers_called(model, how.keep_float))
         try:
             with quiet():
                 found = observe.ranges(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle import InputSpec
 from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
+from edge.manifest import InputSpec
 from quantize import calibrate, graph
 from quantize.builder import Built, Float
 from quantize.builders import ir_file
@@ -88,12 +88,17 @@ def _read(network: Float) -> Any:
 
 
 def _operations(model: Any, network: Float, patterns: tuple[str, ...]) -> list[str]:
-    """Names of the layers' operations: the ONNX node's, and those that the converter derived from it."""
+    """Names of the layers' operations and their activations'.
+
+    Those are the ONNX node's, and those that the converter derived from it.
+    """
     import onnx
 
-    nodes = graph.layers_called(onnx.load_from_string(network.exported.onnx), patterns)
+    source = onnx.load_from_string(network.exported.onnx)
+    nodes = graph.layers_called(source, patterns)
+    wanted = graph.with_activations(source, nodes)
     names = [each.get_friendly_name() for each in model.get_ops() if each.get_type_name() != "Constant"]
-    found = [name for name in names if name.partition("/")[0] in nodes]
+    found = [name for name in names if name.partition("/")[0] in wanted]
     lost = set(nodes) - {name.partition("/")[0] for name in found}
     if lost:
         raise BuildFailed(f"keep_float: OpenVINO's model has no layer '{min(lost)}'")

@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edge.errors import SinkError, ToolchainError
+from edge.errors import StorageFailed, ToolchainError
 from quantize import cli
 from quantize.bench import html, machine, output, stats
 from quantize.bench.stages import STAGES
+from train.files import write_text
 
 SCENARIOS = ["single-stream", "multi-stream", "offline", "end-to-end"]
 
@@ -160,8 +161,8 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path, content: str, why: 
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "is-a-folder"
     target.mkdir()
-    with pytest.raises(SinkError, match="cannot write"):
-        output.write(target, "text")
+    with pytest.raises(StorageFailed, match="cannot write"):
+        write_text(target, "text")
     assert list(tmp_path.iterdir()) == [target]
 
 

@@ -19,7 +19,9 @@ from boards import cli, cpu, emulate, profile
 from boards.emulate import Machine
 from boards.errors import BoardsError, EmulationFailed, UsageError
 from boards.tree import Tree
+from edge import bundle as bundles
 from edge import golden
+from tests.models import integers_throughout
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ROOT / "bundles"
@@ -169,7 +171,7 @@ def test_int8_outputs_are_the_same_to_the_byte_on_every_core_and_here(
 def test_a_shipped_bundle_answers_the_same_on_every_core_and_here(
     bundle: Path, machines: list[Machine], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """TFLite computes in integers from end to end: bit for bit. ONNX Runtime rounds a few sums in float."""
+    """TFLite's integers are the same bit for bit. ONNX Runtime, and layers kept in float, round in float."""
     done = subprocess.run(
         [sys.executable, "-c", GOLDEN, str(bundle)], check=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -191,8 +193,9 @@ def test_a_shipped_bundle_answers_the_same_on_every_core_and_here(
                 )
             assert off <= golden.CLOSE
             assert state != "other"
-        assert there["tflite"][0] == here["tflite"][0]
-        assert there["tflite"][2] in ("same", None)
+        if integers_throughout(bundles.load(bundle)):
+            assert there["tflite"][0] == here["tflite"][0]
+            assert there["tflite"][2] in ("same", None)
 
 
 @needs_qemu

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from hypothesis.extra import numpy as hnp
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle import DoubtRule, InputSpec, Scaling
 from edge.classify import Classifier, load_classifier, softmax, to_input
 from edge.doubt import doubts
 from edge.engine import Array, EngineOptions, Tensor
-from edge.errors import FerliteError, ModelMismatch
+from edge.errors import FerliteError, ModelMismatch, UsageError
+from edge.manifest import DoubtRule, InputSpec, Scaling
 from edge.results import Box, Face
 
 GREY = InputSpec(8, "grey", (100.0,), (50.0,))
@@ -138,24 +139,37 @@ def test_every_doubt_is_told_with_its_value() -> None:
     assert doubts(Face(Box(0, 0, 1, 1), landmarks=points), even, 0.0, DoubtRule()) == ()
 
 
-def test_each_engine_has_its_own_scaling_and_the_bundles_temperature_where_it_has_none(
+def test_each_engine_has_its_own_scalings_and_the_bundles_temperature_where_it_has_none(
     make_bundle: Callable[..., Path],
 ) -> None:
     crops = list(np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8))
 
-    def classify(name: str, scaling: object) -> np.ndarray:
-        bundle = bundles.load(make_bundle(lambda table: table["files"]["onnx"].update(scaling=scaling), name))
+    def classify(name: str, chosen: str, scalings: dict[str, object], annotators: str = "") -> np.ndarray:
+        def change(table: dict[str, Any]) -> None:
+            table["files"]["onnx"]["scalings"] = scalings
+            table["annotators"] = chosen
+
+        bundle = bundles.load(make_bundle(change, name))
         try:
-            classifier = load_classifier(bundle, "onnx", EngineOptions())
+            classifier = load_classifier(bundle, "onnx", EngineOptions(), annotators)
         except engines.EngineMissing as error:
             pytest.skip(str(error))
         weights = classifier(crops)
         classifier.close()
         return weights
 
-    usual = classify("usual", None)
-    np.testing.assert_array_equal(usual, classify("same", {"scale": [1 / 20] * 7, "bias": [0] * 7}))
+    usual = classify("usual", "", {})
+    few = {"scale": [1 / 20] * 7, "bias": [0] * 7}
+    np.testing.assert_array_equal(usual, classify("same", "few", {"few": few}))
     # A third of the scale is the cube root of the weights; a bias is a factor.
-    flatter = classify("flatter", {"scale": [1 / 60] * 7, "bias": [1] + [0] * 6})
+    many = {"scale": [1 / 60] * 7, "bias": [1] + [0] * 6}
+    flatter = classify("flatter", "many", {"few": few, "many": many})
+    np.testing.assert_array_equal(flatter, classify("asked", "few", {"few": few, "many": many}, "many"))
+    with pytest.raises(
+        UsageError, match="cannot follow the annotators 'all' in engine 'onnx': it has few, many"
+    ):
+        classify("missing", "few", {"few": few, "many": many}, "all")
+    with pytest.raises(UsageError, match="it has one temperature for all"):
+        classify("none", "", {}, "few")
     roots = np.cbrt(usual) * [np.e, 1, 1, 1, 1, 1, 1]
     np.testing.assert_allclose(flatter, roots / roots.sum(1, keepdims=True), rtol=1e-6)

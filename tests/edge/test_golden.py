@@ -15,8 +15,10 @@ import pytest
 from edge import bundle as bundles
 from edge import doctor, golden
 from edge import engine as engines
-from edge.bundle import Bundle, Golden, InputSpec, Scaling
+from edge.bundle import Bundle
 from edge.errors import BundleInvalid, EngineMissing, EngineRefused
+from edge.manifest import Golden, InputSpec, Scaling
+from tests.models import integers_throughout
 
 MakeBundle = Callable[..., Path]
 ENGINES = ["onnx", "tflite", "openvino"]
@@ -77,8 +79,8 @@ def test_rounding_is_close_and_another_model_is_not(make_bundle: MakeBundle, eng
 
 def test_weights_are_held_at_the_engines_own_scaling(make_bundle: MakeBundle, engine: str) -> None:
     bundle = bundles.load(with_answers(make_bundle, engine))
-    entry = dataclasses.replace(bundle.files[engine], scaling=Scaling.of_temperature(2.0, 7))
-    hotter = dataclasses.replace(bundle, files={engine: entry})
+    entry = dataclasses.replace(bundle.files[engine], scalings={"us": Scaling.of_temperature(2.0, 7)})
+    hotter = dataclasses.replace(bundle, files={engine: entry}, annotators="us")
     given, usual = taken_of(hotter, engine), taken_of(bundle, engine)
     assert given.sha256 == usual.sha256 and given.weights != usual.weights
 
@@ -123,11 +125,11 @@ def test_doctor_tells_of_each_engine(make_bundle: MakeBundle, engine: str) -> No
 
 @pytest.mark.parametrize("name", bundles.shipped())
 def test_shipped_bundles_answer_as_they_did_where_they_were_built(name: str, engine: str) -> None:
-    """TFLite's int8 is integers from end to end; the other engines may round otherwise on this processor."""
+    """Integers from end to end give the same bits; what is float may round otherwise on this processor."""
     bundle = bundles.load(name)
     if engine not in bundle.files or bundle.files[engine].golden is None:
         pytest.skip(f"{name} has no golden answers for {engine}")
     outcome = golden.check(bundle, engine)
     assert outcome is not None and outcome.state != "other", outcome
-    if engine == "tflite" and bundle.files[engine].precision.startswith("int8"):
+    if engine == "tflite" and integers_throughout(bundle):
         assert outcome.state == "same", outcome

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge.bundle import Bundle, CropRule, DoubtRule
+from edge.bundle import Bundle
+from edge.manifest import CropRule, DoubtRule
 from quantize.calibrate import Splits, load_splits
 from quantize.cli import main
 from quantize.export import Exported, export

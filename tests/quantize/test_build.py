@@ -14,9 +14,9 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle import Scaling
 from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
+from edge.manifest import Scaling
 from quantize.cli import main
 from train.data import load_fer2013
 
@@ -158,12 +158,15 @@ def test_verify_bears_a_good_bundle_out_and_not_a_boast(
     said = json.loads(capsys.readouterr().out)
     checks = said["checks"]
     assert said["golden"]["onnx"]["state"] == "same"
-    assert [check["data"] for check in checks] == ["fer2013-public", "fer2013-private"]
+    assert [check["data"] for check in checks] == [
+        f"{annotators}-{split}" for split in ("public", "private") for annotators in ("fer2013", "ferplus")
+    ]
     assert all(check["holds"] for check in checks)
     boast = tmp_path / "boast"
     shutil.copytree(built, boast)
     table = json.loads((boast / "bundle.json").read_text(encoding="utf-8"))
-    table["accuracy"][1]["accuracy"] = 0.5
+    assert table["accuracy"][2]["data"] == "fer2013-private"
+    table["accuracy"][2]["accuracy"] = 0.5
     table["files"]["onnx"]["golden"]["weights"] = [[1 / 7] * 7] * 8
     table["files"]["onnx"]["golden"]["sha256"] = "0" * 64
     (boast / "bundle.json").write_text(json.dumps(table), encoding="utf-8")
@@ -200,22 +203,27 @@ def test_each_engines_scaling_makes_its_own_public_weights_honest(built: Path, p
     """No hotter and no colder scaling gives the public labels a better mean log-likelihood."""
     bundle = bundles.load(built)
     faces = load_fer2013(pack, "public")
-    own = bundle.files["onnx"].scaling
-    assert own is not None
-    costs = []
-    for factor in (0.9, 1.0, 1.1):
-        warmed = Scaling(*(tuple(factor * value for value in values) for values in (own.scale, own.bias)))
-        engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
-        weights = Classifier(bundle, engine, "NCHW", warmed)(list(faces.faces))
-        costs.append(-np.log(weights[np.arange(len(faces)), faces.labels]).mean())
-    assert costs[1] < costs[0] and costs[1] < costs[2]
+    followed = faces.followed()
+    assert set(followed) == set(bundle.files["onnx"].scalings) == {"fer2013", "ferplus"}
+    assert bundle.annotators == "ferplus"
+    for annotators, (_, labelled) in followed.items():
+        own = bundle.files["onnx"].scalings[annotators]
+        costs = []
+        for factor in (0.9, 1.0, 1.1):
+            warmed = Scaling(*(tuple(factor * value for value in values) for values in (own.scale, own.bias)))
+            engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
+            weights = Classifier(bundle, engine, "NCHW", warmed)(list(labelled.faces))
+            costs.append(-np.log(weights[np.arange(len(labelled)), labelled.labels]).mean())
+        assert costs[1] < costs[0] and costs[1] < costs[2]
 
 
 def test_the_calibration_error_is_recorded_before_and_after(built: Path) -> None:
     full = json.loads((built / "build.json").read_text(encoding="utf-8"))
     climb = full["engines"]["onnx"]
-    own = bundles.load(built).files["onnx"].scaling
-    assert own is not None and tuple(climb["scaling"]["scaling"]["scale"]) == own.scale
+    own = bundles.load(built).files["onnx"].scalings
+    assert {name: tuple(each["scaling"]["scale"]) for name, each in climb["scalings"].items()} == {
+        name: scaling.scale for name, scaling in own.items()
+    }
     assert all(row["ece"] != row["ece_before"] for row in climb["figures"])
     row = next(row for row in climb["figures"] if row["data"] == "fer2013-private")
     shown = f"| {row['ece_before']:.2%} | {row['ece']:.2%} |"

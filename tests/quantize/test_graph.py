@@ -137,3 +137,27 @@ def test_tidying_drops_notes_and_unused_weights_and_nothing_else(x: np.ndarray[A
     assert b"secret place" not in made.SerializeToString()
     assert list(graph.constants(made)) == ["b"]
     np.testing.assert_array_equal(run(made, x), before)
+
+
+def test_an_activation_is_what_is_made_of_the_layers_output_alone() -> None:
+    def node(kind: str, name: str, given: list[str], made: str) -> Any:
+        return helper.make_node(kind, given, [made], name=name)
+
+    weight = np.ones((3, 3, 1, 1), np.float32)
+    made = model(
+        [
+            node("Conv", "conv", ["x", "w"], "a"),
+            node("Sigmoid", "sigmoid", ["a"], "s"),
+            node("Mul", "silu", ["a", "s"], "b"),
+            node("GlobalAveragePool", "pool", ["b"], "p"),
+            node("Conv", "squeeze", ["p", "w"], "q"),
+            node("Clip", "clip", ["q", "", "six"], "r"),
+            node("Sigmoid", "gate", ["r"], "g"),
+            node("Mul", "gated", ["b", "g"], "y"),
+        ],
+        {"w": weight, "six": np.array(6, np.float32)},
+        ["n", 3, 8, 8],
+    )
+    assert graph.with_activations(made, ["conv"]) == ["conv", "sigmoid", "silu"]
+    assert graph.with_activations(made, ["squeeze"]) == ["squeeze", "clip", "gate"]
+    assert graph.with_activations(made, []) == []

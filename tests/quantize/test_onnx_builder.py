@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.bundle import Bundle, InputSpec
+from edge.bundle import Bundle
 from edge.errors import BuildFailed, ToolchainError
+from edge.manifest import InputSpec
 from quantize import accuracy, calibrate, graph
 from quantize.builder import Built, Float
 from quantize.builders.onnx import OnnxBuilder

@@ -14,6 +14,7 @@ from edge import engine as engines
 from edge.classify import Classifier
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid
+from edge.manifest import CropRule, DoubtRule
 from train.crop_rule import FER2013, _crop, blur_bound
 from train.data import FaceSet
 
@@ -63,10 +64,10 @@ def test_the_template_is_symmetric_and_the_box_inverted() -> None:
 
 def test_the_record_that_ships_makes_a_bundle() -> None:
     record = json.loads(FER2013.read_text())
-    rule = bundles.CropRule(
+    rule = CropRule(
         tuple(map(tuple, record["crop"]["landmarks"])),
         record["crop"]["box_scale"],
         tuple(record["crop"]["box_shift"]),
     )
     assert len(rule.landmarks) == 5
-    assert bundles.DoubtRule(**record["doubt"]).sharpness > 0
+    assert DoubtRule(**record["doubt"]).sharpness > 0

@@ -139,3 +139,20 @@ def test_a_pack_damaged_anywhere_never_yields_faces_silently(tmp_path: Path) -> 
             continue
         np.testing.assert_array_equal(after.faces, before.faces)
         np.testing.assert_array_equal(after.labels, before.labels)
+
+
+def test_a_set_is_followed_by_its_own_annotators_and_by_the_crowd_where_it_agrees(tmp_path: Path) -> None:
+    votes = np.zeros((7, 10), np.uint8)
+    votes[1, 1] = votes[4, 6] = 10  # happiness, fear
+    read = data.load_fer2013(saved(tmp_path / "p.npz", public_fpvotes=votes), "public")
+    sets = read.followed()
+    assert list(sets) == ["fer2013", "ferplus"]
+    everyone, whole = sets["fer2013"]
+    assert everyone.all() and whole is read
+    agreed, crowd = sets["ferplus"]
+    assert np.flatnonzero(agreed).tolist() == [1, 4] and crowd.name == "ferplus-public"
+    assert [LABELS[k] for k in crowd.labels] == ["happiness", "fear"]
+    np.testing.assert_array_equal(crowd.faces, read.faces[[1, 4]])
+    silent = data.load_fer2013(saved(tmp_path / "q.npz", public_fpvotes=votes * 0), "public")
+    assert list(silent.followed()) == ["fer2013"]
+    assert list(make.face_set(9, 1).followed()) == ["", "ferplus"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DataInvalid, ModelMismatch, UsageError
+from edge.manifest import Scaling
 from edge.results import Box
 from tests.train import make
 from train import card, corrupt, evaluate, metrics, plots, readers, report, subject
@@ -91,6 +92,27 @@ def test_a_bundle_is_measured_as_its_run_was(
     )
     assert measured["model"]["engine"].startswith("onnx")
     assert list(measured["model"]["files"].values()) == list(bundle.files["onnx"].parts.values())
+
+
+def test_each_labelling_is_met_with_the_scaling_that_was_fitted_to_it(bundle: Any) -> None:
+    from dataclasses import replace
+
+    own, crowd = Scaling((2.0,) * 7, (0.0,) * 7), Scaling((1.0,) * 7, (0.0, 0.0, 50.0, 0.0, 0.0, 0.0, 0.0))
+    files = {"onnx": replace(bundle.files["onnx"], scalings={"fer2013": own, "ferplus": crowd})}
+    by_bundle = BundleSubject(replace(bundle, files=files, annotators="ferplus"), "onnx", threads=1)
+    test = replace(make.face_set(40, 6), name="fer2013-private")
+    logits = by_bundle.logits(test.faces)
+    measured = evaluate.evaluate(by_bundle, test, test)
+    assert measured["score"]["accuracy"] == (logits.argmax(1) == test.labels).mean()
+    assert measured["calibration"]["temperature"] == 0.5
+    # With so large a bias all is fear.
+    assert measured["ferplus"]["accuracy"] == (test.majority == 2).mean()
+    assert measured["ferplus"]["ece"] == pytest.approx(1 - (test.majority == 2).mean(), abs=1e-6)
+    # Another data set's labels are held against what the runtime would give: the bundle's own choice.
+    other = evaluate.evaluate(by_bundle, make.face_set(40, 6), test)
+    assert other["score"]["accuracy"] == measured["ferplus"]["accuracy"]
+    assert other["calibration"]["temperature"] is None
+    assert "a scale and a bias per label" in evaluate.as_text(other) and report.page([other])
 
 
 def test_runs_and_bundles_are_told_apart(bundle: Any, trained: Trained) -> None:
