@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from quantize.latency import cpu_name
+from quantize.cpu import cpu_name
 from train.files import write_text
 
 BATCH, RUNS = 32, 5

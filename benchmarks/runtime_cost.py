@@ -25,7 +25,7 @@ from typing import Any
 
 import cv2
 
-from quantize.latency import cpu_name
+from quantize.cpu import cpu_name
 from train.files import write_text
 
 ROOT = Path(__file__).parent.parent

@@ -26,6 +26,7 @@ from edge.engine import Array, Engine, EngineOptions, ModelFile
 from edge.errors import BuildFailed
 from edge.manifest import InputSpec
 from quantize.builder import Built
+from quantize.cpu import cpu_name
 
 WARM_UPS, ROUNDS, RUNS = 20, 30, 10
 # Rounds whose ratios spread wider than this (middle half, over the median) are called unstable.
@@ -144,16 +145,6 @@ def time_runs(
         engine.run([array])
         times.append(clock() - began)
     return times
-
-
-def cpu_name() -> str | None:
-    """The processor's name as the kernel gives it, or the board's; None where it gives neither."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return named[0] if named else None
 
 
 def _first_line(path: str) -> str | None:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
-from quantize.latency import cpu_name
+from quantize.cpu import cpu_name
 from train.files import write_text
 
 
