@@ -168,7 +168,7 @@ def section(cls: type[T], table: Any, where: str) -> T:
         raise BundleInvalid(f"'{where}' must be an object")
     known_keys(cls, table, f"{where}.", set())
     try:
-        return cls(**{key: _tuples(value) for key, value in table.items()})
+        return cls(**{key: tuples(value) for key, value in table.items()})
     except BundleInvalid as error:
         raise BundleInvalid(f"{where}: {error}") from error
 
@@ -184,8 +184,9 @@ def known_keys(cls: type, table: Mapping[str, Any], where: str, ours: set[str]) 
             raise BundleInvalid(f"key '{where}{name}' is missing")
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """JSON's lists as tuples, however deep, so that what holds them can be frozen and hashed."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def check(good: bool, key: str, value: Any, valid: str) -> None:

@@ -95,8 +95,8 @@ def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
         engine_options=engine,
         detector_options=detector,
         tracker=Tracker(smooth=arguments.smooth),
-        # A face that is first searched for two frames after it came would be seen in those two.
         annotators=arguments.annotators,
+        # A face that is first searched for two frames after it came would be seen in those two.
         detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
     )
 

@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import train
 from edge import bundle as bundles
@@ -21,7 +20,7 @@ from edge import golden
 from edge.bundle import Bundle
 from edge.engine import ModelFile
 from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, UsageError
-from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling
+from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling, tuples
 from quantize.builder import Built
 from quantize.workspace import write_folder
 
@@ -48,7 +47,7 @@ def read_framing(name_or_path: str) -> Framing:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         sections = {
-            name: {key: _tuples(value) for key, value in table[name].items()} for name in ("crop", "doubt")
+            name: {key: tuples(value) for key, value in table[name].items()} for name in ("crop", "doubt")
         }
         return Framing(CropRule(**sections["crop"]), DoubtRule(**sections["doubt"]))
     except OSError as error:
@@ -143,7 +142,3 @@ def _write_file(out: Path, data: bytes) -> None:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
