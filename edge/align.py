@@ -44,13 +44,16 @@ def crop_matrix(face: Face, rule: CropRule, size: int) -> Matrix:
 
 
 def align(frame: Image, face: Face, rule: CropRule, spec: InputSpec) -> Image:
-    """The face as uint8 [S, S] (grey) or [S, S, 3] in the colour order of ``spec``.
+    """The face as uint8 [S, S] (grey) or [S, S, 3] in the colour order of ``spec``, S pixels by the rule.
 
-    ``frame`` is uint8 [H, W, 3] BGR. What lies outside the frame is black.
+    ``frame`` is uint8 [H, W, 3] BGR. What lies outside the frame is black. A network that was trained on
+    smaller pictures than it takes in is given no finer detail than it has seen: the classifier enlarges
+    the crop, as training did.
     """
-    matrix = crop_matrix(face, rule, spec.size)
-    part, matrix = _shrink(frame, matrix, spec)
-    cut = cv2.warpAffine(part, matrix, (spec.size, spec.size), flags=cv2.INTER_LINEAR)
+    side = rule.size or spec.size
+    matrix = crop_matrix(face, rule, side)
+    part, matrix = _shrink(frame, matrix, side, spec)
+    cut = cv2.warpAffine(part, matrix, (side, side), flags=cv2.INTER_LINEAR)
     return np.asarray(cut, np.uint8)
 
 
@@ -96,14 +99,14 @@ def _box_matrix(box: Box, rule: CropRule, size: int) -> Matrix:
     return np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]])
 
 
-def _shrink(frame: Image, matrix: Matrix, spec: InputSpec) -> tuple[Image, Matrix]:
-    """The part of the frame that the crop needs, in the crop's colours and shrunk by area averaging.
+def _shrink(frame: Image, matrix: Matrix, size: int, spec: InputSpec) -> tuple[Image, Matrix]:
+    """The part of the frame that a crop of ``size`` pixels needs, in the crop's colours, shrunk by averaging.
 
     A warp that samples every fifth pixel of a large face would see noise where the training images,
     shrunk with care, had none. Returns the part and the matrix from it to the crop.
     """
     (a, b, x), (c, d, y) = matrix.tolist()
-    determinant, size = a * d - b * c, spec.size
+    determinant = a * d - b * c
     corners = [
         ((d * (u - x) - b * (v - y)) / determinant, (a * (v - y) - c * (u - x)) / determinant)
         for u, v in ((0, 0), (size, 0), (0, size), (size, size))

@@ -47,18 +47,22 @@ class CropRule:
 
     ``landmarks``: where the five landmarks come to lie, as fractions of the crop's side. For a face that
     has none, the crop is a square of ``box_scale`` times the box's side, its middle moved by ``box_shift``
-    sides right and down.
+    sides right and down. ``size``: the crop's side in pixels, as the training images had it, whatever the
+    network's input; 0 is the input's own.
     """
 
     landmarks: tuple[tuple[float, float], ...]
     box_scale: float
     box_shift: tuple[float, float]
+    size: int = 0
 
     def __post_init__(self) -> None:
         points = len(self.landmarks) == 5 and all(_is_point(point) for point in self.landmarks)
         check(points, "landmarks", self.landmarks, "5 points x, y")
         check(is_number(self.box_scale) and 0 < self.box_scale < 10, "box_scale", self.box_scale, "0 to 10")
         check(_is_point(self.box_shift), "box_shift", self.box_shift, "x, y")
+        whole = isinstance(self.size, int) and not isinstance(self.size, bool)
+        check(whole and (self.size == 0 or 8 <= self.size <= 1024), "size", self.size, "0, 8 to 1024 pixels")
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def section(cls: type[T], table: Any, where: str) -> T:
         raise BundleInvalid(f"'{where}' must be an object")
     known_keys(cls, table, f"{where}.", set())
     try:
-        return cls(**{key: tuples(value) for key, value in table.items()})
+        return cls(**{key: _tuples(value) for key, value in table.items()})
     except BundleInvalid as error:
         raise BundleInvalid(f"{where}: {error}") from error
 
@@ -184,9 +188,9 @@ def known_keys(cls: type, table: Mapping[str, Any], where: str, ours: set[str]) 
             raise BundleInvalid(f"key '{where}{name}' is missing")
 
 
-def tuples(value: Any) -> Any:
+def _tuples(value: Any) -> Any:
     """JSON's lists as tuples, however deep, so that what holds them can be frozen and hashed."""
-    return tuple(tuples(item) for item in value) if isinstance(value, list) else value
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def check(good: bool, key: str, value: Any, valid: str) -> None:

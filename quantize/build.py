@@ -75,7 +75,7 @@ def build(order: Order) -> Outcome:
         {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
     )
     exported = _exported(source, work)
-    start = _start(order, source)
+    start = _start(order, source, splits.public.faces.shape[1])
     setting = Setting(
         source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
         order.threads, order.ladder.sensitivity,
@@ -119,15 +119,19 @@ def _exported(source: Source, work: Workspace) -> Exported:
     return from_files(work.files("export", libraries, lambda: to_files(export(source))))
 
 
-def _start(order: Order, source: Source) -> Bundle:
-    """The bundle before anything is known of its engines: temperature 1, no files."""
+def _start(order: Order, source: Source, side: int) -> Bundle:
+    """The bundle before anything is known of its engines: temperature 1, no files.
+
+    A live face is cut at ``side`` pixels, as those have that it is proven on, unless the order says more.
+    """
+    crop = order.framing.crop
     return Bundle(
         path=order.out,
         name=order.name or source.name,
         description=card.description(source),
         labels=source.labels,
         input=source.input,
-        crop=order.framing.crop,
+        crop=crop if crop.size else dataclasses.replace(crop, size=side),
         temperature=1.0,
         doubt=order.framing.doubt,
         files={},
@@ -147,7 +151,7 @@ def _write(
     )
     followed = measured.fitted[climbs[0].engine]
     bundle = dataclasses.replace(
-        _start(order, source),
+        _start(order, source, splits.public.faces.shape[1]),
         # For an engine that has no scaling of its own; each that was built has.
         temperature=followed[OWN].temperature,
         files=entries,

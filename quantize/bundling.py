@@ -20,7 +20,7 @@ from edge import golden
 from edge.bundle import Bundle
 from edge.engine import ModelFile
 from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, UsageError
-from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling, tuples
+from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling, section
 from quantize.builder import Built
 from quantize.workspace import write_folder
 
@@ -46,17 +46,17 @@ def read_framing(name_or_path: str) -> Framing:
     path = Path(name_or_path) if name_or_path.endswith(".json") else CROPS / f"{name_or_path}.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        sections = {
-            name: {key: tuples(value) for key, value in table[name].items()} for name in ("crop", "doubt")
-        }
-        return Framing(CropRule(**sections["crop"]), DoubtRule(**sections["doubt"]))
+        crop, doubt = table["crop"], table["doubt"]
     except OSError as error:
         raise DataInvalid(f"crop rule '{path}' cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataInvalid(
-            f"crop rule '{path}' needs the sections crop and doubt of bundle.json: {reason}"
-        ) from error
+    except ValueError as error:
+        raise DataInvalid(f"crop rule '{path}' is not JSON: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise DataInvalid(f"crop rule '{path}' needs the sections crop and doubt of bundle.json") from error
+    try:
+        return Framing(section(CropRule, crop, "crop"), section(DoubtRule, doubt, "doubt"))
+    except BundleInvalid as error:
+        raise DataInvalid(f"crop rule '{path}': {error}") from error
 
 
 def engine_files(

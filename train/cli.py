@@ -189,7 +189,15 @@ def _export(arguments: argparse.Namespace) -> int:
     public = found.split("public")
     logits = predict.predict(trained.model, public.faces, trained.recipe)
     temperature = metrics.fit_temperature(logits, public.labels)
-    bundle = export.export(trained, arguments.out, temperature, records, arguments.crops, arguments.batch)
+    bundle = export.export(
+        trained,
+        arguments.out,
+        temperature,
+        records,
+        arguments.crops,
+        side=public.faces.shape[1],
+        batch=arguments.batch,
+    )
     result = {"schema": 1, "bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
     _print(arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}")
     return OK

@@ -48,12 +48,14 @@ def export(
     temperature: float,
     accuracy: Sequence[Mapping[str, Any]],
     family: str,
+    side: int,
     batch: int = 0,
 ) -> Bundle:
     """Write the bundle folder ``out``; what stood there before is replaced once the new one is whole.
 
     ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
-    data set whose crop and doubt rules were measured (``train.crop_rule``), ``batch`` is that of ``to_onnx``.
+    data set whose crop and doubt rules were measured (``train.crop_rule``), ``side`` is that of its faces in
+    pixels, ``batch`` that of ``to_onnx``.
     Raises BuildFailed, DataInvalid and BundleInvalid.
     """
     rules = measured_rules(family)
@@ -66,7 +68,7 @@ def export(
         "description": f"{trained.recipe.model.backbone}, {spec.size} px grey, trained on {family}",
         "labels": list(LABELS),
         "input": asdict(spec),
-        "crop": rules["crop"],
+        "crop": {**rules["crop"], "size": side},
         "temperature": round(temperature, 4),
         "doubt": rules["doubt"],
         "files": {"onnx": files},

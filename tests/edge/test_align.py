@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import cast
 
@@ -133,6 +134,18 @@ def test_what_lies_outside_the_frame_is_black() -> None:
     crop = align(frame, Face(Box(-25, 0, 50, 50)), RULE, GREY)
     assert crop[:, :20].max() == 0
     assert crop[2:-2, 28:-2].min() == 255
+
+
+def test_a_crop_has_the_training_faces_size_not_the_inputs() -> None:
+    """Detail finer than the training faces had is averaged away, though the network's input could hold it."""
+    frame = np.zeros((96, 96, 3), np.uint8)
+    frame[:, ::2] = 255
+    spec = InputSpec(96, "grey", (0.0,), (1.0,))
+    face = Face(Box(0, 0, 96, 96))
+    assert align(frame, face, RULE, spec).std() > 120
+    crop = align(frame, face, dataclasses.replace(RULE, size=48), spec)
+    assert crop.shape == (48, 48)
+    assert abs(crop[2:-2, 2:-2].astype(int) - 127).max() <= 2
 
 
 def test_shrinking_averages_instead_of_picking_pixels() -> None:

@@ -74,6 +74,7 @@ WRONG = {
     "std word": (set_to("input", "std", value=["x"]), "'std'"),
     "landmarks": (set_to("crop", "landmarks", value=[[0, 0]]), "'landmarks'"),
     "scale": (set_to("crop", "box_scale", value=0), "'box_scale'"),
+    "crop size": (set_to("crop", "size", value=7), "'size'"),
     "temperature": (set_to("temperature", value=0), "'temperature'"),
     "temperature nan": (set_to("temperature", value=float("nan")), "'temperature'"),
     "scaling": (

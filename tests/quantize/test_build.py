@@ -36,6 +36,7 @@ def test_the_bundle_loads_in_the_runtime_and_is_as_accurate_as_it_says(built: Pa
     bundle.verify()
     assert bundle.files["onnx"].precision == "int8" and bundle.name == "tiny"
     faces = load_fer2013(pack, "private")
+    assert bundle.crop.size == faces.faces.shape[1]
     classifier = load_classifier(bundle, "onnx", EngineOptions(threads=1))
     weights = classifier(list(faces.faces))
     classifier.close()
@@ -131,6 +132,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     (tmp_path / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 cut short")
     (tmp_path / "bad.json").write_text('{"crop": {}}', encoding="utf-8")
+    (tmp_path / "odd.json").write_text('{"crop": {"side": 48}, "doubt": {}}', encoding="utf-8")
     out = tmp_path / "out"
     good: dict[str, Any] = {**inputs, "out": out}
     cases: list[tuple[dict[str, Any], list[str], int, str]] = [
@@ -138,6 +140,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
         ({"pack": tmp_path / "bad.npz"}, [], 1, "bad.npz"),
         ({"crop": tmp_path / "bad.json"}, [], 1, "needs the sections crop and doubt of bundle.json"),
         ({"crop": tmp_path / "none.json"}, [], 1, "cannot be read: No such file"),
+        ({"crop": tmp_path / "odd.json"}, [], 1, "unknown key 'crop.side'"),
         ({"ladder": "steep"}, [], 1, "no ladder 'steep'"),
         ({"out": tmp_path / "full"}, [], 2, "is a folder of other things"),
         ({}, ["--engines", "onnx,tpu"], 2, "has no recipes for engine 'tpu': it has onnx"),
@@ -148,7 +151,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
         said = capsys.readouterr()
         assert sentence in said.err and said.err.count("\n") == 1 and said.out == ""
     assert not out.exists() and not out.with_name("out.building").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "bad.npz", "full"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "bad.npz", "full", "odd.json"]
 
 
 def test_verify_bears_a_good_bundle_out_and_not_a_boast(

@@ -54,4 +54,4 @@ def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle
     pytest.importorskip("onnxruntime", reason="an export is checked with onnxruntime")
     from train.export import export
 
-    return export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013")
+    return export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013", 48)

@@ -41,6 +41,7 @@ def test_the_bundle_says_how_it_came_to_be(bundle: Bundle, trained: Trained) -> 
     assert (again.input.size, again.input.colour, again.input.mean) == (16, "grey", (127.5,))
     assert again.temperature == 1.7
     assert again.crop.landmarks[0][0] + again.crop.landmarks[1][0] == pytest.approx(1)
+    assert again.crop.size == 48
     assert again.doubt.face_px > 0
     assert again.accuracy == (RECORD,)
     assert again.made_by["recipe"] == trained.recipe.text
@@ -52,17 +53,17 @@ def test_a_bundle_is_replaced_and_a_stranger_is_not(
 ) -> None:
     content = bundle.model("onnx").parts[".onnx"]
     monkeypatch.setattr(exporting, "to_onnx", lambda trained, batch: content)
-    first = exporting.export(trained, tmp_path / "b", 1.0, [], "fer2013")
-    second = exporting.export(trained, tmp_path / "b", 2.0, [], "fer2013")
+    first = exporting.export(trained, tmp_path / "b", 1.0, [], "fer2013", 48)
+    second = exporting.export(trained, tmp_path / "b", 2.0, [], "fer2013", 48)
     assert (first.temperature, second.temperature) == (1.0, 2.0)
     assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["bundle.json", "model.onnx"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(BuildFailed, match="is not a bundle"):
-        exporting.export(trained, tmp_path / "mine", 1.0, [], "fer2013")
+        exporting.export(trained, tmp_path / "mine", 1.0, [], "fer2013", 48)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     with pytest.raises(DataInvalid, match=r"'lfw' are cut was never measured: known are .*fer2013"):
-        exporting.export(trained, tmp_path / "c", 1.0, [], "lfw")
+        exporting.export(trained, tmp_path / "c", 1.0, [], "lfw", 48)
 
 
 def test_a_wrong_export_is_caught(bundle: Bundle, trained: Trained) -> None:
