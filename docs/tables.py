@@ -22,6 +22,7 @@ RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from boards import records  # noqa: E402
@@ -141,6 +142,11 @@ def following() -> str:
     return detections.following(read("detection"))
 
 
+def steadiness() -> str:
+    """How far readings of one face lie apart, its photograph turned and shrunk."""
+    return steady.markdown(read("steadiness"))
+
+
 def read(name: str) -> dict[str, Any]:
     """A record of benchmarks/records."""
     return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
@@ -150,7 +156,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     QUANTIZING: {"input-sizes": input_sizes},
     TRAINING: {"annotators": annotators},
-    MEASURING: {"install": install, "sizes": sizes, "following": following},
+    MEASURING: {"install": install, "sizes": sizes, "following": following, "steadiness": steadiness},
 }
 
 

@@ -46,9 +46,9 @@ def crop_matrix(face: Face, rule: CropRule, size: int) -> Matrix:
 def align(frame: Image, face: Face, rule: CropRule, spec: InputSpec) -> Image:
     """The face as uint8 [S, S] (grey) or [S, S, 3] in the colour order of ``spec``, S pixels by the rule.
 
-    ``frame`` is uint8 [H, W, 3] BGR. What lies outside the frame is black. A network that was trained on
-    smaller pictures than it takes in is given no finer detail than it has seen: the classifier enlarges
-    the crop, as training did.
+    ``frame`` is uint8 [H, W, 3] BGR. What lies outside the frame is black. Where the input is larger
+    than the training images were, the classifier enlarges the crop, as training did: what was measured on
+    such images holds of such crops.
     """
     side = rule.size or spec.size
     matrix = crop_matrix(face, rule, side)

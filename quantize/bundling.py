@@ -23,6 +23,7 @@ from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, 
 from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling, section
 from quantize.builder import Built
 from quantize.workspace import write_folder
+from train.files import read_json
 
 CROPS = Path(train.__file__).parent / "crops"
 # A list of numbers, which indented JSON spreads over as many lines.
@@ -45,12 +46,8 @@ def read_framing(name_or_path: str) -> Framing:
     """
     path = Path(name_or_path) if name_or_path.endswith(".json") else CROPS / f"{name_or_path}.json"
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(path)
         crop, doubt = table["crop"], table["doubt"]
-    except OSError as error:
-        raise DataInvalid(f"crop rule '{path}' cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataInvalid(f"crop rule '{path}' is not JSON: {error}") from error
     except (KeyError, TypeError) as error:
         raise DataInvalid(f"crop rule '{path}' needs the sections crop and doubt of bundle.json") from error
     try:

@@ -5,13 +5,13 @@ Every figure in it comes from a record: nothing is typed in by hand.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge.bundle import Bundle
 from edge.errors import DataInvalid
+from train.files import read_record
 
 FILE = "CARD.md"
 # Where the part that evaluation records make begins; what a build wrote stands before it.
@@ -30,15 +30,7 @@ NOT_FOR = """\
 
 def read_data_report(path: Path) -> dict[str, Any]:
     """A record of ``ferlite-train data --json``. Raises DataInvalid."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataInvalid(f"'{path}' is not JSON: {error}") from error
-    if not isinstance(report, dict) or report.get("kind") != "ferlite-data" or report.get("schema") != 1:
-        raise DataInvalid(f"'{path}' is not a record of 'ferlite-train data --json' of schema 1")
-    return report
+    return read_record(path, "ferlite-data", 1, "ferlite-train data --json")
 
 
 def write(bundle: Bundle, records: Sequence[dict[str, Any]], data: dict[str, Any], before: str = "") -> str:

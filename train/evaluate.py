@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from edge.errors import DataInvalid
 from edge.manifest import Scaling
 from edge.progress import Progress
-from train import metrics, scaling
+from train import files, metrics, scaling
 from train.checkpoint import Trained
 from train.corrupt import KINDS, STRENGTHS, corrupt
 from train.crop_rule import crop_rule_of
@@ -204,15 +203,7 @@ def scaled_by(calibration: dict[str, Any]) -> str:
 
 def read_record(path: Path) -> dict[str, Any]:
     """An evaluation record that ``evaluate --json`` wrote. Raises DataInvalid."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataInvalid(f"'{path}' is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("kind") != KIND or record.get("schema") != SCHEMA:
-        raise DataInvalid(f"'{path}' is not an evaluation record of schema {SCHEMA}")
-    return record
+    return files.read_record(path, KIND, SCHEMA, "ferlite-train evaluate")
 
 
 def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ToolchainError
 from quantize.bench.record import KIND, SCHEMA
+from train.files import read_record
 
 WIDTH = 80
 UNITS = {"end-to-end": "frame"}
@@ -36,18 +36,8 @@ def _indented(value: Any, space: str) -> str:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A record that ``bench`` wrote. Raises ToolchainError where the file is something else."""
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ToolchainError(f"cannot read '{path}': {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ToolchainError(f"'{path}' is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("kind") != KIND:
-        raise ToolchainError(f"'{path}' is not a record of ferlite-quantize bench")
-    if record.get("schema") != SCHEMA:
-        raise ToolchainError(f"'{path}' has schema {record.get('schema')!r}, and this ferlite reads {SCHEMA}")
-    return record
+    """A record that ``bench`` wrote. Raises DataInvalid."""
+    return read_record(Path(path), KIND, SCHEMA, "ferlite-quantize bench")
 
 
 COLUMNS = ("engine", "precision", "scenario", "stage", *FIGURES, "rate_per_second", "cpu_ms", "verdict")

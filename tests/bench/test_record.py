@@ -199,7 +199,7 @@ def test_without_a_source_the_network_alone_is_measured(
         (["{bundle}", "--save", "no/such/folder/a.json"], 2, "there is no folder"),
         (["{bundle}", "{bundle}"], 2, "one bundle, not 2"),
         (["compare", "a.json"], 2, "takes two records"),
-        (["compare", "a.json", "b.json"], 1, "cannot read 'a.json'"),
+        (["compare", "a.json", "b.json"], 1, "'a.json' cannot be read"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence_before_anything_is_measured(

@@ -99,7 +99,7 @@ def test_only_records_of_these_weights_enter_the_bundle(trained: Trained, tmp_pa
     assert 0 <= good["accuracy"] <= 1
     for path, words in [
         (record(trained, tmp_path / "w.json", model={"weights_sha256": "0" * 64}), "other weights"),
-        (record(trained, tmp_path / "s.json", schema=99), "not an evaluation record of schema 1"),
+        (record(trained, tmp_path / "s.json", schema=99), "has schema 99, and this ferlite reads 1"),
         (tmp_path / "none.json", "No such file"),
     ]:
         with pytest.raises(DataInvalid, match=words):
