@@ -32,7 +32,7 @@ from edge.classify import load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
-from edge.results import Face
+from edge.results import Box, Face
 from train.files import write_text
 
 ANGLES = (-30, -20, -10, 0, 10, 20, 30)
@@ -44,10 +44,10 @@ ENGINE = "onnx"
 def copies(picture: Image) -> Iterator[tuple[Image, npt.NDArray[np.float64]]]:
     """The picture turned and shrunk in every way, as it is first, with the matrix [2, 3] that did it."""
     height, width = picture.shape[:2]
-    for scale in SCALES:
-        for angle in sorted(ANGLES, key=abs):
-            matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-            turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    for angle in sorted(ANGLES, key=abs):
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+        turned = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        for scale in SCALES:
             size = (round(width * scale), round(height * scale))
             small = cv2.resize(turned, size, interpolation=cv2.INTER_AREA)
             yield np.asarray(small, np.uint8), matrix * scale
@@ -63,11 +63,13 @@ def seen(picture: Image, detector: Detector) -> list[list[tuple[Image, Face]]]:
             continue
         for views in found:
             x, y = matrix @ (*views[0][1].box.centre, 1.0)
-            for box, face in ((face.box, face) for face in faces):
-                if box.x < x < box.x + box.width and box.y < y < box.y + box.height:
-                    views.append((copy, face))
-                    break
+            there = [face for face in faces if _covers(face.box, x, y)]
+            views += [(copy, face) for face in there[:1]]
     return found
+
+
+def _covers(box: Box, x: float, y: float) -> bool:
+    return box.x < x < box.x + box.width and box.y < y < box.y + box.height
 
 
 def spread(weights: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -132,12 +134,13 @@ def main() -> int:
         bundle = bundles.load(name)
         for size in sorted({bundle.crop.size or bundle.input.size, bundle.input.size}):
             rows.append(measure(views, bundle, size))
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    detector.close()
+    words = ["--photos", *(path.name for path in arguments.photos), "--detector", arguments.detector.name]
     record = {
         "schema": 1,
         "kind": "ferlite steadiness",
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "-m", "benchmarks.steadiness", *_without_save(words)]),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "command": shlex.join(["python", "-m", "benchmarks.steadiness", *words]),
         "engine": ENGINE,
         "faces": len(views),
         "readings": sum(map(len, views)),
@@ -147,11 +150,6 @@ def main() -> int:
     if arguments.save:
         write_text(arguments.save, json.dumps(record, indent=1) + "\n")
     return 0
-
-
-def _without_save(words: list[str]) -> list[str]:
-    at = words.index("--save") if "--save" in words else len(words)
-    return words[:at] + words[at + 2 :]
 
 
 if __name__ == "__main__":

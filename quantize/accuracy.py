@@ -13,12 +13,11 @@ from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed
-from edge.progress import Progress
+from quantize import logits
 from quantize.builder import Built
 from train import metrics
 from train.data import FaceSet
 
-BATCH = 128
 Answers = npt.NDArray[np.float64]
 
 
@@ -53,19 +52,11 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
     """
     model = ModelFile(f"{bundle.name}/{engine}", built.parts)
     classifier = Classifier(bundle, engines.load(engine, model, EngineOptions(threads=threads)), built.layout)
-    parts = []
-    try:
-        with Progress(f"{engine} {built.precision} on {faces.name}", len(faces), "faces") as progress:
-            for start in range(0, len(faces), BATCH):
-                crops = list(faces.faces[start : start + BATCH])
-                parts.append(classifier.logits(crops))
-                progress.advance(len(crops))
-    finally:
-        classifier.close()
-    logits: Answers = np.concatenate(parts).astype(np.float64)
-    if not np.isfinite(logits).all():
+    what = f"{engine} {built.precision} on {faces.name}"
+    given: Answers = logits.of_all(classifier, faces, what).astype(np.float64)
+    if not np.isfinite(given).all():
         raise BuildFailed(f"{engine} {built.precision}: the model gives logits that are not numbers")
-    return logits
+    return given
 
 
 def score(given: Answers, faces: FaceSet) -> Score:

@@ -86,7 +86,7 @@ def build(order: Order) -> Outcome:
     measured = record.measure(climbs, splits, start, order.threads)
     measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
-    made = _write(order, source, splits, measured, (exported.error, seconds))
+    made = _write(order, source, start, splits, measured, (exported.error, seconds))
     work.remove()
     return made
 
@@ -139,7 +139,12 @@ def _start(order: Order, source: Source, side: int) -> Bundle:
 
 
 def _write(
-    order: Order, source: Source, splits: Splits, measured: Measured, build_facts: tuple[float, float]
+    order: Order,
+    source: Source,
+    start: Bundle,
+    splits: Splits,
+    measured: Measured,
+    build_facts: tuple[float, float],
 ) -> Outcome:
     climbs = measured.climbs
     entries, content = bundling.engine_files(
@@ -151,7 +156,7 @@ def _write(
     )
     followed = measured.fitted[climbs[0].engine]
     bundle = dataclasses.replace(
-        _start(order, source, splits.public.faces.shape[1]),
+        start,
         # For an engine that has no scaling of its own; each that was built has.
         temperature=followed[OWN].temperature,
         files=entries,

@@ -17,11 +17,10 @@ from edge.classify import load_classifier, softmax
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid, UsageError
 from edge.golden import Outcome
-from edge.progress import Progress
+from quantize import logits
 from train import metrics
 from train.data import LABELS, OWN, FaceSet, Split, load_fer2013
 
-BATCH = 128
 # Other versions and processors round differently: a face or two in a thousand may change its answer.
 TOLERANCE = 0.002
 
@@ -82,27 +81,15 @@ def answers(where: str, only: tuple[str, ...] = ()) -> dict[str, Outcome | None]
 
 
 def _checks(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> list[Check]:
-    logits = _logits(bundle, engine, faces, threads)
+    classifier = load_classifier(bundle, engine, EngineOptions(threads=threads))
+    given = logits.of_all(classifier, faces, f"{engine} on {faces.name}")
     checks = []
     for annotators, (seen, labelled) in faces.followed().items():
         scaling = bundle.files[engine].scalings.get(annotators)
         if scaling or annotators == OWN:
-            weights = softmax(logits[seen], scaling or bundle.scaling_of(engine))
+            weights = softmax(given[seen], scaling or bundle.scaling_of(engine))
             checks.append(_check(bundle, engine, labelled, weights))
     return checks
-
-
-def _logits(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> npt.NDArray[np.float32]:
-    classifier = load_classifier(bundle, engine, EngineOptions(threads=threads))
-    parts = []
-    try:
-        with Progress(f"{engine} on {faces.name}", len(faces), "faces") as progress:
-            for start in range(0, len(faces), BATCH):
-                parts.append(classifier.logits(list(faces.faces[start : start + BATCH])))
-                progress.advance(len(parts[-1]))
-    finally:
-        classifier.close()
-    return np.concatenate(parts)
 
 
 def _check(bundle: Bundle, engine: str, faces: FaceSet, weights: npt.NDArray[np.float64]) -> Check:

@@ -33,10 +33,11 @@ from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid
-from edge.manifest import CropRule
+from edge.manifest import CropRule, section
 from edge.progress import Progress
 from edge.results import Face
 from train.data import FaceSet, load_fer2013
+from train.files import read_json
 
 RULES = Path(__file__).parent / "crops"
 FER2013 = RULES / "fer2013.json"
@@ -126,15 +127,13 @@ def measured_rules(family: str) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in RULES.glob("*.json")))
         raise DataInvalid(f"how faces of '{family}' are cut was never measured: known are {known}")
-    rules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rules: dict[str, Any] = read_json(path)
     return rules
 
 
 def crop_rule_of(family: str) -> CropRule:
     """The crop rule measured for the data set ``family``. Raises DataInvalid."""
-    crop = measured_rules(family)["crop"]
-    points = tuple((float(x), float(y)) for x, y in crop["landmarks"])
-    return CropRule(points, crop["box_scale"], (crop["box_shift"][0], crop["box_shift"][1]))
+    return section(CropRule, measured_rules(family)["crop"], f"{family}: crop")
 
 
 def _first(detector: Detector, picture: Image, side: int) -> Face | None:

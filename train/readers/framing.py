@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +18,7 @@ class FaceCutter:
 
     def __init__(self, side: int) -> None:
         self._detector = HaarDetector(DetectorOptions())
-        self._rule = dataclasses.replace(crop_rule_of("fer2013"), size=side)
+        self._rule = crop_rule_of("fer2013")
         self._spec = InputSpec(side, "grey", (0.0,), (1.0,))
 
     def __call__(self, frame: Image, name: str) -> npt.NDArray[np.uint8]:
