@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 
 from boards.emulate import CORES
 from boards.errors import EmulationFailed, ImageInvalid, ToolMissing, UsageError
+from boards.fat_image import Fat, fat_partition
 from boards.flash import copy_sparse
-from boards.image import Fat, fat_partition
 from boards.profile import Profile
 from boards.progress import say
 

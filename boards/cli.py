@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, cli_emulate, cli_make, deploy, match, profile, records, show
+from boards import board_table, bundle, choice, cli_emulate, cli_make, deploy, match, profile, texts
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
 from boards.errors import BoardsError, UsageError, exit_code
 from boards.facts import Facts
@@ -87,14 +87,14 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    known = records.load()
-    output(arguments.json, records.rows(known), records.markdown(known))
+    known = board_table.load()
+    output(arguments.json, board_table.rows(known), board_table.markdown(known))
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
     board = profile.load(arguments.board)
-    output(arguments.json, asdict(board), show.profile_text(board))
+    output(arguments.json, asdict(board), texts.profile_text(board))
     return 0
 
 
@@ -115,7 +115,7 @@ def _probe(arguments: argparse.Namespace) -> int:
         facts = probe(arguments.root)
     board, why = _identified(facts)
     data = {"board": board.id if board else None, "why": why, **asdict(facts)}
-    output(arguments.json, data, show.probe_text(facts, board, why))
+    output(arguments.json, data, texts.probe_text(facts, board, why))
     if board is None:
         match.identify(facts)
     return 0
@@ -127,7 +127,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     board = profile.load(arguments.board) if facts is None else match.identify(facts)[0]
     chosen = choice.plan(board, model, facts)
     _ = chosen.chosen
-    output(arguments.json, chosen.as_json(), show.plan_text(chosen))
+    output(arguments.json, chosen.as_json(), texts.plan_text(chosen))
     return 0
 
 
@@ -155,7 +155,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
                 model, remote, board=arguments.board, settings=settings, cache=cache_folder() / "wheels",
                 prefix=arguments.prefix, start=start,
             )  # fmt: skip
-    output(arguments.json, result, show.installed_text(result))
+    output(arguments.json, result, texts.installed_text(result))
     return 0
 
 

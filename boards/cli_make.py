@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from boards import bundle, choice, deb, device, flash, payload, profile, show
+from boards import bundle, card_device, choice, deb, flash, payload, profile, texts
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
 from boards.errors import UsageError
 from boards.payload import Payload
@@ -60,9 +60,13 @@ def _flash(arguments: argparse.Namespace) -> int:
             made = _make_payload(arguments, board.image_named(arguments.system), Path(folder))
             flash.rootfs_hook(arguments.out, made)
             hook = {"out": str(arguments.out), "version": made.id, "next": "install-into.sh ROOTFS"}
-            output(arguments.json, hook, show.table(hook))
+            output(arguments.json, hook, texts.table(hook))
             return 0
-        card = device.examine(arguments.device, arguments.image.stat().st_size) if arguments.device else None
+        card = (
+            card_device.examine(arguments.device, arguments.image.stat().st_size)
+            if arguments.device
+            else None
+        )
         system = flash.system_of(board, flash.form_of(arguments.image), arguments.system)
         made = _make_payload(arguments, system, Path(folder))
         act = flash.changes if arguments.dry_run else functools.partial(flash.flash, out=arguments.out)
@@ -77,8 +81,10 @@ def _flash(arguments: argparse.Namespace) -> int:
         if card:
             say(f"{card.id} is {card.model}, {card.size >> 20} MB, now /dev/{card.kernel_name}")
             say(f"all of it will be overwritten by {arguments.out}")
-            result["card"] = device.write(arguments.out, card) if arguments.yes else "not written: add --yes"
-    output(arguments.json, result, show.table(result))
+            result["card"] = (
+                card_device.write(arguments.out, card) if arguments.yes else "not written: add --yes"
+            )
+    output(arguments.json, result, texts.table(result))
     return 0
 
 
@@ -106,5 +112,5 @@ def _deb(arguments: argparse.Namespace) -> int:
         "system": system.name,
         "sha256": flash.sha256(out),
     }
-    output(arguments.json, result, show.table(result))
+    output(arguments.json, result, texts.table(result))
     return 0

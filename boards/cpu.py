@@ -6,7 +6,7 @@ import re
 import struct
 
 from boards.facts import CpuFacts
-from boards.tree import Tree
+from boards.root_tree import Tree
 
 # (implementer, part) as the kernel prints them: Arm's Main ID Register.
 _CORES = {

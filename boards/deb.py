@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from boards.errors import PayloadInvalid, ToolMissing
-from boards.image import EPOCH
+from boards.fat_image import EPOCH
 from boards.payload import Payload
 
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}

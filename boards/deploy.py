@@ -26,7 +26,7 @@ from boards.remote import Remote, last_line
 from boards.wheels import Target
 
 # What the probe consists of; these use the standard library only and run on the board as they are.
-_PROBE = ("__init__", "tree", "facts", "cpu", "telemetry", "probe")
+_PROBE = ("__init__", "root_tree", "facts", "cpu", "telemetry", "probe")
 _PROBE_MAIN = """
 import dataclasses, json
 from boards.probe import probe

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from boards.errors import ImageInvalid, UsageError
-from boards.image import Fat, fat_partition
+from boards.fat_image import Fat, fat_partition
 from boards.payload import Payload
 from boards.profile import Image, Profile
 from boards.progress import say

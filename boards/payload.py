@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boards import choice, unit, wheels
+from boards import choice, systemd_unit, wheels
 from boards.choice import Plan
 from boards.errors import BoardRefused, PayloadInvalid, UsageError
 from boards.match import python_is_enough, python_refusal
@@ -91,7 +91,9 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     )  # fmt: skip
     texts = {
         "edge.json": choice.to_text(config),
-        "ferlite.service": unit.text(plan.profile, engine, base=BASE, source=source, sinks=settings.sinks),
+        "ferlite.service": systemd_unit.text(
+            plan.profile, engine, base=BASE, source=source, sinks=settings.sinks
+        ),
     }
     about = {
         "board": plan.profile.id,
@@ -113,8 +115,10 @@ def check_settings(settings: Settings) -> None:
         kind, _, place = sink.partition(":")
         if kind not in ("jsonl", "csv") or not place:
             raise UsageError(f"unknown sink '{sink}': choose jsonl:PATH or csv:PATH (PATH '-': the journal)")
-        if place != "-" and (".." in Path(place).parts or Path(unit.STATE) not in Path(place).parents):
-            raise UsageError(f"sink '{sink}': the service may write below {unit.STATE} only")
+        if place != "-" and (
+            ".." in Path(place).parts or Path(systemd_unit.STATE) not in Path(place).parents
+        ):
+            raise UsageError(f"sink '{sink}': the service may write below {systemd_unit.STATE} only")
     if settings.detector == "yunet" and settings.detector_model is None:
         raise UsageError("detector yunet needs its weights: give the .onnx file with --detector-model")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from boards import cpu, telemetry
 from boards.facts import Accelerator, CameraFacts, Facts, Hardware, Memory, System
-from boards.tree import Tree
+from boards.root_tree import Tree
 
 _MACHINES = {0x28: "armhf", 0x3E: "x86_64", 0xB7: "aarch64", 0x03: "i386", 0xF3: "riscv64"}
 _ELF_WITNESSES = ("/bin/sh", "/usr/bin/env", "/usr/bin/dash", "/usr/bin/bash", "/bin/busybox")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from boards.errors import UsageError
 from boards.meters import EXAMPLES, meter
+from boards.root_tree import Tree
 from boards.sensor import Sensor, SensorFailed, SensorUnknown, output, plausible
-from boards.tree import Tree
 
 NAMES = ("ina3221", "pmic", "ina2xx", "rapl")
 METERS = ("shelly:ADDRESS", "tasmota:ADDRESS", "command:PROGRAM")

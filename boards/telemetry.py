@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 from boards.facts import Telemetry
-from boards.tree import Tree
+from boards.root_tree import Tree
 
 # Outside this the sensor is wrong, not the board: silicon neither freezes here nor survives there.
 _COLDEST, _HOTTEST = -40.0, 150.0

@@ -25,7 +25,7 @@ from benchmarks import install as installs  # noqa: E402 - needs the root on the
 from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
-from boards import records  # noqa: E402
+from boards import board_table  # noqa: E402
 
 
 def accuracy() -> str:
@@ -97,7 +97,10 @@ def peers() -> str:
 
 def boards() -> str:
     """What was run on which board, and the long tests that need none."""
-    table, proofs = records.markdown(records.load()), records.proofs_markdown(records.proofs())
+    table, proofs = (
+        board_table.markdown(board_table.load()),
+        board_table.proofs_markdown(board_table.proofs()),
+    )
     return f"{table}\n\nProved on a PC, without a board:\n\n{proofs}"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from boards import match, telemetry
 from boards.errors import BoardsError
 from boards.probe import probe
-from boards.tree import Tree
+from boards.root_tree import Tree
 from edge.bundle import Bundle
 from edge.engine import engine_class
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from boards import telemetry
-from boards.tree import Tree
+from boards.root_tree import Tree
 from edge.errors import FerliteError
 from edge.progress import Progress
 from quantize.bench.faces import FaceReader

@@ -18,7 +18,7 @@ import pytest
 from boards import cli, cpu, emulate, profile
 from boards.emulate import Machine
 from boards.errors import BoardsError, EmulationFailed, UsageError
-from boards.tree import Tree
+from boards.root_tree import Tree
 from edge import bundle as bundles
 from edge import golden
 from tests.models import integers_throughout

@@ -14,7 +14,7 @@ import pytest
 
 from boards import cli, flash, profile
 from boards.errors import ImageInvalid, UsageError
-from boards.image import Fat, fat_partition
+from boards.fat_image import Fat, fat_partition
 from boards.payload import Payload
 from tests.boards import images, tiny
 from tests.boards.test_choice import make_bundle

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import match, show, telemetry
+from boards import match, telemetry, texts
 from boards.errors import BoardRefused, BoardUnknown
 from boards.facts import Facts
 from boards.probe import probe
@@ -135,7 +135,7 @@ def test_the_text_fits_the_terminal(
     monkeypatch.setenv("COLUMNS", str(columns))
     facts = probe(trees.write(tmp_path, trees.BOARDS[name]))
     board, why = match.identify(facts)
-    text = show.probe_text(facts, board, why)
+    text = texts.probe_text(facts, board, why)
     assert max(map(len, text.splitlines())) < columns
     assert board.id in text and "engines" in text
 
@@ -201,7 +201,7 @@ def test_a_damaged_file_gives_no_false_fact(name: str, damage: str, tmp_path: Pa
     else:
         assert value is None or value != fact(whole, dotted)
     assert facts.denied == ()
-    show.probe_text(facts, None, "damaged")
+    texts.probe_text(facts, None, "damaged")
 
 
 def assert_unknown(name: str, damage: str, value: object, whole: object) -> None:
@@ -229,7 +229,7 @@ def test_a_denied_file_is_named(name: str, open_folder: Path) -> None:
     with as_nobody():
         facts = probe(root)
     assert name in facts.denied
-    assert name in show.probe_text(facts, None, "denied").replace("\n" + " " * 13, "")
+    assert name in texts.probe_text(facts, None, "denied").replace("\n" + " " * 13, "")
 
 
 def test_a_denied_folder_is_no_fault(open_folder: Path) -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from boards import sensors
 from boards.errors import UsageError
+from boards.root_tree import Tree
 from boards.sensor import SensorFailed, SensorUnknown
-from boards.tree import Tree
 from tests.boards.trees import write
 
 ORIN_NANO = "/sys/bus/i2c/devices/1-0040/hwmon/hwmon1"

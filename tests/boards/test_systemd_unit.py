@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from boards import profile, unit
+from boards import profile, systemd_unit
 from boards.errors import UsageError
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 
 
 def score(text: str, folder: Path) -> float:
-    path = folder / unit.NAME
+    path = folder / systemd_unit.NAME
     path.write_text(text, encoding="utf-8")
     done = subprocess.run(
         ["systemd-analyze", "security", "--no-pager", "--offline=yes", str(path)],
@@ -32,7 +32,7 @@ def score(text: str, folder: Path) -> float:
 def test_the_sandbox_scores_at_most_one(name: str, tmp_path: Path) -> None:
     board = profile.load(name)
     for engine in board.engine:
-        text = unit.text(board, engine, source=board.camera.source, sinks=("jsonl:-",))
+        text = systemd_unit.text(board, engine, source=board.camera.source, sinks=("jsonl:-",))
         assert score(text, tmp_path) <= 1.0
 
 
@@ -50,7 +50,7 @@ def test_the_sandbox_scores_at_most_one(name: str, tmp_path: Path) -> None:
 )
 def test_what_a_source_without_a_camera_costs(source: str, most: float, tmp_path: Path) -> None:
     board = profile.load("rpi-4b")
-    text = unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
+    text = systemd_unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
     assert score(text, tmp_path) <= most
 
 
@@ -58,11 +58,11 @@ def test_a_service_without_a_camera_reaches_no_device() -> None:
     board = profile.load("intel-lnl")
     for engine in board.engine:
         for source in ("rtsp://10.0.0.2/1", "/boot/firmware/photo.jpg"):
-            text = unit.text(board, engine, source=source, sinks=())
+            text = systemd_unit.text(board, engine, source=source, sinks=())
             assert ("PrivateDevices=yes" in text) is (engine.device == "CPU")
             assert ("DeviceAllow=" in text) is (engine.device != "CPU")
     for source in ("/dev/video0", "0", "picamera2", "v4l2src ! appsink"):
-        assert "DeviceAllow=" in unit.text(board, board.engine[2], source=source, sinks=())
+        assert "DeviceAllow=" in systemd_unit.text(board, board.engine[2], source=source, sinks=())
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_a_service_without_a_camera_reaches_no_device() -> None:
     [
         ("rtsp://user:word@192.168.1.20:554/1", "192.168.1.20"),
         ("http://[fd00::1]/mjpeg", "fd00::1"),
-        ("rtsp://camera.local/1", unit._LOCAL),
-        ("rtsp://camera/1", unit._LOCAL),
+        ("rtsp://camera.local/1", systemd_unit._LOCAL),
+        ("rtsp://camera/1", systemd_unit._LOCAL),
         ("https://camera.example.org/mjpeg", ""),
         ("rtspsrc location=rtsp://10.0.0.2/1 ! appsink", ""),
     ],
 )
 def test_nothing_but_the_camera_is_reached_over_the_network(source: str, address: str) -> None:
     board = profile.load("rpi-4b")
-    lines = unit.text(board, board.engine[0], source=source, sinks=()).splitlines()
+    lines = systemd_unit.text(board, board.engine[0], source=source, sinks=()).splitlines()
     assert ("IPAddressDeny=any" in lines) is bool(address)
     assert (f"IPAddressAllow={address}" in lines) is bool(address)
 
@@ -91,15 +91,15 @@ def test_systemd_understands_every_line(source: str, tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    text = unit.text(board, board.engine[0], base=str(tmp_path), source=source, sinks=("jsonl:-",))
-    (tmp_path / unit.NAME).write_text(text)
+    text = systemd_unit.text(board, board.engine[0], base=str(tmp_path), source=source, sinks=("jsonl:-",))
+    (tmp_path / systemd_unit.NAME).write_text(text)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit.NAME)],
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / systemd_unit.NAME)],
         capture_output=True,
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stderr.splitlines() if unit.NAME in line]
+    complaints = [line for line in done.stderr.splitlines() if systemd_unit.NAME in line]
     assert complaints == []
 
 
@@ -116,7 +116,7 @@ def test_systemd_understands_every_line(source: str, tmp_path: Path) -> None:
 )
 def test_the_network_is_open_only_for_a_network_source(source: str, open_network: bool) -> None:
     board = profile.load("rpi-4b")
-    text = unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
+    text = systemd_unit.text(board, board.engine[0], source=source, sinks=("jsonl:-",))
     assert ("PrivateNetwork=yes" in text) is not open_network
     assert ("AF_INET" in text) is open_network
 
@@ -124,7 +124,8 @@ def test_the_network_is_open_only_for_a_network_source(source: str, open_network
 def test_machine_code_is_forbidden_where_the_engine_makes_none() -> None:
     board = profile.load("intel-lnl")
     texts = {
-        (one.name, one.device): unit.text(board, one, source="/dev/video0", sinks=()) for one in board.engine
+        (one.name, one.device): systemd_unit.text(board, one, source="/dev/video0", sinks=())
+        for one in board.engine
     }
     assert "MemoryDenyWriteExecute=yes" in texts["onnx", "CPU"]
     assert not any(
@@ -134,7 +135,7 @@ def test_machine_code_is_forbidden_where_the_engine_makes_none() -> None:
 
 def test_the_boards_limits_are_in_the_unit() -> None:
     board = profile.load("rpi-zero-2w")
-    text = unit.text(board, board.engine[0], source="picamera2", sinks=("jsonl:-",))
+    text = systemd_unit.text(board, board.engine[0], source="picamera2", sinks=("jsonl:-",))
     for line in (
         "Type=notify",
         "WatchdogSec=30",
@@ -148,4 +149,4 @@ def test_the_boards_limits_are_in_the_unit() -> None:
 def test_a_line_break_cannot_smuggle_a_setting_in() -> None:
     board = profile.load("rpi-4b")
     with pytest.raises(UsageError, match="control character"):
-        unit.text(board, board.engine[0], source="/dev/video0\nExecStartPre=/bin/rm", sinks=())
+        systemd_unit.text(board, board.engine[0], source="/dev/video0\nExecStartPre=/bin/rm", sinks=())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from boards import cli, profile, records
+from boards import board_table, cli, profile
 from boards.errors import ProfileInvalid
 
-GOOD = records.FILE.read_text(encoding="utf-8")
+GOOD = board_table.FILE.read_text(encoding="utf-8")
 
 
 def changed(old: str, new: str, folder: Path) -> Path:
@@ -21,8 +21,8 @@ def changed(old: str, new: str, folder: Path) -> Path:
 
 
 def test_every_board_has_a_row_and_says_no_more_than_its_records() -> None:
-    known = records.load()
-    table = records.markdown(known).splitlines()
+    known = board_table.load()
+    table = board_table.markdown(known).splitlines()
     assert len(table) == len(profile.names()) + 2
     for line, board in zip(table[2:], profile.load_all(), strict=True):
         assert line.startswith(f"| {board.name} |")
@@ -35,7 +35,7 @@ def test_every_board_has_a_row_and_says_no_more_than_its_records() -> None:
 def test_an_emulated_board_is_one_that_can_be_emulated() -> None:
     from boards import emulate
 
-    for one in records.load():
+    for one in board_table.load():
         if one.kind == "emulated":
             assert emulate.system_for(profile.load(one.board))
             assert profile.load(one.board).cpu.core in one.versions
@@ -43,7 +43,7 @@ def test_an_emulated_board_is_one_that_can_be_emulated() -> None:
 
 def test_measured_outranks_emulated(tmp_path: Path) -> None:
     path = changed('kind = "emulated"', 'kind = "measured"\nfps = 21.5', tmp_path)
-    cell = records.cell(profile.load("rpi-3bp"), "tflite", records.load(path) + records.load())
+    cell = board_table.cell(profile.load("rpi-3bp"), "tflite", board_table.load(path) + board_table.load())
     assert re.fullmatch(r"measured on hardware 2026-11-23: .*, 21\.5 frames/s", cell)
 
 
@@ -63,14 +63,14 @@ def test_measured_outranks_emulated(tmp_path: Path) -> None:
 )
 def test_a_record_that_claims_too_much(old: str, new: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ProfileInvalid) as caught:
-        records.load(changed(old, new, tmp_path))
+        board_table.load(changed(old, new, tmp_path))
     assert says in str(caught.value)
 
 
 def test_every_command_names_a_test_that_is_there() -> None:
-    for one in (*records.load(), *records.proofs()):
+    for one in (*board_table.load(), *board_table.proofs()):
         found = re.search(r"tests/boards/test_\w+\.py", one.command)
-        assert found and (records.FILE.parents[1] / found[0]).is_file(), one.command
+        assert found and (board_table.FILE.parents[1] / found[0]).is_file(), one.command
 
 
 def test_a_proof_says_what_was_run(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_a_proof_says_what_was_run(tmp_path: Path) -> None:
         'schema = 1\n[[proof]]\nwhat = "w"\ndate = 2026-11-23\nversions = "v"\nresult = "r"\ncommand = "c"\n'
     )
     path.write_text(good)
-    assert records.proofs_markdown(records.proofs(path)) == "- w, 2026-11-23 (v): r. `c`"
+    assert board_table.proofs_markdown(board_table.proofs(path)) == "- w, 2026-11-23 (v): r. `c`"
     for change, says in (("fps = 3", "unknown key 'fps'"), ("", "key 'command' is missing")):
         path.write_text(good.replace('command = "c"', change))
         with pytest.raises(ProfileInvalid, match=f"proof 1: {says}"):
-            records.proofs(path)
+            board_table.proofs(path)
 
 
 def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str]) -> None:

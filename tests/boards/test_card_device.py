@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import device
+from boards import card_device
 from boards.errors import DeviceRefused
 from tests.boards import trees
 
@@ -49,8 +49,8 @@ def machine(root: Path, **changes: str | bytes) -> Path:
 
 
 def test_a_card_in_a_reader(tmp_path: Path) -> None:
-    card = device.examine(CARD, SIZE, machine(tmp_path))
-    assert card == device.Card(CARD, "sdb", 8 << 20, "STORAGE DEVICE")
+    card = card_device.examine(CARD, SIZE, machine(tmp_path))
+    assert card == card_device.Card(CARD, "sdb", 8 << 20, "STORAGE DEVICE")
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_every_reason_to_leave_a_device_alone(
     root = machine(tmp_path / "root", **changes)
     before = (root / "dev/sdb").read_bytes()
     with pytest.raises(DeviceRefused) as caught:
-        device.examine(name, SIZE, root)
+        card_device.examine(name, SIZE, root)
     assert says in str(caught.value)
     image = tmp_path / "image"
     image.write_bytes(b"x" * SIZE)
     with pytest.raises(DeviceRefused):
-        device.write(image, device.Card(name, "sdb", 8 << 20, ""), root)
+        card_device.write(image, card_device.Card(name, "sdb", 8 << 20, ""), root)
     assert (root / "dev/sdb").read_bytes() == before
 
 
@@ -109,17 +109,17 @@ def test_a_card_slot_is_told_from_a_soldered_chip(kind: str, allowed: bool, tmp_
         "/sys/class/block/mmcblk0/dev": "179:0\n",
     })  # fmt: skip
     if allowed:
-        assert device.examine(slot, SIZE, root).model == "SC16G"
+        assert card_device.examine(slot, SIZE, root).model == "SC16G"
     else:
         with pytest.raises(DeviceRefused, match="is built in"):
-            device.examine(slot, SIZE, root)
+            card_device.examine(slot, SIZE, root)
 
 
 def test_writing_and_reading_back(tmp_path: Path) -> None:
     root, image = machine(tmp_path / "root"), tmp_path / "image"
     image.write_bytes(bytes(range(256)) * 20_000)
-    card = device.examine(CARD, image.stat().st_size, root)
-    assert device.write(image, card, root) == hashlib.sha256(image.read_bytes()).hexdigest()
+    card = card_device.examine(CARD, image.stat().st_size, root)
+    assert card_device.write(image, card, root) == hashlib.sha256(image.read_bytes()).hexdigest()
     written = (root / "dev/sdb").read_bytes()
     assert written[: image.stat().st_size] == image.read_bytes()
     assert len(written) == 8 << 20
@@ -132,7 +132,7 @@ def test_a_card_that_is_smaller_than_it_says(tmp_path: Path) -> None:
     (root / "dev/sdb").symlink_to("/dev/full")
     image.write_bytes(bytes(SIZE))
     with pytest.raises(DeviceRefused, match="failed: No space left on device; the card is incomplete"):
-        device.write(image, device.examine(CARD, SIZE, root), root)
+        card_device.write(image, card_device.examine(CARD, SIZE, root), root)
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
@@ -141,9 +141,9 @@ def test_a_card_that_loses_what_is_written(tmp_path: Path) -> None:
     root, image = machine(tmp_path / "root"), tmp_path / "image"
     image.write_bytes(b"x" * SIZE)
     script = (
-        "import sys, pathlib; from boards import device\n"
+        "import sys, pathlib; from boards import card_device\n"
         "root, image = map(pathlib.Path, sys.argv[1:])\n"
-        f"device.write(image, device.examine({CARD!r}, {SIZE}, root), root)\n"
+        f"card_device.write(image, card_device.examine({CARD!r}, {SIZE}, root), root)\n"
     )
     trace = [
         "strace",
@@ -164,6 +164,6 @@ def test_a_card_that_loses_what_is_written(tmp_path: Path) -> None:
 def test_this_machines_own_disks_are_refused() -> None:
     for path in Path("/dev/disk/by-id").glob("*") if Path("/dev/disk/by-id").is_dir() else []:
         with pytest.raises(DeviceRefused):
-            device.examine(str(path), 1 << 62)
+            card_device.examine(str(path), 1 << 62)
     with pytest.raises(DeviceRefused):
-        device.examine("/dev/sda", 1)
+        card_device.examine("/dev/sda", 1)

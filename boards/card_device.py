@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from boards.errors import DeviceRefused
 from boards.progress import Transfer
-from boards.tree import Tree
+from boards.root_tree import Tree
 
 STABLE = "/dev/disk/by-id"
 _CHUNK = 4 << 20
