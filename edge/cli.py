@@ -21,7 +21,7 @@ from edge.errors import FerliteError, UsageError
 if TYPE_CHECKING:
     from edge.pipeline import Pipeline
     from edge.sinks import Sink
-    from edge.sources import Source
+    from edge.source import Source
 
 OTHERS = {"train": "train models", "quantize": "int8 bundles, measured", "boards": "probe, deploy, flash"}
 
@@ -156,7 +156,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _open_sources(specs: list[str]) -> tuple[list[Source], int]:
     """Those that open, and how many did not: their errors are said and the others go on."""
-    from edge.sources import open_source
+    from edge.source import open_source
 
     sources: list[Source] = []
     for spec in specs:

@@ -10,7 +10,7 @@ from edge.pipeline import Pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.sinks import Sink
-from edge.sources import Frame, Source
+from edge.source import Frame, Source
 
 
 @dataclass

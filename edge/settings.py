@@ -13,7 +13,7 @@ from edge.errors import UsageError
 from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
 from edge.sinks import CsvSink, JsonLinesSink, PictureSink, Sink, TableSink, VideoSink
-from edge.sources import Source
+from edge.source import Source
 from edge.track import Tracker
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ from edge.errors import SinkError
 from edge.images import SUFFIXES
 from edge.overlay import draw, hide_faces
 from edge.results import FrameReadings, Reading
-from edge.sources import Frame
+from edge.source import Frame
 
 JSON_SCHEMA = 1
 VIDEO_CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "MJPG"}

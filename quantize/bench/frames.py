@@ -18,7 +18,7 @@ from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.settings import STILL_SIZE, VIDEO_SIZE
 from edge.sinks import JsonLinesSink
-from edge.sources import Frame, open_source
+from edge.source import Frame, open_source
 from quantize.bench.order import Order
 from quantize.bench.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
 from quantize.bench.stats import percentile, summary

@@ -19,7 +19,7 @@ from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Bundle
 from edge.errors import EngineError, ToolchainError, UsageError
-from edge.sources import open_source
+from edge.source import open_source
 from quantize.bench import machine, power, start
 from quantize.bench.order import Order, to_text
 from quantize.bench.stats import rounded

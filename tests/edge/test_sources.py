@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -10,24 +15,11 @@ import numpy as np
 import pytest
 
 from edge.errors import FerliteError, SourceError
-from edge.sources import Frame, ImageSource, VideoSource, open_source
-
-
-def write_picture(path: Path, level: int = 128) -> Path:
-    assert cv2.imwrite(str(path), np.full((20, 30, 3), level, np.uint8))
-    return path
-
-
-def write_video(path: Path, frames: int = 12, codec: str = "MJPG") -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (64, 48))
-    assert writer.isOpened()
-    rng = np.random.default_rng(0)
-    for index in range(frames):
-        frame = rng.integers(0, 256, (48, 64, 3)).astype(np.uint8)
-        frame[:, :8] = index * 6
-        writer.write(frame)
-    writer.release()
-    return path
+from edge.source import Frame, open_source
+from edge.sources.pictures import PictureSource
+from edge.sources.timeline import Timeline
+from edge.sources.video import VideoSource
+from tests.media import cut, make, write_picture, write_video
 
 
 def drain(items: Iterator[Frame | FerliteError]) -> tuple[list[Frame], list[FerliteError]]:
@@ -37,12 +29,51 @@ def drain(items: Iterator[Frame | FerliteError]) -> tuple[list[Frame], list[Ferl
     return frames, errors  # type: ignore[return-value]
 
 
+def times(path: Path | str) -> list[float]:
+    source = open_source(str(path))
+    frames, errors = drain(source.frames())
+    source.close()
+    assert errors == []
+    return [frame.time or 0.0 for frame in frames]
+
+
+# What a file is
+
+
 def test_one_picture(tmp_path: Path) -> None:
-    source = open_source(str(write_picture(tmp_path / "a.PNG")))
+    source = open_source(str(write_picture(tmp_path / "a.png").rename(tmp_path / "a.PNG")))
     frames, errors = drain(source.frames())
     assert (source.stills, source.total, len(frames), errors) == (True, 1, 1, [])
     assert frames[0].time is None
     assert frames[0].image.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("name", ["photo.jfif", "photo", "photo.mp4", "photo.JPG", "photo.dat"])
+def test_a_picture_is_known_by_its_first_bytes(tmp_path: Path, name: str) -> None:
+    picture = write_picture(tmp_path / "a.jpg").rename(tmp_path / name)
+    source = open_source(str(picture))
+    assert isinstance(source, PictureSource)
+    assert [frame.image.shape for frame in drain(source.frames())[0]] == [(20, 30, 3)]
+
+
+def test_a_cut_picture_with_a_videos_name_is_refused(tmp_path: Path) -> None:
+    picture = cut(write_picture(tmp_path / "a.jpg"), 0.7).rename(tmp_path / "a.mp4")
+    frames, errors = drain(open_source(str(picture)).frames())
+    assert frames == []
+    assert "cut short" in str(errors[0])
+
+
+@pytest.mark.parametrize("name", ["clip.jpg", "clip", "clip.MP4"])
+def test_a_video_is_known_by_its_first_bytes(tmp_path: Path, name: str) -> None:
+    video = write_video(tmp_path / "v.avi").rename(tmp_path / name)
+    assert len(times(video)) == 12
+
+
+def test_a_gif_that_moves_is_a_video_and_one_that_does_not_a_picture(tmp_path: Path) -> None:
+    assert len(times(make(tmp_path / "moves.gif", "-t", "0.4", "-r", "10"))) == 4
+    source = open_source(str(make(tmp_path / "stands.gif", "-frames:v", "1")))
+    assert isinstance(source, PictureSource)
+    assert drain(source.frames())[0][0].image.shape == (48, 64, 3)
 
 
 def test_a_folder_in_order_with_a_text_file_and_a_broken_picture_in_it(tmp_path: Path) -> None:
@@ -58,14 +89,73 @@ def test_a_folder_in_order_with_a_text_file_and_a_broken_picture_in_it(tmp_path:
     assert "notes.txt' is not a picture" in str(errors[1])
 
 
+def test_a_folder_takes_every_picture_that_opencv_reads(tmp_path: Path) -> None:
+    names = ["a.jpg", "b.png", "c.bmp", "d.webp", "e.tiff", "f.ppm", "g.jp2", "h.avif", "i.gif"]
+    written = [name for name in names if cv2.haveImageWriter(name)]
+    assert len(written) >= 7
+    for name in written:
+        write_picture(tmp_path / name, shape=(64, 64, 3))  # JPEG 2000 wants so many
+    (tmp_path / "a.jpg").rename(tmp_path / "a.jfif")
+    frames, errors = drain(open_source(str(tmp_path)).frames())
+    assert errors == []
+    assert [Path(frame.source).stem for frame in frames] == [name[0] for name in written]
+
+
+def test_a_folder_says_what_to_type_for_a_video_and_a_folder_in_it(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    write_video(tmp_path / "v.avi")
+    (tmp_path / "more").mkdir()
+    frames, errors = drain(open_source(str(tmp_path)).frames())
+    assert len(frames) == 1
+    assert f"ferlite run '{tmp_path}/more'" in str(errors[0])
+    assert f"is a video among pictures: ferlite run '{tmp_path}/v.avi'" in str(errors[1])
+
+
 def test_a_glob(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.jpg"):
         write_picture(tmp_path / name)
     source = open_source(str(tmp_path / "*.png"))
-    assert isinstance(source, ImageSource)
+    assert isinstance(source, PictureSource)
     assert source.total == 2
     with pytest.raises(SourceError, match="no such file"):
         open_source(str(tmp_path / "*.gif"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all" * 50])
+@pytest.mark.parametrize("name", ["v.mp4", "v.jpg", "v.txt"])
+def test_what_is_neither(
+    tmp_path: Path, content: bytes, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=name) as caught:
+        open_source(str(tmp_path / name))
+    assert ("is empty" in str(caught.value)) == (content == b"")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("spec", ["", "nowhere", "n" * 300, "a\0b", "a/b/c.mp4"])
+def test_what_is_not_there(spec: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no files in it"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"x")
+    (tmp_path / "v.mp4").chmod(0)
+    (tmp_path / "folder").mkdir(0)
+    for name in ("v.mp4", "folder"):
+        with pytest.raises(SourceError, match="cannot read"):
+            open_source(str(tmp_path / name))
+
+
+# Times
 
 
 def test_a_video_with_times(tmp_path: Path) -> None:
@@ -78,29 +168,189 @@ def test_a_video_with_times(tmp_path: Path) -> None:
     assert [frame.time for frame in frames] == pytest.approx([index / 10 for index in range(12)])
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6])
-def test_a_video_cut_off_gives_its_frames_and_then_says_so(tmp_path: Path, share: float) -> None:
-    content = write_video(tmp_path / "v.avi", 40).read_bytes()
-    (tmp_path / "cut.avi").write_bytes(content[: int(len(content) * share)])
-    frames = []
-    with pytest.raises(SourceError, match=r"cut\.avi' ends after \d+ of \d+ frames: it is cut short"):
-        frames.extend(open_source(str(tmp_path / "cut.avi")).frames())
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.webm", "v.avi", "v.ts", "v.flv", "v.h264", "v.mov"])
+def test_every_container_gives_the_times_of_its_frames(tmp_path: Path, name: str) -> None:
+    found = times(make(tmp_path / name, "-pix_fmt", "yuv420p"))
+    assert found == pytest.approx([index / 25 for index in range(50)], abs=0.002)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a video at all" * 50])
-def test_what_is_no_video(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(SourceError, match=r"v\.mp4'"):
-        open_source(str(tmp_path / "v.mp4"))
-    assert capfd.readouterr() == ("", "")
+VARIABLE = ("-vf", "select='lt(n,10)+not(mod(n,8))'", "-vsync", "vfr", "-pix_fmt", "yuv420p")
+KEPT = [*range(10), 16, 24, 32, 40, 48]
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.webm"])
+def test_a_variable_rate_is_whole_and_its_times_are_read(tmp_path: Path, name: str) -> None:
+    assert times(make(tmp_path / name, *VARIABLE)) == pytest.approx([n / 25 for n in KEPT], abs=0.002)
+
+
+def test_a_browsers_recording_is_whole(tmp_path: Path) -> None:
+    """No cluster and no segment says how long it is, as MediaRecorder writes them."""
+    live = make(tmp_path / "v.webm", *VARIABLE, "-c:v", "libvpx", "-f", "webm", "-live", "1")
+    assert times(live) == pytest.approx([n / 25 for n in KEPT], abs=0.002)
+
+
+def test_a_trimmed_clip_with_an_edit_list_is_whole(tmp_path: Path) -> None:
+    whole = make(tmp_path / "v.mp4", "-pix_fmt", "yuv420p")
+    trimmed = make(tmp_path / "t.mp4", "-c", "copy", "-t", "1", before=("-ss", "0.7"), source=str(whole))
+    source = open_source(str(trimmed))
+    promised = source.total
+    frames = drain(source.frames())[0]
+    assert len(frames) < promised * 0.9 - 2, "the container no longer promises too much: no test of anything"
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(len(frames))])
+
+
+def test_stamps_that_do_not_rise_are_counted_on() -> None:
+    timeline = Timeline(10.0)
+    stamps = [5.0, 5.1, 5.1, 5.3, 0.0, 0.1, 0.3]
+    assert [timeline.at(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.8])
+
+
+# Videos that are cut
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.avi", "faststart.mp4", "fragments.mp4", "live.webm"])
+def test_a_video_cut_off_gives_its_frames_and_then_says_so(tmp_path: Path, name: str, share: float) -> None:
+    options = {
+        "faststart.mp4": ("-movflags", "faststart"),
+        "fragments.mp4": ("-movflags", "frag_keyframe+empty_moov", "-g", "5"),
+        "live.webm": ("-c:v", "libvpx", "-f", "webm", "-live", "1"),
+    }.get(name, ())
+    short = cut(make(tmp_path / name, "-pix_fmt", "yuv420p", *options), share)
+    frames: list[Frame | FerliteError] = []
+    with pytest.raises(SourceError) as caught:
+        frames.extend(open_source(str(short)).frames())
+    if frames:
+        assert f"cut-{name}' is cut short after {len(frames)} frames: " in str(caught.value)
+    assert len(frames) < 50
+
+
+def test_a_writer_that_was_killed_leaves_a_video_that_is_cut_short(tmp_path: Path) -> None:
+    content = bytearray(write_video(tmp_path / "v.avi", 40).read_bytes())
+    content[4:8] = b"\0\0\0\0"  # the size that OpenCV fills in when it closes the file
+    (tmp_path / "v.avi").write_bytes(content[:-100])
+    with pytest.raises(SourceError, match="was never finished"):
+        list(open_source(str(tmp_path / "v.avi")).frames())
 
 
 def test_an_mp4_without_its_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    content = write_video(tmp_path / "v.mp4", 30, "mp4v").read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
-    with pytest.raises(SourceError, match=r"cut\.mp4' cannot be opened"):
-        open_source(str(tmp_path / "cut.mp4"))
+    short = cut(write_video(tmp_path / "v.mp4", 30, "mp4v"), 0.5)
+    with pytest.raises(SourceError, match=r"cut-v\.mp4' cannot be opened"):
+        open_source(str(short))
     assert capfd.readouterr() == ("", "")
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    "name", ["12:30.mp4", "http:x.mp4", "concat:a|b.mp4", "pipe:0.mp4", "50%d.mp4", "100 % {a}.mp4", "ü.mp4"]
+)
+def test_names_that_mean_something_to_ffmpeg(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "v.mp4", codec="mp4v").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(times(name)) == len(times(tmp_path / name)) == 12
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg"])
+def test_a_name_that_is_not_utf_8(tmp_path: Path, suffix: str) -> None:
+    name = os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9" + suffix.encode())
+    if suffix == ".jpg":
+        made = write_picture(tmp_path / "a.jpg")
+    else:
+        made = write_video(tmp_path / "v.mp4", codec="mp4v")
+    os.rename(made, name)  # noqa: PTH104
+    frames, errors = drain(open_source(name).frames())
+    assert errors == []
+    assert frames[0].source == name
+
+
+def test_a_file_address(tmp_path: Path) -> None:
+    write_video(tmp_path / "my clip.avi")
+    assert len(times(f"file://{tmp_path}/my%20clip.avi")) == 12
+
+
+# Pipes
+
+
+@pytest.mark.parametrize("name", ["v.ts", "v.mkv", "a.png"])
+def test_a_fifo(tmp_path: Path, name: str) -> None:
+    made = write_picture(tmp_path / name) if name == "a.png" else make(tmp_path / name, "-pix_fmt", "yuv420p")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(made.read_bytes()))
+    writer.start()
+    source = open_source(str(fifo))
+    frames, errors = drain(source.frames())
+    source.close()
+    writer.join(10)
+    assert (len(frames), errors) == (1 if name == "a.png" else 50, [])
+    assert source.stills == (name == "a.png")
+
+
+def test_a_fifo_with_nothing_in_it(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(b""))
+    writer.start()
+    with pytest.raises(SourceError, match="ended before it gave anything"):
+        open_source(str(fifo))
+    writer.join(10)
+
+
+COUNT = "import edge; from edge.source import open_source; print(len(list(open_source('-').frames())))"
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_standard_input(tmp_path: Path, piped: bool) -> None:
+    video = write_video(tmp_path / "v.avi")
+    with video.open("rb") as file:
+        given = {"input": file.read()} if piped else {"stdin": file}
+        done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, check=True, **given)
+    assert done.stdout == b"12\n"
+
+
+# Addresses
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *given: object) -> None:
+            super().__init__(*given, directory=str(tmp_path))  # type: ignore[arg-type]
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_a_file_over_http_ends_and_keeps_its_times(tmp_path: Path, server: str, scheme: str) -> None:
+    make(tmp_path / "v.mp4", *VARIABLE)
+    assert times(f"{scheme}://{server}/v.mp4") == pytest.approx([n / 25 for n in KEPT], abs=0.002)
+
+
+def test_a_stream_that_nobody_sends_and_its_password() -> None:
+    with pytest.raises(SourceError, match=r"'rtsp://\*\*\*@127\.0\.0\.1:9/x' cannot be opened") as caught:
+        open_source("rtsp://admin:hunter2@127.0.0.1:9/x")
+    assert "hunter2" not in repr(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("scheme", ["srt", "ftp", "foo"])
+def test_a_protocol_that_opencv_has_not(scheme: str) -> None:
+    with pytest.raises(SourceError, match="rtsp://"):
+        open_source(f"{scheme}://127.0.0.1:9/x")
+
+
+# Cameras
 
 
 @pytest.mark.parametrize("spec", ["77", "/dev/video77"])
@@ -126,13 +376,8 @@ def test_picamera2_without_its_package() -> None:
         pytest.skip("this machine has picamera2")
 
 
-def test_a_stream_that_nobody_sends() -> None:
-    with pytest.raises(SourceError, match=r"'rtsp://127\.0\.0\.1:9/x' cannot be opened"):
-        open_source("rtsp://127.0.0.1:9/x")
-
-
-def test_empty_folder_and_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="has no files in it"):
-        open_source(str(tmp_path))
-    with pytest.raises(SourceError, match="no such file or folder: 'nowhere'"):
-        open_source("nowhere")
+def test_frames_are_what_was_recorded(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.avi", 12)
+    frames = drain(open_source(str(video)).frames())[0]
+    bars = [float(np.mean(frame.image[:, 1:7])) for frame in frames]
+    assert bars == pytest.approx([index * 6 for index in range(12)], abs=8)

@@ -1,0 +1,72 @@
+"""What a source of frames is, and how what the user typed becomes one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from edge.address import file_of
+from edge.align import Image
+from edge.errors import FerliteError, SourceError
+from edge.sources.table import SOURCES
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture. ``image`` uint8 [H, W, 3] BGR; ``time`` in seconds since the start, None for a still.
+
+    ``source`` is what was typed, without passwords. Times of one source rise from frame to frame.
+    """
+
+    source: str
+    index: int
+    time: float | None
+    image: Image
+
+
+class Source(Protocol):
+    """Gives frames once, and belongs to whoever opened it.
+
+    ``frames`` yields a FerliteError where one file of several cannot be read, and goes on; it raises where
+    nothing more can come.
+    """
+
+    total: int  # frames to come as the container promises them, 0 where nobody knows: for progress only
+    stills: bool
+    rate: float  # frames per second, on average; 0 for stills and where unknown
+
+    def frames(self) -> Iterator[Frame | FerliteError]:
+        """The frames in order."""
+        ...
+
+    def close(self) -> None:
+        """Release the camera or file; a second call does nothing."""
+        ...
+
+
+class SourceKind(Protocol):
+    """What the table names: a module with these two functions."""
+
+    def claims(self, spec: str) -> bool:
+        """Whether ``spec`` is this kind's; asked in the table's order."""
+        ...
+
+    def source(self, spec: str) -> Source:
+        """Open it. Raises SourceError."""
+        ...
+
+
+def open_source(spec: str) -> Source:
+    """A source for what the user typed.
+
+    A picture, a folder of pictures, a glob ("shots/*.jpg"), a video file, a pipe or "-" (standard input), a
+    camera's number or /dev/videoN, an address (RTSP, HTTP, UDP, ...), a GStreamer pipeline ("... ! appsink")
+    or "picamera2". Raises SourceError where there is nothing like it.
+    """
+    if not spec:
+        raise SourceError("a source has no name: give a picture, a folder, a video or a camera number")
+    spec = file_of(spec)
+    kinds = (cast("SourceKind", importlib.import_module(module)) for module in SOURCES.values())
+    return next(kind for kind in kinds if kind.claims(spec)).source(spec)

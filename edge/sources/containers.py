@@ -1,0 +1,109 @@
+"""Is a video file whole? By what its container says of its own size: the promised number of frames is no fact.
+
+An edit list plays fewer frames than the file holds, a variable rate makes the count a guess, and a browser
+that records does not know it. But every box, element and chunk says how long it is.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_ISO = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"pnot", b"uuid")
+_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675  # RFC 8794 and 9559
+_MOST_ELEMENTS = 2_000_000
+
+
+def missing_part(path: Path) -> str:
+    """What the file lacks, as a part of a sentence; "" where it is whole, or of a kind that does not tell.
+
+    MP4, MOV, MKV, WebM and AVI tell. Raises OSError.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return (_check_of(file.read(12)) or (lambda file, size: ""))(file, size)
+
+
+def _check_of(head: bytes) -> Callable[[BinaryIO, int], str] | None:
+    if head[4:8] in _ISO:
+        return _iso
+    if head[:4] == _EBML.to_bytes(4, "big"):
+        return _matroska
+    return _avi if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
+
+
+def _iso(file: BinaryIO, size: int) -> str:
+    """ISO base media (ISO 14496-12): boxes of a size and a type, one after the other."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        length, kind, large = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+        length = large if length == 1 else length
+        if length == 0 or not kind.strip(b"\0").isalnum():  # it goes on to the end, or is no box
+            return ""
+        if at + length > size:
+            return _lacks(at + length - size)
+        at += max(8, length)
+    return ""
+
+
+def _avi(file: BinaryIO, size: int) -> str:
+    """AVI (OpenDML 1.02): RIFF chunks one after the other, sizes filled in when the writer closed it."""
+    at = 0
+    while at + 12 <= size:
+        file.seek(at)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        if kind != b"RIFF":
+            return ""
+        if length == 0:
+            return "it was never finished"
+        # An odd chunk is padded, and not every writer pads the last.
+        if at + 8 + length > size:
+            return _lacks(at + 8 + length - size)
+        at += 8 + length + (length & 1)
+    return ""
+
+
+def _matroska(file: BinaryIO, size: int) -> str:
+    """Matroska and WebM: elements of an id and a size, which a live recording leaves open at the top."""
+    at = 0
+    for _ in range(_MOST_ELEMENTS):
+        if at >= size:
+            return ""
+        file.seek(at)
+        head = file.read(12)
+        identity, length, begin = _element(head)
+        if not begin:  # an id or a size that no element has, or that ends with the file
+            return "its last element is not whole" if len(head) < 12 else ""
+        if length is None:
+            if identity not in (_SEGMENT, _CLUSTER):
+                return ""
+            at += begin
+        elif at + begin + length > size:
+            return _lacks(at + begin + length - size)
+        elif identity == _SEGMENT:
+            return ""
+        else:
+            at += begin + length
+    return ""
+
+
+def _element(head: bytes) -> tuple[int, int | None, int]:
+    """Id, size (None: unknown) and how many bytes both took (0: they are not there)."""
+    wide = 9 - head[0].bit_length() if head and head[0] else 9
+    if wide > 4 or len(head) <= wide:
+        return 0, None, 0
+    identity, rest = int.from_bytes(head[:wide], "big"), head[wide:]
+    long = 9 - rest[0].bit_length() if rest[0] else 9
+    if long > 8 or len(rest) < long:
+        return 0, None, 0
+    mask = (1 << 7 * long) - 1
+    length = int.from_bytes(rest[:long], "big") & mask
+    return identity, None if length == mask else length, wide + long
+
+
+def _lacks(count: int) -> str:
+    return f"{count:,} bytes of it are missing"

@@ -1,0 +1,76 @@
+"""Video files, and videos that come over the network and have an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.errors import FerliteError, SourceError
+from edge.formats import HEAD, is_text, is_video
+from edge.images import SUFFIXES
+from edge.source import Frame
+from edge.sources.capture import open_file, read
+from edge.sources.containers import missing_part
+from edge.sources.timeline import Timeline, sane_rate
+
+
+class VideoSource:
+    """A video that ends, through OpenCV. ``missing`` says at its end what it lacks, "" where nothing."""
+
+    stills = False
+
+    def __init__(self, name: str, capture: Any, missing: Callable[[], str] = lambda: "") -> None:
+        self._name, self._capture, self._missing = name, capture, missing
+        self.rate = sane_rate(float(capture.get(cv2.CAP_PROP_FPS) or 0))
+        promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.total = max(0, int(promised)) if np.isfinite(promised) else 0
+
+    def frames(self) -> Iterator[Frame | FerliteError]:
+        """Frames until the end, timed as the container says. Raises SourceError where it ends too soon."""
+        timeline, index = Timeline(self.rate), 0
+        while (image := read(self._capture, self._name, index)) is not None:
+            time = timeline.at(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            yield Frame(self._name, index, time, image)
+            index += 1
+        if index == 0:
+            raise SourceError(f"video '{self._name}' has no frame that can be decoded")
+        if reason := self._missing():
+            raise SourceError(f"video '{self._name}' is cut short after {index} frames: {reason}")
+
+    def close(self) -> None:
+        """Release the capture."""
+        self._capture.release()
+
+
+def claims(spec: str) -> bool:
+    """Whatever is nothing else must be a file."""
+    return True
+
+
+def source(spec: str) -> VideoSource:
+    """The video file. Raises SourceError."""
+    path = Path(spec)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except FileNotFoundError as error:
+        raise SourceError(f"no such file or folder: '{spec}'") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read '{spec}': {getattr(error, 'strerror', error)}") from error
+    if not head:
+        raise SourceError(f"'{spec}' is empty")
+    # FFmpeg would draw the letters of a text, follow a playlist to other files, and decode by the name alone.
+    if is_text(head) or (path.suffix.lower() in SUFFIXES and not is_video(head)):
+        raise SourceError(f"'{spec}' is neither a picture nor a video that OpenCV knows, by its first bytes")
+    return VideoSource(spec, open_file(path), lambda: _missing_part(path))
+
+
+def _missing_part(path: Path) -> str:
+    try:
+        return missing_part(path)
+    except OSError as error:
+        return f"it can no longer be read: {error.strerror}"
