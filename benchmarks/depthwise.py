@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from edge.files import write_text
 from quantize.cpu import cpu_name
-from train.files import write_text
 
 BATCH, RUNS = 32, 5
 # channels, side, kernel, stride: EfficientNet's depthwise layers for a 96-pixel face.

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.peers import environments
 from benchmarks.peers.environments import ROOT, Peer
 from edge.engines.table import ENGINES
-from train.files import write_text
+from edge.files import write_text
 
 SMALLEST_PEER_MB = 331  # the smallest install of a peer that reads expressions, and what ours is held against
 TARGET_MB = SMALLEST_PEER_MB / 3

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from edge import engine as engines
+from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Engine, EngineOptions, ModelFile
-from edge.manifest import InputSpec
 from quantize import latency
 from quantize.builder import Built, Float, builder
 from quantize.export import export

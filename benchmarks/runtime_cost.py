@@ -25,8 +25,8 @@ from typing import Any
 
 import cv2
 
+from edge.files import write_text
 from quantize.cpu import cpu_name
-from train.files import write_text
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {

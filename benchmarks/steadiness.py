@@ -32,8 +32,8 @@ from edge.classify import load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
+from edge.files import write_text
 from edge.results import Box, Face
-from train.files import write_text
 
 ANGLES = (-30, -20, -10, 0, 10, 20, 30)
 SCALES = (1.0, 0.7, 0.5)

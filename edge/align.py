@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.manifest import CropRule, InputSpec
+from edge.bundle_sections import CropRule, InputSpec
 from edge.results import Box, Face, Point
 
 Image = npt.NDArray[np.uint8]

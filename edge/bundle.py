@@ -7,6 +7,7 @@ read once, its digest is checked, and those very bytes go to the engine.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import zipfile
@@ -16,20 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge import strict
+from edge.bundle_sections import CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
 from edge.engine import ModelFile
 from edge.errors import BundleInvalid, UsageError
-from edge.manifest import (
-    CropRule,
-    DoubtRule,
-    EngineFiles,
-    InputSpec,
-    Scaling,
-    check,
-    engine_files,
-    is_number,
-    known_keys,
-    section,
-)
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -101,7 +92,7 @@ def load(where: str | Path = "") -> Bundle:
     """
     path = _find(str(where) or DEFAULT)
     try:
-        table = json.loads(_read(path, MANIFEST))
+        table = json.loads(_read(path, MANIFEST).removeprefix(codecs.BOM_UTF8))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleInvalid(f"bundle '{path}': {MANIFEST} is not JSON: {error}") from error
     try:
@@ -134,44 +125,34 @@ def _parse(table: Any, path: Path) -> Bundle:
         raise BundleInvalid(
             f"schema {schema!r} is not {SCHEMA}: this ferlite is too old or the file is damaged"
         )
-    known_keys(Bundle, table, "", {"path"})
-    labels = table["labels"]
-    words = isinstance(labels, list) and len(labels) > 1 and all(isinstance(word, str) for word in labels)
-    check(words and len(set(labels)) == len(labels), "labels", labels, "two or more different words")
-    temperature = table["temperature"]
-    finite = is_number(temperature) and 0 < temperature < float("inf")
-    check(finite, "temperature", temperature, "a number above 0")
+    bundle = strict.fill(Bundle, table, "", BundleInvalid, path=path)
+    _check(bundle)
+    return bundle
+
+
+def _check(bundle: Bundle) -> None:
+    """Raise BundleInvalid for what each key may say, but all of them together may not."""
+    labels, temperature = bundle.labels, bundle.temperature
     check(
-        isinstance(table["files"], dict) and len(table["files"]) > 0, "files", table["files"], "engine: files"
+        len(labels) > 1 and len(set(labels)) == len(labels), "labels", labels, "two or more different words"
     )
-    annotators = table.get("annotators", "")
-    for name, value in (
-        ("name", table["name"]),
-        ("description", table["description"]),
-        ("annotators", annotators),
-    ):
-        check(isinstance(value, str), name, value, "text")
-    files = {name: engine_files(entry, name, len(labels)) for name, entry in table["files"].items()}
-    scaled = [name for name, entry in files.items() if entry.scalings]
-    for name in scaled or files:
-        if annotators and annotators not in files[name].scalings:
+    check(0 < temperature < float("inf"), "temperature", temperature, "a number above 0")
+    check(len(bundle.files) > 0, "files", bundle.files, "engine: files")
+    for engine, entry in bundle.files.items():
+        for annotators, scaling in entry.scalings.items():
+            if len(scaling.scale) != len(labels):
+                where = f"files.{engine}.scalings.{annotators}"
+                raise BundleInvalid(f"'{where}' must have a number per label, {len(labels)}")
+        if entry.golden and any(len(row) != len(labels) for row in entry.golden.weights):
             raise BundleInvalid(
-                f"'annotators' is '{annotators}', and 'files.{name}' has no scaling of theirs"
+                f"files.{engine}.golden: 'weights' must have a number per label, {len(labels)} a row"
             )
-    return Bundle(
-        path=path,
-        name=table["name"],
-        description=table["description"],
-        labels=tuple(labels),
-        input=section(InputSpec, table["input"], "input"),
-        crop=section(CropRule, table["crop"], "crop"),
-        temperature=float(table["temperature"]),
-        doubt=section(DoubtRule, table["doubt"], "doubt"),
-        files=files,
-        annotators=annotators,
-        accuracy=tuple(table.get("accuracy", ())),
-        made_by=table.get("made_by", {}),
-    )
+    scaled = [engine for engine, entry in bundle.files.items() if entry.scalings]
+    for engine in scaled or bundle.files:
+        if bundle.annotators and bundle.annotators not in bundle.files[engine].scalings:
+            raise BundleInvalid(
+                f"'annotators' is '{bundle.annotators}', and 'files.{engine}' has no scaling of theirs"
+            )
 
 
 def _read(bundle: Path, name: str) -> bytes:

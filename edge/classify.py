@@ -13,9 +13,9 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.align import Image
 from edge.bundle import Bundle
+from edge.bundle_sections import InputSpec, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
-from edge.manifest import InputSpec, Layout, Scaling
 
 Weights = npt.NDArray[np.float64]
 

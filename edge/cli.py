@@ -223,13 +223,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from edge import weights
+    from edge import fetch
 
-    path = weights.fetch(arguments.name, arguments.address)
+    path = fetch.fetch(arguments.name, arguments.address)
     result: dict[str, Any] = {
         "name": arguments.name,
         "file": str(path),
-        "sha256": weights.WEIGHTS[arguments.name].sha256,
+        "sha256": fetch.WEIGHTS[arguments.name].sha256,
     }
     print(json.dumps(result) if arguments.json else path)
     return exits.OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.align import Image, sharpness, turn_of
-from edge.manifest import DoubtRule
+from edge.bundle_sections import DoubtRule
 from edge.results import Face
 
 

@@ -27,10 +27,10 @@ import numpy.typing as npt
 
 from edge import engine as engines
 from edge.bundle import Bundle
+from edge.bundle_sections import Golden, InputSpec
 from edge.classify import softmax, to_input
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BundleInvalid, ModelMismatch
-from edge.manifest import Golden, InputSpec
 
 COUNT = 8
 # Between what other processors' rounding does to a weight (0.01 and less) and what saturation does (0.2).

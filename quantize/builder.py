@@ -10,8 +10,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_sections import InputSpec, Layout
 from edge.errors import EngineUnknown
-from edge.manifest import InputSpec, Layout
 from quantize.builders.table import BUILDERS
 from quantize.export import Exported
 from quantize.recipe import Recipe

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -16,14 +15,13 @@ from pathlib import Path
 
 import train
 from edge import bundle as bundles
-from edge import golden
+from edge import golden, strict
 from edge.bundle import Bundle
+from edge.bundle_sections import CropRule, DoubtRule, EngineFiles, Scaling
 from edge.engine import ModelFile
 from edge.errors import BuildFailed, BundleInvalid, DataInvalid, StorageFailed, UsageError
-from edge.manifest import CropRule, DoubtRule, EngineFiles, Scaling, section
+from edge.files import read_json, write_bytes, write_folder
 from quantize.builder import Built
-from quantize.workspace import write_folder
-from train.files import read_json
 
 CROPS = Path(train.__file__).parent / "crops"
 # A list of numbers, which indented JSON spreads over as many lines.
@@ -50,10 +48,7 @@ def read_framing(name_or_path: str) -> Framing:
         crop, doubt = table["crop"], table["doubt"]
     except (KeyError, TypeError) as error:
         raise DataInvalid(f"crop rule '{path}' needs the sections crop and doubt of bundle.json") from error
-    try:
-        return Framing(section(CropRule, crop, "crop"), section(DoubtRule, doubt, "doubt"))
-    except BundleInvalid as error:
-        raise DataInvalid(f"crop rule '{path}': {error}") from error
+    return strict.fill(Framing, {"crop": crop, "doubt": doubt}, f"crop rule '{path}'", DataInvalid)
 
 
 def engine_files(
@@ -108,7 +103,7 @@ def write(out: Path, content: Mapping[str, bytes]) -> Bundle:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".zip":
-            _write_file(out, _zipped(content))
+            write_bytes(out, _zipped(content))
         else:
             write_folder(out, content)
     except OSError as error:
@@ -127,15 +122,3 @@ def _zipped(content: Mapping[str, bytes]) -> bytes:
         for name, data in sorted(content.items()):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
-
-
-def _write_file(out: Path, data: bytes) -> None:
-    part = out.with_name(out.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)

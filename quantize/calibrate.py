@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.errors import DataInvalid
-from edge.manifest import InputSpec
 from quantize.recipe import CalibrationRecipe
 from train.data import FaceSet, load_fer2013
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import BuildFailed, StorageFailed
-from edge.weights import cache_folder
+from edge.fetch import cache_folder
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from edge import engine as engines
+from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Array, Engine, EngineOptions, ModelFile
 from edge.errors import BuildFailed
-from edge.manifest import InputSpec
 from quantize.builder import Built
 from quantize.cpu import cpu_name
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from edge.strict import SCHEMA
 from quantize.recipe import Recipe
-from train.tables import SCHEMA
 
 
 def variants(recipe: Recipe, worst: Sequence[str], first: str) -> list[Recipe]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.manifest import InputSpec
+from edge.bundle_sections import InputSpec
 from edge.progress import Progress
 from quantize import calibrate
 from quantize.export import INPUT

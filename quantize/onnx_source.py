@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +27,29 @@ import numpy as np
 import torch
 
 from edge import engine as engines
+from edge import strict
+from edge.bundle_sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, first_line
-from edge.errors import BuildFailed, BundleInvalid, DataInvalid, ModelMismatch, RecipeInvalid
-from edge.manifest import InputSpec
+from edge.errors import BuildFailed, DataInvalid, ModelMismatch, RecipeInvalid
 from edge.onnx_file import refuse_external_data
+from edge.strict import within
 from quantize.onnx_network import to_torch
 from quantize.source import Source
-from train import tables
 from train.data import LABELS
 
 # Float32 rounding through some fifty layers stays two decimal digits below this share of the largest logit.
 TOLERANCE = 1e-3
-KEYS = ("schema", "name", "labels", "trained_on", "terms", "input")
-
-
-@dataclass(frozen=True)
-class _Input:
-    size: int
-    colour: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+KEYS = ("name", "labels", "trained_on", "terms", "input")
 
 
 @dataclass(frozen=True)
 class About:
     """What an .onnx file does not say of itself."""
 
-    name: str
+    name: str = field(metadata=within(1, 200))
     labels: tuple[str, ...]
-    trained_on: str
-    terms: str
+    trained_on: str = field(metadata=within(1, 1000))
+    terms: str = field(metadata=within(1, 1000))
     input: InputSpec
     text: str
 
@@ -95,20 +88,14 @@ def read_about(path: Path) -> About:
             f"an .onnx model needs its labels and its input described in '{path}', "
             f"which cannot be read: {reason}"
         ) from error
-    table = tables.read(text, str(path), KEYS)
+    table = strict.read_toml(text, str(path), KEYS, RecipeInvalid)
     named = table.get("labels")
     if not isinstance(named, list) or sorted(map(str, named)) != sorted(LABELS):
         raise RecipeInvalid(
             f"'{path}': 'labels' must be {', '.join(LABELS)}, in the order of the model's logits, "
             f"not {named!r:.200}"
         )
-    given = tables.section(_Input, table.get("input"), f"{path}: input")
-    try:
-        spec = InputSpec(given.size, given.colour, given.mean, given.std)  # type: ignore[arg-type]
-    except BundleInvalid as error:
-        raise RecipeInvalid(f"'{path}: input': {error}") from error
-    name, trained_on, terms = (tables.word(table, key, str(path)) for key in ("name", "trained_on", "terms"))
-    return About(name, tuple(named), trained_on, terms, spec, text)
+    return strict.fill(About, table, str(path), RecipeInvalid, text=text)
 
 
 def _content(path: Path) -> bytes:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from edge import strict
 from edge.errors import RecipeInvalid
-from train import tables
-from train.tables import within
+from edge.strict import within
 
 T = TypeVar("T")
 RECIPES = Path(__file__).parent / "recipes"
@@ -101,8 +101,8 @@ class SensitivityRecipe:
 class Recipe:
     """One rung, with the text it was read from (its sha256 identifies it)."""
 
-    name: str
-    engine: str
+    name: str = field(metadata=within(1, 200))
+    engine: str = field(metadata=within(1, 20))
     calibration: CalibrationRecipe
     quantize: QuantizeRecipe
     text: str
@@ -142,7 +142,7 @@ class Gate:
 class Ladder:
     """The recipes to try per engine, in order, and the gate."""
 
-    name: str
+    name: str = field(metadata=within(1, 200))
     gate: Gate
     engines: Mapping[str, tuple[Recipe, ...]]
     text: str
@@ -174,22 +174,17 @@ def load_ladder(name_or_path: str) -> Ladder:
 
 def parse(text: str, where: Path) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    sections = ["calibration", "quantize", "mixed", "qat"]
-    table = tables.read(text, str(where), ["schema", "name", "engine", *sections])
-    return Recipe(
-        name=tables.word(table, "name", str(where)),
-        engine=tables.word(table, "engine", str(where)),
-        calibration=tables.section(CalibrationRecipe, table.get("calibration", {}), f"{where}: calibration"),
-        quantize=tables.section(QuantizeRecipe, table.get("quantize", {}), f"{where}: quantize"),
-        text=text,
-        mixed=tables.section(MixedRecipe, table["mixed"], f"{where}: mixed") if "mixed" in table else None,
-        qat=tables.section(QatRecipe, table["qat"], f"{where}: qat") if "qat" in table else None,
+    valid = ("name", "engine", "calibration", "quantize", "mixed", "qat")
+    table = strict.read_toml(text, str(where), valid, RecipeInvalid)
+    return strict.fill(
+        Recipe, {"calibration": {}, "quantize": {}} | table, str(where), RecipeInvalid, text=text
     )
 
 
 def parse_ladder(text: str, where: Path) -> Ladder:
     """Turn a ladder's text into a Ladder. ``where`` is its file. Raises RecipeInvalid."""
-    table = tables.read(text, str(where), ["schema", "name", "gate", "sensitivity", "engines"])
+    valid = ("name", "gate", "sensitivity", "engines")
+    table = strict.read_toml(text, str(where), valid, RecipeInvalid)
     named = table.get("engines")
     if not isinstance(named, dict) or not named:
         raise RecipeInvalid(f"ladder '{where}': 'engines' must name recipes per engine")
@@ -203,12 +198,14 @@ def parse_ladder(text: str, where: Path) -> Ladder:
                 raise RecipeInvalid(
                     f"ladder '{where}': recipe '{recipe.name}' is for '{recipe.engine}', not '{engine}'"
                 )
-    gate = tables.section(Gate, table.get("gate", {}), f"{where}: gate")
-    scan = tables.section(SensitivityRecipe, table.get("sensitivity", {}), f"{where}: sensitivity")
+    sections = {key: table.get(key, {}) for key in ("gate", "sensitivity")}
+    ladder = strict.fill(
+        Ladder, {"name": table.get("name"), **sections}, str(where), RecipeInvalid, engines=engines, text=text
+    )
     mixed = [each.name for rungs in engines.values() for each in rungs if each.mixed]
-    if mixed and not scan.faces:
+    if mixed and not ladder.sensitivity.faces:
         raise RecipeInvalid(f"ladder '{where}': recipe '{mixed[0]}' is mixed and needs sensitivity.faces")
-    return Ladder(tables.word(table, "name", str(where)), gate, engines, text, scan)
+    return ladder
 
 
 def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, Path], T]) -> T:

@@ -19,9 +19,9 @@ import numpy as np
 
 from edge import engine as engines
 from edge.bundle import Bundle
+from edge.bundle_sections import CropRule, DoubtRule, InputSpec
 from edge.engine import Engine, EngineOptions, ModelFile
 from edge.errors import UsageError
-from edge.manifest import CropRule, DoubtRule, InputSpec
 from quantize import accuracy, calibrate, latency
 from quantize.builder import Built, Float, builder
 from quantize.export import export

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from edge.exits import OK
-from train.files import write_text
+from edge.files import write_text
 
 
 def add(verb: argparse.ArgumentParser) -> None:

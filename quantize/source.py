@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from edge.bundle_sections import InputSpec
 from edge.errors import DataInvalid
-from edge.manifest import InputSpec
 from quantize.calibrate import Splits
 from train.checkpoint import load_run
 from train.data import LABELS, FaceSet

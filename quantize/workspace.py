@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import edge
 import quantize
 import train
 from edge.errors import FerliteError, StorageFailed
+from edge.files import write_folder
 
 
 class Workspace:
@@ -57,31 +57,6 @@ class Workspace:
     def remove(self) -> None:
         """Forget every step."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
-    """Write files beside, then rename: the folder appears whole, in the place of an older one, or not at all.
-
-    Raises OSError.
-    """
-    part, old = place.with_name(place.name + ".part"), place.with_name(place.name + ".old")
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        for name, data in content.items():
-            with (part / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        if place.exists():
-            place.replace(old)
-        part.replace(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if old.exists() and not place.exists():
-            old.replace(place)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def tool_digest() -> str:

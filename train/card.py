@@ -11,7 +11,7 @@ from typing import Any
 
 from edge.bundle import Bundle
 from edge.errors import DataInvalid
-from train.files import read_record
+from edge.files import read_record
 
 FILE = "CARD.md"
 # Where the part that evaluation records make begins; what a build wrote stands before it.

@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.errors import UsageError
 from edge.exits import INTERRUPTED, OK, guard
-from train.files import write_text
+from edge.files import write_text
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,19 +25,19 @@ import numpy.typing as npt
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge import exits
+from edge import exits, strict
 from edge.align import Image, sharpness, turn_of
+from edge.bundle_sections import CropRule
 from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
-from edge.errors import DataInvalid
-from edge.manifest import CropRule, section
+from edge.errors import BundleInvalid, DataInvalid
+from edge.files import read_json, write_text
 from edge.progress import Progress
 from edge.results import Face
 from train.data import FaceSet, load_fer2013
-from train.files import read_json
 
 RULES = Path(__file__).parent / "crops"
 FER2013 = RULES / "fer2013.json"
@@ -133,7 +133,7 @@ def measured_rules(family: str) -> dict[str, Any]:
 
 def crop_rule_of(family: str) -> CropRule:
     """The crop rule measured for the data set ``family``. Raises DataInvalid."""
-    return section(CropRule, measured_rules(family)["crop"], f"{family}: crop")
+    return strict.fill(CropRule, measured_rules(family)["crop"], f"{family}: crop", BundleInvalid)
 
 
 def _first(detector: Detector, picture: Image, side: int) -> Face | None:
@@ -186,7 +186,7 @@ def main(argv: list[str] | None = None) -> int:
             "curve": curve,
         }
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(rules, indent=2) + "\n", encoding="utf-8")
+        write_text(arguments.out, json.dumps(rules, indent=2) + "\n")
         print(arguments.out)
         return exits.OK
 

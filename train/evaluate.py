@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import torch
 
+from edge import files
+from edge.bundle_sections import Scaling
 from edge.errors import DataInvalid
-from edge.manifest import Scaling
 from edge.progress import Progress
-from train import files, metrics, scaling
+from train import metrics, scaling
 from train.checkpoint import Trained
 from train.corrupt import KINDS, STRENGTHS, corrupt
 from train.crop_rule import crop_rule_of

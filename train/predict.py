@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from edge.bundle_sections import InputSpec
 from edge.classify import to_input
-from edge.manifest import InputSpec
 from train.recipe import Recipe
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from edge import strict
 from edge.errors import RecipeInvalid
-from train import tables
-from train.tables import within
+from edge.strict import within
 
 BUILT_IN = Path(__file__).parent / "recipes"
 
@@ -110,7 +110,7 @@ class TrainRecipe:
 class Recipe:
     """A whole recipe, with the text it was read from (its sha256 identifies it)."""
 
-    name: str
+    name: str = field(metadata=within(1, 200))
     model: ModelRecipe
     data: DataRecipe
     augment: AugmentRecipe
@@ -146,12 +146,6 @@ def load(name_or_path: str) -> Recipe:
 
 def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    table = tables.read(text, where, ("schema", "name", "model", "data", "augment", "train"))
-    return Recipe(
-        name=tables.word(table, "name", where),
-        model=tables.section(ModelRecipe, table.get("model", {}), f"{where}: model"),
-        data=tables.section(DataRecipe, table.get("data", {}), f"{where}: data"),
-        augment=tables.section(AugmentRecipe, table.get("augment", {}), f"{where}: augment"),
-        train=tables.section(TrainRecipe, table.get("train", {}), f"{where}: train"),
-        text=text,
-    )
+    sections = ("model", "data", "augment", "train")
+    table = strict.read_toml(text, where, ("name", *sections), RecipeInvalid)
+    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge.manifest import Scaling
+from edge.bundle_sections import Scaling
 from train import metrics
 
 Floats = npt.NDArray[np.floating[Any]]

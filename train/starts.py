@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from train import tables
+from edge import strict
+from edge.errors import RecipeInvalid
 
 TABLE = Path(__file__).parent / "starts.toml"
 
@@ -22,8 +23,8 @@ class PublicWeights:
 
 def known() -> dict[str, PublicWeights]:
     """The table, by sha256. Raises RecipeInvalid."""
-    table = tables.read(TABLE.read_text(encoding="utf-8"), TABLE.name, ("schema", "weights"))
-    found = [tables.section(PublicWeights, entry, TABLE.name) for entry in table["weights"]]
+    table = strict.read_toml(TABLE.read_text(encoding="utf-8"), TABLE.name, ("weights",), RecipeInvalid)
+    found = [strict.fill(PublicWeights, entry, TABLE.name, RecipeInvalid) for entry in table["weights"]]
     return {each.sha256: each for each in found}
 
 

@@ -11,10 +11,10 @@ import torch
 
 from edge import engine as engines
 from edge.bundle import MANIFEST, Bundle, load
+from edge.bundle_sections import Scaling
 from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import ModelMismatch, UsageError
-from edge.manifest import Scaling
 from train.checkpoint import Trained, load_run
 from train.data import LABELS
 from train.predict import predict

@@ -26,7 +26,7 @@ from benchmarks.detection import table as report
 from benchmarks.detection.following import EVERY, follow, pooled
 from benchmarks.detection.sizes import by_size
 from benchmarks.peers import clips, table
-from train.files import write_text
+from edge.files import write_text
 
 MADE = 60  # frames of each clip made from photographs
 

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
+from edge.files import write_text
 from quantize.cpu import cpu_name
-from train.files import write_text
 
 
 def main() -> int:

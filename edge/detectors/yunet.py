@@ -15,9 +15,9 @@ from edge.align import Image
 from edge.detect import DetectorOptions
 from edge.engine import Array, Engine, ModelFile
 from edge.errors import EngineMissing, FerliteError, ModelMismatch
+from edge.fetch import WEIGHTS, cached
 from edge.onnx_file import refuse_external_data, set_input_shape
 from edge.results import Box, Face
-from edge.weights import WEIGHTS, cached
 
 STRIDES = (8, 16, 32)
 KINDS = ("cls", "obj", "bbox", "kps")

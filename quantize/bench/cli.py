@@ -61,9 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    from edge.files import write_text
     from quantize.bench import html, output
     from quantize.bench.record import measure
-    from train.files import write_text
 
     for path in (arguments.save, arguments.csv, arguments.html):
         if path is not None and not path.parent.is_dir():

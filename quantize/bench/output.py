@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge.files import read_record
 from quantize.bench.record import KIND, SCHEMA
-from train.files import read_record
 
 WIDTH = 80
 UNITS = {"end-to-end": "frame"}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_sections import InputSpec
 from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
-from edge.manifest import InputSpec
 from quantize import calibrate, graph
 from quantize.builder import Built, Float
 from quantize.builders import ir_file

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_sections import InputSpec
 from edge.errors import BuildFailed
-from edge.manifest import InputSpec
 from quantize.export import INPUT
 from quantize.ranges import Range
 from quantize.recipe import QuantizeRecipe

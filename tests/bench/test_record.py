@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 import pytest
 
 from edge.errors import StorageFailed, ToolchainError
+from edge.files import write_text
 from quantize import cli
 from quantize.bench import html, machine, output, stats
 from quantize.bench.stages import STAGES
-from train.files import write_text
 
 SCENARIOS = ["single-stream", "multi-stream", "offline", "end-to-end"]
 

@@ -59,9 +59,9 @@ WRONG = {
         set_to("colour_space", value=1),
         "unknown key 'colour_space'; valid keys: name, description",
     ),
-    "unknown inner key": (set_to("input", "sise", value=1), "unknown key 'input.sise'"),
+    "unknown inner key": (set_to("input", "sise", value=1), "input: unknown key 'sise'"),
     "missing key": (remove("labels"), "key 'labels' is missing"),
-    "missing inner key": (remove("input", "mean"), "key 'input.mean' is missing"),
+    "missing inner key": (remove("input", "mean"), "input: key 'mean' is missing"),
     "schema": (set_to("schema", value=2), "schema 2 is not 1"),
     "no schema": (remove("schema"), "schema None is not 1"),
     "labels twice": (set_to("labels", value=["a", "a"]), "'labels'"),
@@ -79,7 +79,7 @@ WRONG = {
     "temperature nan": (set_to("temperature", value=float("nan")), "'temperature'"),
     "scaling": (
         set_to("files", "onnx", "scalings", value={"us": {"scale": [0] * 7, "bias": [0] * 7}}),
-        "'scale' is (0, 0, 0, 0, 0, 0, 0), and must be positive numbers",
+        "'scale' is (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), and must be positive numbers",
     ),
     "scaling count": (
         set_to("files", "onnx", "scalings", value={"us": {"scale": [1] * 6, "bias": [0] * 6}}),
@@ -87,16 +87,19 @@ WRONG = {
     ),
     "scaling lengths": (
         set_to("files", "onnx", "scalings", value={"us": {"scale": [1] * 7, "bias": [0]}}),
-        "'bias' is (0,), and must be a number per label",
+        "'bias' is (0.0,), and must be a number per label",
     ),
-    "scalings": (set_to("files", "onnx", "scalings", value=[]), "'files.onnx.scalings' must be an object"),
+    "scalings": (
+        set_to("files", "onnx", "scalings", value=[]),
+        "files: onnx: 'scalings' is [], and must be a table",
+    ),
     "annotators": (set_to("annotators", value="us"), "'files.onnx' has no scaling of theirs"),
     "annotators type": (set_to("annotators", value=3), "'annotators' is 3, and must be text"),
     "doubt": (set_to("doubt", "turn", value=-1), "'turn'"),
     "no files": (set_to("files", value={}), "'files'"),
     "layout": (set_to("files", "onnx", "layout", value="CHWN"), "'layout' is 'CHWN'"),
     "digest": (set_to("files", "onnx", "parts", value={"tiny.onnx": "abc"}), "a sha256 in hex"),
-    "section": (set_to("input", value=[]), "'input' must be an object"),
+    "section": (set_to("input", value=[]), "input: [] stands where a table of settings belongs"),
     "up": (set_to("files", "onnx", "parts", value={"../tiny.onnx": DIGEST}), "a name inside the bundle"),
     "absolute": (set_to("files", "onnx", "parts", value={"/etc/passwd": DIGEST}), "a name inside the bundle"),
     "backslash": (

@@ -14,11 +14,11 @@ from hypothesis.extra import numpy as hnp
 
 from edge import bundle as bundles
 from edge import engine as engines
+from edge.bundle_sections import DoubtRule, InputSpec, Scaling
 from edge.classify import Classifier, load_classifier, softmax, to_input
 from edge.doubt import doubts
 from edge.engine import Array, EngineOptions, Tensor
 from edge.errors import FerliteError, ModelMismatch, UsageError
-from edge.manifest import DoubtRule, InputSpec, Scaling
 from edge.results import Box, Face
 
 GREY = InputSpec(8, "grey", (100.0,), (50.0,))

@@ -16,8 +16,8 @@ from edge import bundle as bundles
 from edge import doctor, golden
 from edge import engine as engines
 from edge.bundle import Bundle
+from edge.bundle_sections import Golden, InputSpec, Scaling
 from edge.errors import BundleInvalid, EngineMissing, EngineRefused
-from edge.manifest import Golden, InputSpec, Scaling
 from tests.models import integers_throughout
 
 MakeBundle = Callable[..., Path]
@@ -92,9 +92,9 @@ def test_weights_are_held_at_the_engines_own_scaling(make_bundle: MakeBundle, en
         ({"sha256": "0" * 64, "weights": []}, "'weights'"),
         ({"sha256": "0" * 64, "weights": [["x"] * 7]}, "'weights'"),
         ({"sha256": "0" * 64, "weights": [[0.5] * 6]}, "must have a number per label, 7 a row"),
-        ({"sha256": "0" * 64}, "key 'files.onnx.golden.weights' is missing"),
-        ({"sha": "0" * 64}, "unknown key 'files.onnx.golden.sha'"),
-        ("same", "'files.onnx.golden' must be an object"),
+        ({"sha256": "0" * 64}, "files: onnx: golden: key 'weights' is missing"),
+        ({"sha": "0" * 64}, "files: onnx: golden: unknown key 'sha'"),
+        ("same", "files: onnx: golden: 'same' stands where a table of settings belongs"),
     ],
 )
 def test_wrong_answers_are_one_sentence(make_bundle: MakeBundle, told: Any, said: str) -> None:

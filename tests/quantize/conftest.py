@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from edge.bundle import Bundle
-from edge.manifest import CropRule, DoubtRule
+from edge.bundle_sections import CropRule, DoubtRule
 from quantize.calibrate import Splits, load_splits
 from quantize.cli import main
 from quantize.export import Exported, export

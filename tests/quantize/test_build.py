@@ -14,9 +14,9 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
+from edge.bundle_sections import Scaling
 from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
-from edge.manifest import Scaling
 from quantize.cli import main
 from train.data import load_fer2013
 

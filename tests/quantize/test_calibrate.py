@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.errors import DataInvalid
-from edge.manifest import InputSpec
 from quantize import calibrate, observe
 from quantize.recipe import CalibrationRecipe
 from tests.train import make

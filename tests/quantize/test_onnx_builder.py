@@ -9,8 +9,8 @@ import onnx
 import pytest
 
 from edge.bundle import Bundle
+from edge.bundle_sections import InputSpec
 from edge.errors import BuildFailed, ToolchainError
-from edge.manifest import InputSpec
 from quantize import accuracy, calibrate, graph
 from quantize.builder import Built, Float
 from quantize.builders.onnx import OnnxBuilder

@@ -260,10 +260,13 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         "unknown key 'speed'",
     ),
     "six labels": (lambda path: describe(path, labels=LABELS[:6]), "'labels' must be anger, disgust"),
-    "no terms": (lambda path: describe(path, text={"terms": "# "}), "'terms' must be a word, not None"),
+    "no terms": (lambda path: describe(path, text={"terms": "# "}), "key 'terms' is missing"),
     "no mean": (lambda path: describe(path, text={"mean": "# "}), "'mean' is missing"),
     "two means": (lambda path: describe(path, text={"[100.5]": "[1.0, 2.0]"}), "'mean' is (1.0, 2.0)"),
-    "size": (lambda path: describe(path, text={"size = 16": "size = '16'"}), "'16' is not of type int"),
+    "size": (
+        lambda path: describe(path, text={"size = 16": "size = '16'"}),
+        "'size' is '16', and must be a whole number",
+    ),
     "other size": (
         lambda path: describe(path, text={"size = 16": "size = 20"}),
         "its input is N x 1 x 16 x 16",

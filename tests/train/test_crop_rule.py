@@ -11,10 +11,10 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
+from edge.bundle_sections import CropRule, DoubtRule
 from edge.classify import Classifier
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid
-from edge.manifest import CropRule, DoubtRule
 from train.crop_rule import FER2013, _crop, blur_bound
 from train.data import FaceSet
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.bundle_sections import Scaling
 from edge.errors import DataInvalid, ModelMismatch, UsageError
-from edge.manifest import Scaling
 from edge.results import Box
 from tests.train import make
 from train import card, corrupt, evaluate, metrics, plots, readers, report, subject

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.align import Image, align
+from edge.bundle_sections import InputSpec
 from edge.detect import DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.errors import DataInvalid
-from edge.manifest import InputSpec
 from train.crop_rule import crop_rule_of
 
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import pytest
 
-from edge import weights
+from edge import fetch
 from edge.errors import FetchFailed, UsageError
-from edge.weights import Weights
+from edge.fetch import Weights
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     file = Weights("http://127.0.0.1:9/", "w.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), "MIT")
-    monkeypatch.setitem(weights.WEIGHTS, "yunet", file)
+    monkeypatch.setitem(fetch.WEIGHTS, "yunet", file)
     monkeypatch.setenv("FERLITE_CACHE", str(tmp_path / "cache"))
     Handler.asked = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
@@ -56,9 +56,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_file_arrives_whole_and_is_not_fetched_again(server: str) -> None:
-    path = weights.fetch("yunet", f"{server}/w")
+    path = fetch.fetch("yunet", f"{server}/w")
     assert path.read_bytes() == CONTENT
-    assert weights.fetch("yunet", f"{server}/w") == path
+    assert fetch.fetch("yunet", f"{server}/w") == path
     assert len(Handler.asked) == 1
     assert list(path.parent.iterdir()) == [path]
 
@@ -66,40 +66,40 @@ def test_a_file_arrives_whole_and_is_not_fetched_again(server: str) -> None:
 @pytest.mark.parametrize("second", ["/w", "/no-range"])
 def test_a_broken_download_is_gone_on_with(server: str, second: str) -> None:
     with pytest.raises(FetchFailed, match=r"(after 128000 of 256000|IncompleteRead|offline)"):
-        weights.fetch("yunet", f"{server}/short")
-    part = weights.cached("yunet").with_name("w.bin.part")
+        fetch.fetch("yunet", f"{server}/short")
+    part = fetch.cached("yunet").with_name("w.bin.part")
     assert part.stat().st_size == len(CONTENT) // 2
-    assert weights.fetch("yunet", f"{server}{second}").read_bytes() == CONTENT
+    assert fetch.fetch("yunet", f"{server}{second}").read_bytes() == CONTENT
     assert Handler.asked == [None, f"bytes={len(CONTENT) // 2}-"]
 
 
 def test_another_content_is_thrown_away(server: str) -> None:
     with pytest.raises(FetchFailed, match="its sha256 differs"):
-        weights.fetch("yunet", f"{server}/other")
-    assert list(weights.cache_folder().iterdir()) == []
+        fetch.fetch("yunet", f"{server}/other")
+    assert list(fetch.cache_folder().iterdir()) == []
 
 
 def test_a_damaged_cached_file_is_fetched_again(server: str) -> None:
-    path = weights.fetch("yunet", f"{server}/w")
+    path = fetch.fetch("yunet", f"{server}/w")
     path.write_bytes(b"damaged")
-    assert weights.fetch("yunet", f"{server}/w").read_bytes() == CONTENT
+    assert fetch.fetch("yunet", f"{server}/w").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("address", ["", "http://127.0.0.1:9/w", "nonsense", "file:///nowhere"])
 def test_offline_says_what_to_do(server: str, address: str) -> None:
     with pytest.raises(FetchFailed, match="offline, copy the file to .* or give it with --detector-model"):
-        weights.fetch("yunet", address)
+        fetch.fetch("yunet", address)
 
 
 def test_a_missing_file_and_an_unknown_name(server: str) -> None:
     with pytest.raises(FetchFailed, match="Not Found"):
-        weights.fetch("yunet", f"{server}/missing")
+        fetch.fetch("yunet", f"{server}/missing")
     with pytest.raises(UsageError, match="nothing called 'mtcnn' can be fetched: choose yunet"):
-        weights.fetch("mtcnn")
+        fetch.fetch("mtcnn")
 
 
 def test_the_cache_cannot_be_written(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FERLITE_CACHE", str(tmp_path / "file" / "below"))
     with pytest.raises(FetchFailed, match="cannot write"):
-        weights.fetch("yunet", f"{server}/w")
+        fetch.fetch("yunet", f"{server}/w")

@@ -7,15 +7,15 @@ name, its value and what would be valid.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from edge.errors import BundleInvalid
+from edge.strict import is_number
 
 Colour = Literal["grey", "rgb", "bgr"]
 Layout = Literal["NCHW", "NHWC"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -144,55 +144,6 @@ class EngineFiles:
             check(plain, "parts", name, "a name inside the bundle")
 
 
-def engine_files(table: Any, name: str, labels: int) -> EngineFiles:
-    """What bundle.json says of the engine ``name``, for so many ``labels``. Raises BundleInvalid."""
-    where = f"files.{name}"
-    if not isinstance(table, dict):
-        raise BundleInvalid(f"'{where}' must be an object")
-    inner: dict[str, Any] = {}
-    scalings = table.get("scalings", {})
-    if not isinstance(scalings, dict):
-        raise BundleInvalid(f"'{where}.scalings' must be an object")
-    inner["scalings"] = {
-        name: section(Scaling, entry, f"{where}.scalings.{name}") for name, entry in scalings.items()
-    }
-    for annotators, scaling in inner["scalings"].items():
-        if len(scaling.scale) != labels:
-            raise BundleInvalid(f"'{where}.scalings.{annotators}' must have a number per label, {labels}")
-    if table.get("golden") is not None:
-        inner["golden"] = golden = section(Golden, table["golden"], f"{where}.golden")
-        if any(len(row) != labels for row in golden.weights):
-            raise BundleInvalid(f"{where}.golden: 'weights' must have a number per label, {labels} a row")
-    return section(EngineFiles, {**table, **inner}, where)
-
-
-def section(cls: type[T], table: Any, where: str) -> T:
-    """The dataclass ``cls`` of the object ``table``; ``where`` is its key. Raises BundleInvalid."""
-    if not isinstance(table, dict):
-        raise BundleInvalid(f"'{where}' must be an object")
-    known_keys(cls, table, f"{where}.", set())
-    try:
-        return cls(**{key: _tuples(value) for key, value in table.items()})
-    except BundleInvalid as error:
-        raise BundleInvalid(f"{where}: {error}") from error
-
-
-def known_keys(cls: type, table: Mapping[str, Any], where: str, ours: set[str]) -> None:
-    """Raise BundleInvalid unless the keys are fields of ``cls`` other than ``ours``, and none is missing."""
-    known = {entry.name: entry for entry in fields(cls) if entry.name not in ours}
-    for key in table:
-        if key not in known:
-            raise BundleInvalid(f"unknown key '{where}{key}'; valid keys: {', '.join(known)}")
-    for name, entry in known.items():
-        if name not in table and entry.default is MISSING and entry.default_factory is MISSING:
-            raise BundleInvalid(f"key '{where}{name}' is missing")
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as tuples, however deep, so that what holds them can be frozen and hashed."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
 def check(good: bool, key: str, value: Any, valid: str) -> None:
     """Raise BundleInvalid unless ``good``, naming the key, its value and what would be ``valid``."""
     if not good:
@@ -201,11 +152,6 @@ def check(good: bool, key: str, value: Any, valid: str) -> None:
 
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-def is_number(value: Any) -> bool:
-    """Whether ``value`` is a number, which true, false and nan are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
 def _is_point(value: Any) -> bool:

@@ -1,0 +1,136 @@
+"""Files written whole or not at all, and read with care: the one place for all packages.
+
+Whoever looks sees the old content or the new, never half of it, even where the power fails or the disk is
+full. What is no plain file (``/dev/stdout``, a pipe) is written to as it is: nothing may take its place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge.errors import DataInvalid, FerliteError, StorageFailed
+
+Error = Callable[[str], FerliteError]
+LONGEST_NAME = 255  # bytes, on every file system that boards have
+
+
+@contextmanager
+def whole(path: Path, error: Error = StorageFailed, keep_suffix: bool = False) -> Iterator[Path]:
+    """A file beside ``path`` to write to; it takes the place of ``path`` when the block ends well.
+
+    ``keep_suffix``: for writers that tell the format by the name's end. A link is followed, and the mode of
+    what stood there kept. Raises ``error``, of the block's OSErrors too, having left ``path`` as it was.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            if path.is_dir():
+                raise error(f"cannot write '{path}': it is a folder")
+            yield path
+            return
+        target = path.resolve()
+        part = part_of(target, keep_suffix)
+        try:
+            yield part
+            _to_disk(part)
+            if target.exists():
+                shutil.copymode(target, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except FerliteError:
+        raise  # some of ours are OSErrors too, and say what failed
+    except OSError as problem:
+        raise error(f"cannot write '{path}': {reason(problem)}") from problem
+
+
+def part_of(path: Path, keep_suffix: bool = False) -> Path:
+    """The name beside ``path`` that its content has until it is whole; hidden, and no longer than may be."""
+    end = f".part{path.suffix}" if keep_suffix else ".part"
+    name = f".{path.stem if keep_suffix else path.name}"
+    room = LONGEST_NAME - len(os.fsencode(end))
+    return path.with_name(os.fsdecode(os.fsencode(name)[:room]) + end)
+
+
+def write_bytes(path: Path, content: bytes, error: Error = StorageFailed) -> None:
+    """Write a file whole or not at all. Raises ``error``."""
+    with whole(path, error) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, text: str, error: Error = StorageFailed) -> None:
+    """``write_bytes`` for text, as UTF-8. Raises ``error``."""
+    write_bytes(path, text.encode(), error)
+
+
+def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
+    """Write files into a folder that appears whole, in the place of an older one, or not at all.
+
+    Raises OSError.
+    """
+    part, old = place.with_name(place.name + ".part"), place.with_name(place.name + ".old")
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for name, data in content.items():
+            (part / name).write_bytes(data)
+            _to_disk(part / name)
+        if place.exists():
+            place.replace(old)
+        part.replace(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not place.exists():
+            old.replace(place)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_text(path: Path, error: Error = DataInvalid) -> str:
+    """A text file's content: UTF-8, a byte order mark being no part of it. Raises ``error``."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as problem:
+        raise error(f"'{path}' cannot be read: {reason(problem)}") from problem
+    except ValueError as problem:
+        raise error(f"'{path}' cannot be read: it is not UTF-8 text") from problem
+
+
+def read_json(path: Path, error: Error = DataInvalid) -> Any:
+    """What a JSON file holds. Raises ``error``."""
+    text = read_text(path, error)
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise error(f"'{path}' is not JSON that can be read: it is nested too deeply") from problem
+    except ValueError as problem:
+        raise error(f"'{path}' is not JSON: {problem}") from problem
+
+
+def read_record(path: Path, kind: str, schema: int, command: str) -> dict[str, Any]:
+    """A JSON record with the keys ``kind`` and ``schema``, which ``command`` writes. Raises DataInvalid."""
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("kind") != kind:
+        raise DataInvalid(f"'{path}' is not a record of '{command}'")
+    if record.get("schema") != schema:
+        raise DataInvalid(f"'{path}' has schema {record.get('schema')!r}, and this ferlite reads {schema}")
+    return record
+
+
+def reason(problem: OSError) -> str:
+    """Why the system refused, without the number and the name that Python adds."""
+    return problem.strerror or str(problem) or type(problem).__name__
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until the file's content is on the disk: a rename may otherwise get there first."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
