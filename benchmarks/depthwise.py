@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from edge.files import write_text
-from quantize.cpu import cpu_name
+from measure.machine import cpu_name
 
 BATCH, RUNS = 32, 5
 # channels, side, kernel, stride: EfficientNet's depthwise layers for a 96-pixel face.

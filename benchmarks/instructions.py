@@ -137,9 +137,9 @@ def _counted(folder: Path) -> int:
     import edge  # noqa: F401, I001 - before OpenCV, whose log level it sets
     import cv2
 
-    from quantize.bench.frames import end_to_end
-    from quantize.bench.order import Order
-    from quantize.bench.stages import Stopwatch
+    from measure.end_to_end import end_to_end
+    from measure.request import Order
+    from measure.stages import Stopwatch
 
     marks = []
 

@@ -26,13 +26,13 @@ from edge import engine as engines
 from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Engine, EngineOptions, ModelFile
-from quantize import latency
+from faces.face_set import LABELS
+from measure import machine
 from quantize.builder import Built, Float, builder
-from quantize.export import export
+from quantize.network.export import export
+from quantize.network.source import Source
 from quantize.recipe import parse
-from quantize.source import Source
 from train import backbones
-from train.data import LABELS
 from train.recipe import ModelRecipe
 
 FACES, ROUNDS, RUNS, WARM_UPS = 8, 20, 5, 5
@@ -139,7 +139,7 @@ def main() -> int:
         "kind": "ferlite-placement",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "command": f"python -m benchmarks.placement --size {given.size}",
-        "machine": latency.machine(),
+        "machine": machine.in_short(),
         "libraries": {each: engines.engine_class(each).version() for each in given.engines.split(",")},
         "size": given.size,
         "results": rows,

@@ -26,7 +26,7 @@ from typing import Any
 import cv2
 
 from edge.files import write_text
-from quantize.cpu import cpu_name
+from measure.machine import cpu_name
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {

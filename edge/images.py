@@ -143,7 +143,7 @@ def _png_size(content: bytes, name: str) -> tuple[int, int]:
 
 
 def _jpeg_size(content: bytes, name: str) -> tuple[tuple[int, int], bool]:
-    """Width and height, and whether it is progressive, having followed the segments to the end-of-image marker."""
+    """Width and height, and whether it is progressive, by its segments to the end-of-image marker."""
     at, size, progressive = 2, (0, 0), False
     while (at := content.find(b"\xff", at)) >= 0 and at + 1 < len(content):
         marker = content[at + 1]

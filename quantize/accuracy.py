@@ -13,10 +13,10 @@ from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed
-from quantize import logits
+from faces import metrics
+from faces.answers import of_all
+from faces.face_set import FaceSet
 from quantize.builder import Built
-from train import metrics
-from train.data import FaceSet
 
 Answers = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
     model = ModelFile(f"{bundle.name}/{engine}", built.parts)
     classifier = Classifier(bundle, engines.load(engine, model, EngineOptions(threads=threads)), built.layout)
     what = f"{engine} {built.precision} on {faces.name}"
-    given: Answers = logits.of_all(classifier, faces, what).astype(np.float64)
+    given: Answers = of_all(classifier, faces, what).astype(np.float64)
     if not np.isfinite(given).all():
         raise BuildFailed(f"{engine} {built.precision}: the model gives logits that are not numbers")
     return given

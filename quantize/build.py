@@ -16,18 +16,20 @@ from typing import Any
 
 from edge.bundle import MANIFEST, Bundle
 from edge.errors import DataInvalid, UsageError
-from quantize import bundling, calibrate, card, record
+from faces.face_set import CROWD, OWN
 from quantize.builder import Float
-from quantize.bundling import Framing
-from quantize.calibrate import Splits
-from quantize.export import Exported, export, from_files, to_files
-from quantize.html import page
 from quantize.ladder import Setting, climb, sensitivity
+from quantize.network.export import Exported, export, from_files, to_files
+from quantize.network.load import load_source
+from quantize.network.source import Source
+from quantize.prepare import calibrate
+from quantize.prepare.calibrate import Splits
+from quantize.proof import bundling, card, record
+from quantize.proof.bundling import Framing
+from quantize.proof.page import page
+from quantize.proof.record import Measured
 from quantize.recipe import Ladder
-from quantize.record import Measured
-from quantize.source import Source, load_source
 from quantize.workspace import Workspace
-from train.data import CROWD, OWN
 
 RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge.bundle_sections import InputSpec, Layout
 from edge.errors import EngineUnknown
 from quantize.builders.table import BUILDERS
-from quantize.export import Exported
+from quantize.network.export import Exported
 from quantize.recipe import Recipe
 
 

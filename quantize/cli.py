@@ -1,4 +1,4 @@
-"""``ferlite-quantize``: a thin face on ``quantize.build`` and ``quantize.verify``.
+"""``ferlite-quantize``: a thin face on ``quantize.build`` and ``quantize.proof.verify``.
 
 Results go to standard output and nothing else does; messages and progress go to standard error.
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.exits import FAILED, OK, guard
-from quantize import sizes_cli
-from quantize.bench import cli as bench
+from measure import cli as bench
+from quantize.sizes import cli
 
 if TYPE_CHECKING:
     from edge.golden import Outcome
-    from quantize.verify import Check
+    from quantize.proof.verify import Check
 
 PROGRAM = "ferlite-quantize"
 
@@ -53,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
     verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    sizes_cli.add(
-        _verb(verbs, "sizes", sizes_cli.run, "accuracy per millisecond of networks at several input sizes")
-    )
+    cli.add(_verb(verbs, "sizes", cli.run, "accuracy per millisecond of networks at several input sizes"))
     bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
@@ -71,9 +69,10 @@ def _verb(
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from quantize import recipe, report
+    from quantize import recipe
     from quantize.build import Order, build
-    from quantize.bundling import read_framing
+    from quantize.proof import table
+    from quantize.proof.bundling import read_framing
 
     ladder = recipe.load_ladder(arguments.ladder)
     settings = {
@@ -99,7 +98,7 @@ def _build(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
         raise
-    print(json.dumps(outcome.record, indent=2) if arguments.json else report.text(outcome.record))
+    print(json.dumps(outcome.record, indent=2) if arguments.json else table.text(outcome.record))
     if outcome.passed:
         return OK
     failed = [engine for engine, climb in outcome.record["engines"].items() if not climb["passed"]]
@@ -129,7 +128,7 @@ def command(arguments: argparse.Namespace) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from quantize import verify
+    from quantize.proof import verify
 
     only = _words(arguments.engines)
     checks = verify.verify(arguments.bundle, arguments.data, only, arguments.threads)

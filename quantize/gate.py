@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from measure.race import Race
 from quantize.accuracy import Change
-from quantize.latency import Race
 from quantize.recipe import Gate
 
 

@@ -17,20 +17,22 @@ import numpy as np
 
 from edge.bundle import Bundle
 from edge.errors import BuildFailed, ModelMismatch, RecipeInvalid
-from quantize import accuracy, calibrate, latency
+from faces.face_set import FaceSet
+from measure import memory
+from measure.race import Race, race
+from quantize import accuracy
 from quantize.accuracy import Answers, Change
 from quantize.builder import Builder, Built, Float, builder
-from quantize.export import from_files, to_files
 from quantize.gate import holds, objections
-from quantize.latency import Race
-from quantize.mixed import variants
-from quantize.prepare import prepare
-from quantize.qat import train_quantized
+from quantize.mixed_precision import variants
+from quantize.network.export import from_files, to_files
+from quantize.network.source import Source
+from quantize.prepare import calibrate
+from quantize.prepare.qat import train_quantized
+from quantize.prepare.steps import prepare
 from quantize.recipe import Gate, QatRecipe, Recipe, SensitivityRecipe
 from quantize.sensitivity import Cost, scan, worst
-from quantize.source import Source
 from quantize.workspace import Workspace
-from train.data import FaceSet
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,10 @@ def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: S
     timed = setting.work.value(
         f"race-{plain.engine}",
         {"recipe": recipe.sha256, "libraries": make.versions()},
-        lambda: dataclasses.asdict(
-            latency.race(plain.engine, plain.built, candidate.built, setting.bundle.input)
-        ),
+        lambda: dataclasses.asdict(race(plain.engine, plain.built, candidate.built, setting.bundle.input)),
     )
-    race = Race(**{**timed, "ratios": tuple(timed["ratios"])})
-    return Rung(recipe, tuple(objections(change, race, gate)), candidate, change, race)
+    lap = Race(**{**timed, "ratios": tuple(timed["ratios"])})
+    return Rung(recipe, tuple(objections(change, lap, gate)), candidate, change, lap)
 
 
 def _candidate(
@@ -158,7 +158,7 @@ def _candidate(
         f"answers-{step}", inputs, lambda: {"public.npy": _npy(_answers(engine, built, setting))}
     )
     peak = setting.work.value(
-        f"memory-{step}", inputs, lambda: latency.peak_rss(engine, built, setting.bundle.input)
+        f"memory-{step}", inputs, lambda: memory.peak_rss(engine, built, setting.bundle.input)
     )
     public = np.load(io.BytesIO(kept["public.npy"]), allow_pickle=False)
     return Candidate(engine, recipe, built, public, float(peak))

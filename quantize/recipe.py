@@ -30,7 +30,7 @@ Equalization = Literal["none", "unclipped", "relu"]
 class CalibrationRecipe:
     """Which training faces show the quantizer its ranges, and how a range is taken from them.
 
-    ``method``: see ``quantize.ranges``; ``percentile`` is for the method of that name.
+    ``method``: see ``quantize.prepare.ranges``; ``percentile`` is for the method of that name.
     """
 
     faces: int = field(default=512, metadata=within(8, 100_000))
@@ -48,7 +48,7 @@ class QuantizeRecipe:
     ``uint8_input`` feeds grey levels straight in, the normalisation being the input's scale. ``symmetric``
     centres the activations' ranges on 0. ``weights``: a channel's range is its extremes, or the one with the
     least squared error (tflite). ``bias_correction`` undoes the mean error that rounding the weights makes,
-    ``equalization`` evens out the ranges of channels before: see ``quantize.prepare``.
+    ``equalization`` evens out the ranges of channels before: see ``quantize.prepare.steps``.
     """
 
     activations: Activations = "uint8"
@@ -75,7 +75,7 @@ class MixedRecipe:
 
 @dataclass(frozen=True)
 class QatRecipe:
-    """Quantization-aware training before the rest of the recipe: see ``quantize.qat``.
+    """Quantization-aware training before the rest of the recipe: see ``quantize.prepare.qat``.
 
     ``distill`` is the share of the loss that is the float network's answers, at ``temperature``; the rest is
     the labels'. The rate falls from ``lr`` to 0 by a half cosine.

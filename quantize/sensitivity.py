@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.progress import Progress
-from quantize import calibrate, graph, observe
+from faces.face_set import FaceSet
 from quantize.builder import Float
 from quantize.builders import qdq
-from quantize.export import INPUT, quiet
-from quantize.ranges import Range
+from quantize.network import onnx_graph
+from quantize.network.export import INPUT, quiet
+from quantize.prepare import calibrate, observe
+from quantize.prepare.ranges import Range
 from quantize.recipe import CalibrationRecipe, QuantizeRecipe, SensitivityRecipe
-from train.data import FaceSet
 
 BATCH = 32
 Logits = npt.NDArray[np.float64]
@@ -55,7 +56,7 @@ def scan(network: Float, train: FaceSet, how: SensitivityRecipe, classes: int) -
     found = []
     with quiet():
         ranges = observe.ranges(model, faces, network.input, "minmax", 100.0, "the sensitivity scan")
-        layers = graph.layers(model)
+        layers = onnx_graph.layers(model)
         with Progress("sensitivity of each layer", len(layers), "layers") as progress:
             for node, layer in layers:
                 found.append(cost(layer, plain, _logits(_alone(model, node, ranges, network), x), labels))

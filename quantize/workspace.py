@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import edge
+import faces
+import measure
 import quantize
 import train
 from edge.errors import FerliteError, StorageFailed
@@ -62,7 +64,7 @@ class Workspace:
 def tool_digest() -> str:
     """Digest of the code that a build runs: another version of the tool trusts no step of this one's."""
     digest = hashlib.sha256()
-    for package in (edge, train, quantize):
+    for package in (edge, faces, measure, train, quantize):
         folder = Path(package.__path__[0])
         for path in sorted(folder.rglob("*.py")):
             digest.update(str(path.relative_to(folder.parent)).encode() + path.read_bytes())

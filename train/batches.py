@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from edge.errors import DataInvalid, RecipeInvalid
+from faces.face_set import LABELS, FaceSet
 from train.augment import augment, cutmix, mixup
-from train.data import LABELS, FaceSet
 from train.recipe import Recipe
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from edge.errors import DataInvalid
+from faces.face_set import LABELS
 from train import backbones
-from train.data import LABELS
 from train.recipe import Recipe, parse
 
 # Every second byte of a float16 holds its sign and exponent: told so, LZMA makes a sixth less of it.

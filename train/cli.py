@@ -101,7 +101,8 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from train import loop, readers, recipe
+    from faces import readers
+    from train import loop, recipe
     from train.checkpoint import load_run
 
     chosen = recipe.load(arguments.recipe)
@@ -136,8 +137,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from train import evaluate, loop, readers
-    from train.subject import open_subject
+    from faces import readers
+    from train import evaluate, loop
+    from train.classifier import open_subject
 
     loop.use_threads(arguments.threads)
     subject = open_subject(arguments.model, arguments.engine, arguments.threads, arguments.flip)
@@ -177,7 +179,8 @@ def _card(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from train import evaluate, export, loop, metrics, predict, readers
+    from faces import metrics, readers
+    from train import evaluate, export, loop, predict
     from train.checkpoint import load_run
 
     if not 0 <= arguments.batch <= 4096:
@@ -204,7 +207,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from train import loop, pack, readers
+    from faces import readers
+    from train import loop, pack
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
@@ -218,7 +222,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from train import readers
+    from faces import readers
 
     if not 16 <= arguments.side <= 512:
         raise UsageError(f"--side {arguments.side}: give 16 to 512 pixels")

@@ -17,13 +17,13 @@ from edge import files
 from edge.bundle_sections import Scaling
 from edge.errors import DataInvalid
 from edge.progress import Progress
-from train import metrics, scaling
+from faces import metrics, scaling
+from faces.corruptions import KINDS, STRENGTHS, corrupt
+from faces.crop_rule import crop_rule_of
+from faces.face_set import CROWD, LABELS, FaceSet
+from faces.metrics import Floats, Indices
 from train.checkpoint import Trained
-from train.corrupt import KINDS, STRENGTHS, corrupt
-from train.crop_rule import crop_rule_of
-from train.data import CROWD, LABELS, FaceSet
-from train.metrics import Floats, Indices
-from train.subject import Subject
+from train.classifier import Subject
 
 SCHEMA = 1
 OWN = "the bundle"  # what a temperature was read from that was not fitted here
@@ -142,7 +142,7 @@ def evaluate(
 
 
 def corruption_table(subject: Subject, test: FaceSet, how: Scaling) -> dict[str, list[float]]:
-    """Accuracy on ``test`` corrupted in each way of ``train.corrupt``, at each strength, logits scaled so."""
+    """Accuracy on ``test`` corrupted in each of ``faces.corruptions``' ways, at each strength, scaled so."""
     rule = crop_rule_of(subject.crops)
     table: dict[str, list[float]] = {}
     with Progress("corruptions", len(KINDS) * STRENGTHS, "sets") as progress:

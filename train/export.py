@@ -16,12 +16,12 @@ import torch
 
 from edge.bundle import MANIFEST, Bundle, load
 from edge.errors import BuildFailed
+from faces.crop_rule import measured_rules
+from faces.face_set import LABELS
 from train.checkpoint import Trained
-from train.crop_rule import measured_rules
-from train.data import LABELS
+from train.classifier import describe_run
 from train.onnx_export import check, to_model
 from train.predict import input_spec
-from train.subject import describe_run
 
 MODEL = "model.onnx"
 SCHEMA = 1
@@ -54,7 +54,7 @@ def export(
     """Write the bundle folder ``out``; what stood there before is replaced once the new one is whole.
 
     ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
-    data set whose crop and doubt rules were measured (``train.crop_rule``), ``side`` is that of its faces in
+    data set whose crop and doubt rules were measured (``faces.crop_rule``), ``side`` is that of its faces in
     pixels, ``batch`` that of ``to_onnx``.
     Raises BuildFailed, DataInvalid and BundleInvalid.
     """

@@ -22,11 +22,11 @@ from torch.nn import functional as F
 
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from edge.progress import Progress
+from faces.face_set import FaceSet
+from faces.metrics import accuracy, macro_f1
 from train.batches import Batches
 from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, build_model, load_state, read, write
 from train.curves import add_to_tensorboard, write_history
-from train.data import FaceSet
-from train.metrics import accuracy, macro_f1
 from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import names, start_from

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import ToolchainError
+from faces.face_set import FaceSet
 from train.checkpoint import Trained, write
-from train.data import FaceSet
 from train.predict import predict
 
 # Share of the public test's faces whose answer may change: one in a thousand changes no figure we print.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from train import plots
+from pages import plots
 from train.evaluate import scaled_by
 
 STYLE = """

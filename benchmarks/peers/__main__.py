@@ -23,10 +23,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
 from edge.files import write_text
-from quantize.cpu import cpu_name
+from measure.machine import cpu_name
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Is a video file whole? By what its container says of its own size: the promised number of frames is no fact.
+"""Is a video file whole? By what its container says of its own size: its count of frames is no fact.
 
 An edit list plays fewer frames than the file holds, a variable rate makes the count a guess, and a browser
 that records does not know it. But every box, element and chunk says how long it is.

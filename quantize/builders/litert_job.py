@@ -1,7 +1,7 @@
 """Run as a program in the tflite environment: a saved torch program to .tflite, float or int8.
 
-It imports nothing of ferlite but ``quantize/ranges.py``, by its path, so that its environment needs only
-numpy besides its own pins. The order is a JSON file: ``program`` (a saved torch.export program, input
+It imports nothing of ferlite but ``quantize/prepare/ranges.py``, by its path, so that its environment needs
+only numpy besides its own pins. The order is a JSON file: ``program`` (a saved torch.export program, input
 [1, C, S, S]) and ``out``; or ``float`` (.tflite), ``inputs`` (.npy, float32 [N, S, S, C]), ``out`` and
 ``activation_bits``, ``method``, ``percentile``, ``weights``, ``layers`` (how many weights each has),
 ``keep_float`` (numbers of layers, from input to output) and ``float_operators`` (LiteRT's operator names).
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-RANGES = Path(__file__).parent.parent / "ranges.py"
+RANGES = Path(__file__).parent.parent / "prepare" / "ranges.py"
 
 
 def main(order_file: str) -> None:

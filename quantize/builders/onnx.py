@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BuildFailed, RecipeInvalid
-from quantize import graph, observe
 from quantize.builder import Built, Float
 from quantize.builders import qdq
-from quantize.export import quiet
+from quantize.network import onnx_graph
+from quantize.network.export import quiet
+from quantize.prepare import observe
 from quantize.recipe import Recipe
 
 
@@ -37,7 +38,7 @@ class OnnxBuilder:
         _refuse_operators(recipe)
         how, calibration = recipe.quantize, recipe.calibration
         model = onnx.load_from_string(network.exported.onnx)
-        left_out = graph.with_activations(model, graph.layers_called(model, how.keep_float))
+        left_out = onnx_graph.with_activations(model, onnx_graph.layers_called(model, how.keep_float))
         try:
             with quiet():
                 found = observe.ranges(
@@ -49,10 +50,10 @@ class OnnxBuilder:
         except Exception as error:
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise BuildFailed(f"recipe '{recipe.name}': ONNX Runtime cannot quantize it: {reason}") from error
-        if how.uint8_input and not graph.uint8_input(quantized):
+        if how.uint8_input and not onnx_graph.uint8_input(quantized):
             raise BuildFailed(f"recipe '{recipe.name}': uint8_input needs the first layer quantized to uint8")
-        graph.drop_zero_points(quantized)
-        graph.tidy(quantized)
+        onnx_graph.drop_zero_points(quantized)
+        onnx_graph.tidy(quantized)
         return Built({".onnx": quantized.SerializeToString(deterministic=True)}, "int8")
 
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from edge.bundle_sections import InputSpec
 from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
-from quantize import calibrate, graph
 from quantize.builder import Built, Float
 from quantize.builders import ir_file
-from quantize.export import quiet
+from quantize.network import onnx_graph
+from quantize.network.export import quiet
+from quantize.prepare import calibrate
 from quantize.recipe import Recipe
 
 # NNCF's names for our methods. Its percentile is the mean of each face's; its histogram takes the least
@@ -95,8 +96,8 @@ def _operations(model: Any, network: Float, patterns: tuple[str, ...]) -> list[s
     import onnx
 
     source = onnx.load_from_string(network.exported.onnx)
-    nodes = graph.layers_called(source, patterns)
-    wanted = graph.with_activations(source, nodes)
+    nodes = onnx_graph.layers_called(source, patterns)
+    wanted = onnx_graph.with_activations(source, nodes)
     names = [each.get_friendly_name() for each in model.get_ops() if each.get_type_name() != "Constant"]
     found = [name for name in names if name.partition("/")[0] in wanted]
     lost = set(nodes) - {name.partition("/")[0] for name in found}

@@ -9,8 +9,8 @@ import numpy as np
 
 from edge.bundle_sections import InputSpec
 from edge.errors import BuildFailed
-from quantize.export import INPUT
-from quantize.ranges import Range
+from quantize.network.export import INPUT
+from quantize.prepare.ranges import Range
 from quantize.recipe import QuantizeRecipe
 
 

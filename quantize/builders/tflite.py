@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from edge.classify import to_input
 from edge.errors import RecipeInvalid
-from quantize import graph
 from quantize.builder import Built, Float
-from quantize.environment import environment, run_job
-from quantize.ranges import METHODS
+from quantize.builders.environment import environment, run_job
+from quantize.network import onnx_graph
+from quantize.prepare.ranges import METHODS
 from quantize.recipe import Recipe
 
 JOB = Path(__file__).parent / "litert_job.py"
@@ -56,8 +56,8 @@ class TfliteBuilder:
             "method": recipe.calibration.method,
             "percentile": recipe.calibration.percentile,
             "weights": how.weights,
-            "layers": graph.layer_sizes(model),
-            "keep_float": graph.layer_numbers(model, how.keep_float),
+            "layers": onnx_graph.layer_sizes(model),
+            "keep_float": onnx_graph.layer_numbers(model, how.keep_float),
             "float_operators": list(how.float_operators),
         }
         given = {"float": plain.parts[".tflite"], "inputs": buffer.getvalue()}

@@ -12,12 +12,14 @@ import torch
 
 from edge.bundle import Bundle
 from edge.bundle_sections import CropRule, DoubtRule
-from quantize.calibrate import Splits, load_splits
+from faces import face_set
 from quantize.cli import main
-from quantize.export import Exported, export
-from quantize.source import Source, load_source
+from quantize.network.export import Exported, export
+from quantize.network.load import load_source
+from quantize.network.source import Source
+from quantize.prepare.calibrate import Splits, load_splits
 from tests.train import make
-from train import data, loop, recipe
+from train import loop, recipe
 
 RECIPE = """
 schema = 1
@@ -60,7 +62,7 @@ def run(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "tiny"
     chosen = recipe.parse(RECIPE, "tiny")
     outcome = loop.fit(
-        chosen, data.load_fer2013(pack, "train"), data.load_fer2013(pack, "public"), out, threads=1
+        chosen, face_set.load_fer2013(pack, "train"), face_set.load_fer2013(pack, "public"), out, threads=1
     )
     assert outcome.best_accuracy is not None and outcome.best_accuracy > 0.8
     return out

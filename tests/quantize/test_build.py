@@ -17,8 +17,8 @@ from edge import engine as engines
 from edge.bundle_sections import Scaling
 from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
+from faces.face_set import load_fer2013
 from quantize.cli import main
-from train.data import load_fer2013
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_build_that_is_stopped_goes_on_and_gives_the_same_bytes(
 
     out, work = inputs["out"], inputs["out"].with_name("tiny.building")
     with monkeypatch.context() as patched:
-        patched.setattr("quantize.record.measure", stop)
+        patched.setattr("quantize.proof.record.measure", stop)
         assert main(words(**inputs)) == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     assert not out.exists() and len(list(work.iterdir())) == 8

@@ -9,7 +9,7 @@ import pytest
 from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.errors import DataInvalid
-from quantize import calibrate, observe
+from quantize.prepare import calibrate, observe
 from quantize.recipe import CalibrationRecipe
 from tests.train import make
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import BuildFailed, StorageFailed
-from quantize import environment as environments
+from quantize.builders import environment as environments
+from quantize.builders.environment import Environment, environment, run_job
 from quantize.builders.tflite import JOB
-from quantize.environment import Environment, environment, run_job
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 START = "import json, os, sys\nfrom pathlib import Path\norder = json.loads(Path(sys.argv[1]).read_text())\n"

@@ -13,12 +13,13 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from quantize import calibrate, correct, equalize, graph, prepare
 from quantize.builder import Float
-from quantize.calibrate import Splits
-from quantize.export import Exported
+from quantize.network import onnx_graph
+from quantize.network.export import Exported
+from quantize.network.source import Source
+from quantize.prepare import bias_correction, calibrate, equalize, steps
+from quantize.prepare.calibrate import Splits
 from quantize.recipe import parse
-from quantize.source import Source
 
 Array = np.ndarray[Any, Any]
 
@@ -93,9 +94,11 @@ def rounding_error(made: onnx.ModelProto, x: Array) -> float:
     """What weights in 8 bits, one scale a layer, do to the answers."""
     rounded = onnx.ModelProto()
     rounded.CopyFrom(made)
-    values = graph.constants(made)
-    weights = {name: correct.rounded(values[name], 0, False) for name in values if name.endswith("weight")}
-    graph.set_constants(rounded, weights)
+    values = onnx_graph.constants(made)
+    weights = {
+        name: bias_correction.rounded(values[name], 0, False) for name in values if name.endswith("weight")
+    }
+    onnx_graph.set_constants(rounded, weights)
     return float(np.abs(run(rounded, x) - run(made, x)).mean())
 
 
@@ -106,19 +109,19 @@ def test_a_relu_network_answers_the_same_and_its_channels_are_even(x: Array) -> 
     assert set(equalize.equalize(made, {})) == {"a", "b", "c"}
     np.testing.assert_allclose(run(made, x), before, rtol=2e-5, atol=2e-5 * np.abs(before).max())
     assert rounding_error(made, x) < rounding_error(chain(RELU, "y"), x) / 2
-    first = np.abs(graph.constants(made)["a.weight"]).reshape(8, -1).max(1)
-    second = np.abs(graph.constants(made)["b.weight"]).reshape(8, -1).max(1)
+    first = np.abs(onnx_graph.constants(made)["a.weight"]).reshape(8, -1).max(1)
+    second = np.abs(onnx_graph.constants(made)["b.weight"]).reshape(8, -1).max(1)
     np.testing.assert_allclose(first, second, rtol=0.02)
 
 
 @pytest.mark.parametrize("between", [SILU, HARD_SWISH, EXCITE], ids=["silu", "hard-swish", "excite"])
 def test_what_minds_a_channels_scale_is_never_scaled(between: list[Any], x: Array) -> None:
     made = chain(between, "y")
-    before = graph.constants(made)["a.weight"].copy()
+    before = onnx_graph.constants(made)["a.weight"].copy()
     assert [(pair.first, pair.second) for pair in equalize.pairs(made)] == [("b", "c")]
     answers = run(made, x)
     equalize.equalize(made, {})
-    np.testing.assert_array_equal(graph.constants(made)["a.weight"], before)
+    np.testing.assert_array_equal(onnx_graph.constants(made)["a.weight"], before)
     np.testing.assert_allclose(run(made, x), answers, rtol=2e-5, atol=2e-5 * np.abs(answers).max())
 
 
@@ -134,10 +137,10 @@ def test_a_channel_that_reaches_relu6s_six_is_left_alone_and_the_rest_stays_exac
     seen.graph.output.insert(0, helper.make_tensor_value_info("x", TensorProto.FLOAT, None))
     tops = run(seen, x).max((0, 2, 3))
     assert (tops > 6).any() and (tops < 4).any()
-    before, weight = run(made, x), graph.constants(made)["a.weight"].copy()
+    before, weight = run(made, x), onnx_graph.constants(made)["a.weight"].copy()
     equalize.equalize(made, equalize.lowest_scales(made, {"x": tops}))
     np.testing.assert_allclose(run(made, x), before, rtol=2e-5, atol=2e-5 * np.abs(before).max())
-    scale = weight.reshape(8, -1).max(1) / graph.constants(made)["a.weight"].reshape(8, -1).max(1)
+    scale = weight.reshape(8, -1).max(1) / onnx_graph.constants(made)["a.weight"].reshape(8, -1).max(1)
     assert (scale[tops * equalize.MARGIN >= 6] == 1).all()
     assert (np.abs(scale - 1) > 0.05).any()
     assert (tops / scale < 6).all() or (tops[tops / scale >= 6] >= 6 / equalize.MARGIN).all()
@@ -145,9 +148,9 @@ def test_a_channel_that_reaches_relu6s_six_is_left_alone_and_the_rest_stays_exac
 
 def test_without_limits_nothing_is_scaled_over_a_relu6() -> None:
     made = chain(RELU6, "y")
-    before = graph.constants(made)["a.weight"].copy()
+    before = onnx_graph.constants(made)["a.weight"].copy()
     equalize.equalize(made, {})
-    np.testing.assert_array_equal(graph.constants(made)["a.weight"], before)
+    np.testing.assert_array_equal(onnx_graph.constants(made)["a.weight"], before)
 
 
 def test_a_relu6_between_two_layers_becomes_a_relu(x: Array) -> None:
@@ -163,20 +166,20 @@ def test_correcting_takes_the_mean_error_off_what_rounded_weights_give(x: Array)
     shown.CopyFrom(made)
     shown.graph.output.insert(0, helper.make_tensor_value_info("x", TensorProto.FLOAT, None))
     wanted = run(shown, x).mean((0, 2, 3))
-    weight = correct.rounded(graph.constants(made)["a.weight"], 0, False)
-    graph.set_constants(shown, {"a.weight": weight})
+    weight = bias_correction.rounded(onnx_graph.constants(made)["a.weight"], 0, False)
+    onnx_graph.set_constants(shown, {"a.weight": weight})
     off = run(shown, x).mean((0, 2, 3)) - wanted
     assert np.abs(off).max() > 1e-3
-    assert correct.correct(made, [x[:3], x[3:]], [], per_channel=False) == ["a", "b", "c"]
-    graph.set_constants(shown, {"a.bias": graph.constants(made)["a.bias"]})
+    assert bias_correction.correct(made, [x[:3], x[3:]], [], per_channel=False) == ["a", "b", "c"]
+    onnx_graph.set_constants(shown, {"a.bias": onnx_graph.constants(made)["a.bias"]})
     np.testing.assert_allclose(run(shown, x).mean((0, 2, 3)), wanted, atol=1e-4 * np.abs(off).max() + 1e-5)
 
 
 def test_a_layer_that_stays_float_keeps_its_bias(x: Array) -> None:
     made = chain(RELU, "y")
-    before = graph.constants(made)
-    assert correct.correct(made, [x], ["b"], per_channel=False) == ["a", "c"]
-    after = graph.constants(made)
+    before = onnx_graph.constants(made)
+    assert bias_correction.correct(made, [x], ["b"], per_channel=False) == ["a", "c"]
+    after = onnx_graph.constants(made)
     assert (before["b.bias"] == after["b.bias"]).all() and (before["a.bias"] != after["a.bias"]).any()
 
 
@@ -189,7 +192,7 @@ def test_both_forms_of_a_trained_network_are_changed_alike(
     text = f'schema = 1\nname = "p"\nengine = "onnx"\n[quantize]\n{settings}\n'
     recipe = parse(text, Path("p.toml"))
     network = Float("tiny", exported, source.input)
-    made = prepare.prepare(network, recipe, splits.train.faces[:56])
+    made = steps.prepare(network, recipe, splits.train.faces[:56])
     x = calibrate.inputs(splits.train.faces[:5], source.input)
     before = run(onnx.load_from_string(exported.onnx), x)
     given = run(onnx.load_from_string(made.exported.onnx), x)
@@ -197,7 +200,7 @@ def test_both_forms_of_a_trained_network_are_changed_alike(
     with torch.no_grad():
         also = np.concatenate([program(torch.from_numpy(face[None])).numpy() for face in x])
     np.testing.assert_allclose(also, given, rtol=1e-3, atol=1e-4)
-    weights = [graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made.exported)]
+    weights = [onnx_graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made.exported)]
     assert any(
         not np.array_equal(weights[0][name], weights[1][name]) for name in weights[0] if name in weights[1]
     )
@@ -208,9 +211,9 @@ def test_both_forms_of_a_trained_network_are_changed_alike(
 def test_a_recipe_that_wants_nothing_leaves_the_network_alone(source: Source, exported: Exported) -> None:
     network = Float("tiny", exported, source.input)
     recipe = parse('schema = 1\nname = "p"\nengine = "onnx"\n', Path("p.toml"))
-    assert prepare.prepare(network, recipe, np.zeros((8, 48, 48), np.uint8)) is network
+    assert steps.prepare(network, recipe, np.zeros((8, 48, 48), np.uint8)) is network
     text = recipe.text + "[quantize]\nbias_correction = true\n"
-    own = prepare.prepare(
+    own = steps.prepare(
         network, parse(text, Path("p.toml")), np.zeros((8, 48, 48), np.uint8), corrects_bias=True
     )
     assert own is network

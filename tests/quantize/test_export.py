@@ -12,9 +12,10 @@ from torch import nn
 
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import BuildFailed, DataInvalid
-from quantize import export as exporting
-from quantize.export import Exported
-from quantize.source import Source, load_source, refuse_non_classifier
+from quantize.network import export as exporting
+from quantize.network.export import Exported
+from quantize.network.load import load_source, refuse_non_classifier
+from quantize.network.source import Source
 from train import onnx_export
 
 

@@ -10,17 +10,18 @@ import pytest
 
 from edge.bundle import Bundle
 from edge.errors import EngineUnknown
-from quantize import accuracy, graph
+from measure.race import Race
+from quantize import accuracy
 from quantize.accuracy import Change
 from quantize.builder import Float
-from quantize.calibrate import Splits
-from quantize.export import Exported
 from quantize.gate import objections
 from quantize.ladder import Setting, climb, sensitivity
-from quantize.latency import Race
+from quantize.network import onnx_graph
+from quantize.network.export import Exported
+from quantize.network.source import Source
+from quantize.prepare.calibrate import Splits
 from quantize.recipe import Gate, Recipe, SensitivityRecipe, parse
 from quantize.sensitivity import worst
-from quantize.source import Source
 from quantize.workspace import Workspace
 from tests.quantize.conftest import QUICK
 from tests.train import make
@@ -107,7 +108,7 @@ def test_a_mixed_rung_keeps_more_of_the_worst_layers_in_float_and_says_which(set
         again = parse(rung.recipe.text, Path("again.toml"))
         assert again == rung.recipe and again.mixed is None
         model = onnx.load_from_string(rung.candidate.built.parts[".onnx"])
-        weights = graph.constants(model)
+        weights = onnx_graph.constants(model)
         assert all(f"{layer}.weight" in weights for layer in rung.recipe.quantize.keep_float)
         assert "classifier.1.weight" not in weights or "classifier.1" in rung.recipe.quantize.keep_float
 

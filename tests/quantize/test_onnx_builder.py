@@ -11,14 +11,16 @@ import pytest
 from edge.bundle import Bundle
 from edge.bundle_sections import InputSpec
 from edge.errors import BuildFailed, ToolchainError
-from quantize import accuracy, calibrate, graph
+from quantize import accuracy
 from quantize.builder import Built, Float
 from quantize.builders.onnx import OnnxBuilder
 from quantize.builders.qdq import input_scale
-from quantize.calibrate import Splits
-from quantize.export import Exported
+from quantize.network import onnx_graph
+from quantize.network.export import Exported
+from quantize.network.source import Source
+from quantize.prepare import calibrate
+from quantize.prepare.calibrate import Splits
 from quantize.recipe import Recipe, parse
-from quantize.source import Source
 from tests.quantize.conftest import QUICK
 
 
@@ -51,7 +53,9 @@ def test_int8_takes_grey_levels_and_answers_nearly_as_float_does(
     model = onnx.load_from_string(built.parts[".onnx"])
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert built.precision == "int8" and built.size < OnnxBuilder().plain(network).size
-    weights = [value for name, value in graph.constants(model).items() if name.endswith("weight_quantized")]
+    weights = [
+        value for name, value in onnx_graph.constants(model).items() if name.endswith("weight_quantized")
+    ]
     assert weights and all(value.dtype == np.int8 for value in weights)
     plain = accuracy.answers(start, "onnx", OnnxBuilder().plain(network), splits.public, 1)
     given = accuracy.answers(start, "onnx", built, splits.public, 1)
@@ -79,7 +83,9 @@ def test_a_percentile_range_is_narrower_than_the_extremes(network: Float, faces:
     chosen = replace(recipe().calibration, method="percentile", percentile=99.0)
     built = quantize(network, replace(recipe(), calibration=chosen), faces)
     assert operators(built) == operators(usual)
-    wide, narrow = (graph.constants(onnx.load_from_string(each.parts[".onnx"])) for each in (usual, built))
+    wide, narrow = (
+        onnx_graph.constants(onnx.load_from_string(each.parts[".onnx"])) for each in (usual, built)
+    )
     scales = [name for name in wide if name.endswith("_scale") and wide[name].ndim == 0 and name in narrow]
     assert len(scales) > 10
     assert all(narrow[name] <= wide[name] * 1.001 for name in scales)
@@ -88,7 +94,7 @@ def test_a_percentile_range_is_narrower_than_the_extremes(network: Float, faces:
 
 def test_kinds_of_operators_kept_in_float_keep_float_weights(network: Float, faces: Any) -> None:
     built = quantize(network, recipe('float_operators = ["Gemm"]'), faces)
-    kept = graph.constants(onnx.load_from_string(built.parts[".onnx"]))
+    kept = onnx_graph.constants(onnx.load_from_string(built.parts[".onnx"]))
     assert [name for name in kept if name.endswith(".weight")] == ["classifier.1.weight"]
 
 
@@ -98,7 +104,7 @@ def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> 
     )
     model = onnx.load_from_string(built.parts[".onnx"])
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-    kept = {name for name, value in graph.constants(model).items() if name.endswith(".weight")}
+    kept = {name for name, value in onnx_graph.constants(model).items() if name.endswith(".weight")}
     assert kept == {
         "features.0.0.weight",
         "features.1.conv.0.0.weight",

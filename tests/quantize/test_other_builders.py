@@ -16,15 +16,16 @@ import pytest
 
 from edge.bundle import Bundle
 from edge.errors import ToolchainError
-from quantize import accuracy, graph
+from faces import metrics
+from quantize import accuracy
 from quantize.builder import Builder, Built, Float, builder
-from quantize.calibrate import Splits, choose
-from quantize.environment import READY, environment
-from quantize.export import Exported
+from quantize.builders.environment import READY, environment
+from quantize.network import onnx_graph
+from quantize.network.export import Exported
+from quantize.network.source import Source
+from quantize.prepare.calibrate import Splits, choose
 from quantize.recipe import Recipe, parse
-from quantize.source import Source
 from tests.quantize.conftest import QUICK
-from train import metrics
 
 ENGINES = ["openvino", "tflite"]
 SETTINGS = {
@@ -94,7 +95,7 @@ def test_openvinos_weights_are_all_integers_and_its_text_is_the_same_again(
         data = layer.find("data")
         if layer.get("type") == "Const" and data is not None and int(data.get("size", 0)) > 60:
             kinds.setdefault(data.get("element_type", ""), []).append(data.get("shape", ""))
-    weights = len(graph.layers(onnx.load_from_string(network.exported.onnx)))
+    weights = len(onnx_graph.layers(onnx.load_from_string(network.exported.onnx)))
     assert len(kinds["i8"]) == weights - 1
     assert sum(shape.endswith("1, 1, 3, 3") for shape in kinds["i8"]) > 10
     assert b"\n" not in built.parts[".xml"] and b"node_conv2d" not in built.parts[".xml"]
@@ -120,13 +121,13 @@ def test_tflites_surest_answers_are_not_cut_off_and_its_tables_are_stored_once(
     channels = sum(len(each["zero_points"]) for each in tables if len(each["zero_points"]) > 1)
     assert channels > 500 and built.size < weight_bytes(network) + 40 * channels
     floats = [each for each in runner.get_tensor_details() if each["dtype"] == np.float32]
-    first = graph.layer_sizes(onnx.load_from_string(network.exported.onnx))[0]
+    first = onnx_graph.layer_sizes(onnx.load_from_string(network.exported.onnx))[0]
     assert [each for each in floats if np.prod(each["shape"]) == first and 3 in each["shape"]]
 
 
 def weight_bytes(network: Float) -> int:
     model = onnx.load_from_string(network.exported.onnx)
-    return sum(value.size for name, value in graph.constants(model).items() if name.endswith("weight"))
+    return sum(value.size for name, value in onnx_graph.constants(model).items() if name.endswith("weight"))
 
 
 def test_what_the_quantizer_cannot_do_is_refused_before_it_starts(network: Float, splits: Splits) -> None:

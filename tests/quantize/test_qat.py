@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from edge.errors import BuildFailed
-from quantize import calibrate, graph, qat
-from quantize.calibrate import Splits
-from quantize.export import Exported, fold
+from quantize.network import onnx_graph
+from quantize.network.export import Exported, fold
+from quantize.network.source import Source
+from quantize.prepare import calibrate, qat
+from quantize.prepare.calibrate import Splits
 from quantize.recipe import QatRecipe
-from quantize.source import Source
 
 HOW = QatRecipe(steps=6, batch_size=14, lr=0.002)
 
@@ -79,7 +80,7 @@ def test_what_comes_out_is_an_exported_network_of_the_same_layers(
     source: Source, exported: Exported, splits: Splits
 ) -> None:
     made = qat.train_quantized(source, splits.train, HOW)
-    before, after = (graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made))
+    before, after = (onnx_graph.constants(onnx.load_from_string(each.onnx)) for each in (exported, made))
     assert set(before) == set(after) and made.error < 1e-3
     weights = [name for name in before if name.endswith("weight")]
     assert all(not np.array_equal(before[name], after[name]) for name in weights)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantize.ranges import METHODS, Ranges
+from quantize.prepare.ranges import METHODS, Ranges
 
 
 def chosen(method: str, batches: list[Any], percentile: float = 99.0) -> tuple[float, float]:

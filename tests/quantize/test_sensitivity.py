@@ -4,14 +4,14 @@ import numpy as np
 import onnx
 import pytest
 
-from quantize import graph
 from quantize.builder import Float
-from quantize.calibrate import Splits
-from quantize.export import Exported
-from quantize.html import sensitivity_bars
+from quantize.network import onnx_graph
+from quantize.network.export import Exported
+from quantize.network.source import Source
+from quantize.prepare.calibrate import Splits
+from quantize.proof.page import sensitivity_bars
 from quantize.recipe import SensitivityRecipe
 from quantize.sensitivity import cost, scan, worst
-from quantize.source import Source
 
 SPOILT = "features.3.conv.1.0"
 
@@ -30,9 +30,9 @@ def test_the_costs_of_known_answers() -> None:
 def test_a_spoilt_layer_is_found_to_suffer_most(source: Source, exported: Exported, splits: Splits) -> None:
     """One bias a thousand times the others stretches that layer's range: its other channels vanish."""
     model = onnx.load_from_string(exported.onnx)
-    bias = graph.constants(model)[f"{SPOILT}.bias"].copy()
+    bias = onnx_graph.constants(model)[f"{SPOILT}.bias"].copy()
     follower = "features.3.conv.2.weight"
-    weight = graph.constants(model)[follower].copy()
+    weight = onnx_graph.constants(model)[follower].copy()
     weight[:, 0] = 0
     clips = [node for node in model.graph.node if node.op_type == "Clip"]
     assert clips
@@ -40,11 +40,11 @@ def test_a_spoilt_layer_is_found_to_suffer_most(source: Source, exported: Export
     high = next(node for node in clips if node.input[0] in _outputs(model, f"{SPOILT}.weight"))
     high.op_type = "Relu"
     del high.input[1:]
-    graph.set_constants(model, {f"{SPOILT}.bias": bias, follower: weight})
+    onnx_graph.set_constants(model, {f"{SPOILT}.bias": bias, follower: weight})
     spoilt = Exported(model.SerializeToString(), exported.program, 0.0)
     network = Float("tiny", spoilt, source.input)
     costs = scan(network, splits.train, SensitivityRecipe(faces=28), 7)
-    assert [each.layer for each in costs] == [layer for _, layer in graph.layers(model)]
+    assert [each.layer for each in costs] == [layer for _, layer in onnx_graph.layers(model)]
     assert set(worst(costs)[:2]) & {SPOILT, "features.3.conv.2"}
     assert worst(costs) == [each.layer for each in sorted(costs, key=lambda each: -each.kl)]
     assert all(each.kl >= 0 and each.sqnr_db > -20 and 0 <= each.agreement <= 1 for each in costs)

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from train.data import FaceSet
+from faces.face_set import FaceSet
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 VOTE_NAMES = (

@@ -9,13 +9,14 @@ import pytest
 
 from edge.classify import at_size
 from edge.errors import DataInvalid
+from faces import metrics
+from faces.face_set import LABELS
 from tests.train import make
-from train import evaluate, loop, metrics
+from train import evaluate, loop
 from train.checkpoint import Trained, load_run
-from train.data import LABELS
+from train.classifier import RunSubject
 from train.predict import predict
 from train.recipe import Recipe
-from train.subject import RunSubject
 
 
 @pytest.fixture(scope="module")

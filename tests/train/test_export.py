@@ -14,14 +14,15 @@ from edge.bundle import Bundle, load
 from edge.classify import Classifier
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed, DataInvalid
+from faces import metrics
+from faces.face_set import LABELS
 from tests.train import make
 from tests.train.conftest import RECORD
-from train import evaluate, metrics, onnx_export
+from train import evaluate, onnx_export
 from train import export as exporting
 from train.checkpoint import Trained, load_run
-from train.data import LABELS
+from train.classifier import RunSubject
 from train.predict import predict
-from train.subject import RunSubject
 
 
 def test_the_runtime_reads_from_the_bundle_what_torch_computed(bundle: Bundle, trained: Trained) -> None:

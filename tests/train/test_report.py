@@ -13,12 +13,14 @@ import pytest
 from edge.bundle_sections import Scaling
 from edge.errors import DataInvalid, ModelMismatch, UsageError
 from edge.results import Box
+from faces import corruptions, metrics, readers
+from faces.crop_rule import crop_rule_of
+from faces.face_set import LABELS
+from pages import plots
 from tests.train import make
-from train import card, corrupt, evaluate, metrics, plots, readers, report, subject
+from train import card, classifier, evaluate, report
 from train.checkpoint import Trained
-from train.crop_rule import crop_rule_of
-from train.data import LABELS
-from train.subject import BundleSubject, RunSubject
+from train.classifier import BundleSubject, RunSubject
 
 RULE = crop_rule_of("fer2013")
 
@@ -27,13 +29,13 @@ def face(count: int = 4, side: int = 48) -> np.ndarray[Any, Any]:
     return make.faces(np.arange(count) % 7, seed=count, side=side)
 
 
-@pytest.mark.parametrize("kind", corrupt.KINDS)
+@pytest.mark.parametrize("kind", corruptions.KINDS)
 @pytest.mark.parametrize("side", [48, 64])
 def test_corruptions_repeat_grow_and_keep_shape(kind: str, side: int) -> None:
     faces = face(side=side)
     before = faces.copy()
-    changed = [corrupt.corrupt(faces, kind, strength, RULE) for strength in range(corrupt.STRENGTHS)]
-    again = corrupt.corrupt(faces, kind, 1, RULE)
+    changed = [corruptions.corrupt(faces, kind, strength, RULE) for strength in range(corruptions.STRENGTHS)]
+    again = corruptions.corrupt(faces, kind, 1, RULE)
     np.testing.assert_array_equal(changed[1], again)
     np.testing.assert_array_equal(faces, before)
     assert all(each.shape == faces.shape and each.dtype == np.uint8 for each in changed)
@@ -45,7 +47,7 @@ def test_a_mask_hides_the_mouth_and_glasses_hide_the_eyes_and_nothing_else() -> 
     faces = face(20)
     for kind, hidden, seen in [("mask", RULE.landmarks[3:], RULE.landmarks[:2]),
                                ("sunglasses", RULE.landmarks[:2], RULE.landmarks[3:])]:  # fmt: skip
-        changed = corrupt.corrupt(faces, kind, 2, RULE) != faces
+        changed = corruptions.corrupt(faces, kind, 2, RULE) != faces
         for x, y in hidden:
             assert changed[:, round(y * 48), round(x * 48)].mean() > 0.9
         for x, y in seen:
@@ -54,7 +56,7 @@ def test_a_mask_hides_the_mouth_and_glasses_hide_the_eyes_and_nothing_else() -> 
 
 def test_a_small_face_has_no_more_detail_than_its_pixels() -> None:
     board = (np.indices((48, 48)).sum(0) % 2 * 255).astype(np.uint8)[None]
-    assert corrupt.corrupt(board, "small", 0, RULE).std() < 2
+    assert corruptions.corrupt(board, "small", 0, RULE).std() < 2
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def record(trained: Trained) -> dict[str, Any]:
 
 
 def test_the_corruption_table_has_an_accuracy_for_each(record: dict[str, Any]) -> None:
-    assert list(record["corruptions"]) == list(corrupt.KINDS)
+    assert list(record["corruptions"]) == list(corruptions.KINDS)
     assert all(
         len(row) == 3 and all(0 <= value <= 1 for value in row) for row in record["corruptions"].values()
     )
@@ -116,12 +118,12 @@ def test_each_labelling_is_met_with_the_scaling_that_was_fitted_to_it(bundle: An
 
 
 def test_runs_and_bundles_are_told_apart(bundle: Any, trained: Trained) -> None:
-    assert isinstance(subject.open_subject(bundle.path, "onnx", 1, False), BundleSubject)
-    assert isinstance(subject.open_subject(trained.path, "auto", 1, True), RunSubject)
+    assert isinstance(classifier.open_subject(bundle.path, "onnx", 1, False), BundleSubject)
+    assert isinstance(classifier.open_subject(trained.path, "auto", 1, True), RunSubject)
     with pytest.raises(UsageError, match="--flip is for runs"):
-        subject.open_subject(bundle.path, "auto", 1, True)
+        classifier.open_subject(bundle.path, "auto", 1, True)
     with pytest.raises(UsageError, match="--engine onnx is for bundles"):
-        subject.open_subject(trained.path, "onnx", 1, False)
+        classifier.open_subject(trained.path, "onnx", 1, False)
 
 
 def test_a_bundle_of_other_labels_is_refused(bundle: Any, tmp_path: Path) -> None:

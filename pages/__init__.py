@@ -1,0 +1,1 @@
+"""Records as pictures and pages for people."""

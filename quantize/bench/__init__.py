@@ -1,1 +1,0 @@
-"""``ferlite-quantize bench``: a bundle's speed and power on the machine at hand. Start at ``record``."""

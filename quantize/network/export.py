@@ -1,0 +1,105 @@
+"""A trained network to float ONNX and to a saved torch program, each checked against the network itself."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.fx
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from edge.engine import first_line
+from edge.errors import BuildFailed
+from quantize.network import onnx_graph
+from quantize.network.source import Source
+from train.onnx_export import INPUT, check, quiet, to_model
+
+__all__ = ["INPUT", "Exported", "export", "fold", "from_files", "quiet", "to_files"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The float network in the two forms that builders start from, batch normalisation folded in.
+
+    ``onnx``: one file, float32 ``faces`` [batch, C, S, S] to ``logits`` [batch, labels], any batch.
+    ``program``: a saved torch.export program of the same network with batch 1.
+    ``error``: the largest difference of a logit between network and ONNX, over the largest logit.
+    """
+
+    onnx: bytes
+    program: bytes
+    error: float
+
+
+def export(source: Source) -> Exported:
+    """Fold, export both forms, and hold the ONNX against the network. Raises BuildFailed."""
+    folded = fold(source.model)
+    model = to_model(folded, source.example(2), source.name)
+    onnx_graph.pool_means(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    try:
+        with quiet():
+            program = _to_program(folded, source)
+    except Exception as error:  # torch.export's stages have no error in common
+        raise BuildFailed(f"model '{source.name}' cannot be exported: {first_line(error)}") from error
+    return Exported(content, program, check(content, source.model, source.example(4), source.name))
+
+
+def to_files(exported: Exported) -> dict[str, bytes]:
+    """What a finished step keeps of it."""
+    facts = json.dumps({"error": exported.error}).encode()
+    return {"model.onnx": exported.onnx, "program.pt2": exported.program, "facts.json": facts}
+
+
+def from_files(kept: Mapping[str, bytes]) -> Exported:
+    """What ``to_files`` kept."""
+    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+
+
+def fold(model: nn.Module) -> nn.Module:
+    """A copy of the network, each batch normalisation folded into the convolution right before it.
+
+    Raises BuildFailed where the network's forward pass cannot be traced.
+    """
+    try:
+        copied = copy.deepcopy(model).eval()
+        traced = torch.fx.GraphModule(copied, _Tracer().trace(copied))
+    except Exception as error:
+        raise BuildFailed(f"the network cannot be traced: {error}") from error
+    modules: dict[Any, nn.Module] = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        before: Any = node.args[0] if node.args else None
+        if not _is(node, nn.BatchNorm2d, modules) or not _is(before, nn.Conv2d, modules):
+            continue
+        if len(before.users) == 1:
+            fused = fuse_conv_bn_eval(modules[before.target], modules[node.target])
+            traced.set_submodule(before.target, fused)
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced.eval()
+
+
+class _Tracer(torch.fx.Tracer):  # type: ignore[misc]
+    """Keeps every convolution whole, our own kinds too: only so can what follows be folded into it."""
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        """Whether the trace stops at ``module``."""
+        return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, qualified_name)
+
+
+def _is(node: Any, kind: type, modules: dict[Any, nn.Module]) -> bool:
+    return isinstance(node, torch.fx.Node) and isinstance(modules.get(node.target), kind)
+
+
+def _to_program(folded: nn.Module, source: Source) -> bytes:
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(folded, (source.example(1),)), buffer)
+    return buffer.getvalue()

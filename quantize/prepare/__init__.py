@@ -1,0 +1,1 @@
+"""What is done to a network before its builder quantizes it: calibration, ranges, equalization, QAT."""

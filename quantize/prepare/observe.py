@@ -1,0 +1,90 @@
+"""What passes through a float ONNX network while it looks at faces."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle_sections import InputSpec
+from edge.progress import Progress
+from quantize.network.export import INPUT
+from quantize.prepare import calibrate
+from quantize.prepare.ranges import Range, Ranges
+
+Values = npt.NDArray[np.float32]
+# All activations of a batch are held at once: some 15 MB a face for EfficientNet-B0 at 112 pixels.
+BATCH = 8
+
+
+class Observer:
+    """Runs the float onnx.ModelProto ``model`` and gives the values of tensors, by default of all."""
+
+    def __init__(self, model: Any, names: Sequence[str] | None = None, threads: int = 1) -> None:
+        import onnxruntime
+        from onnx import TensorProto, helper
+
+        shown = copy.deepcopy(model)
+        self.names = list(names) if names is not None else float_tensors(shown)
+        del shown.graph.output[:]
+        shown.graph.output.extend(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in self.names
+            if name != INPUT
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(shown.SerializeToString(), options)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, batch: Values) -> dict[str, Values]:
+        """The tensors' values [B, ...] for a batch float32 [B, C, S, S]."""
+        given = dict(zip(self._outputs, self._session.run(None, {INPUT: batch}), strict=True))
+        return {**given, INPUT: batch} if INPUT in self.names else given
+
+
+def float_tensors(model: Any) -> list[str]:
+    """The input and every float value that a node gives."""
+    import onnx
+    from onnx import TensorProto
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    known = {
+        info.name
+        for info in (*inferred.value_info, *inferred.output)
+        if info.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    return [INPUT, *(name for node in inferred.node for name in node.output if name in known)]
+
+
+def ranges(
+    model: Any, faces: npt.NDArray[np.uint8], spec: InputSpec, method: str, percentile: float, note: str
+) -> Mapping[str, Range]:
+    """Every float tensor's range by ``method`` (see ``prepare.ranges``) on ``faces`` uint8 [N, H, W]."""
+    observer, found = Observer(model), Ranges(method, percentile)
+    passes: list[Callable[[str, Values], None]] = [found.see]
+    if found.needs_counts:
+        passes.append(found.count)
+    with Progress(f"calibrating {note}", len(faces) * len(passes), "faces") as progress:
+        for take in passes:
+            for batch in batches(faces, spec):
+                for name, values in observer(batch).items():
+                    take(name, values)
+                progress.advance(len(batch))
+    return found.chosen()
+
+
+def batches(faces: npt.NDArray[np.uint8], spec: InputSpec) -> Iterator[Values]:
+    """The faces as the runtime feeds them, float32 [B, C, S, S], B up to 8."""
+    for start in range(0, len(faces), BATCH):
+        yield calibrate.inputs(faces[start : start + BATCH], spec)
+
+
+def channel_tops(values: Values, before: Values | None) -> Values:
+    """The largest value [C] of each channel of ``values`` [B, C, ...] and of those seen ``before``."""
+    top: Values = values.reshape(len(values), values.shape[1], -1).max((0, 2))
+    return top if before is None else np.maximum(before, top)

@@ -1,0 +1,166 @@
+"""The model card: what the model is, what it was trained on, what it is not for, what it measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.bundle import Bundle
+from quantize.network.source import Source
+from train import public_weights
+from train.card import NOT_FOR
+
+RESEARCH = "research use only"
+
+RUN = """\
+The training and test faces are FER2013 (Goodfellow et al., *Challenges in Representation Learning*,
+ICONIP 2013): 48 x 48 grey pictures gathered by a web search, labelled by few people and noisily; the
+crowd's votes of FER+ (Barsoum et al., ICMI 2016, MIT) are used beside the labels where the training recipe
+says so. No authoritative licence for the pictures is known. **Treat these weights as research-only.**
+
+Training left out every training picture that repeats, exactly or nearly, in either test split, and every
+blank one; {train} were left."""
+
+OTHERS = """\
+The network came as an ONNX file. Its maker says that it was trained on: {trained_on}. Terms: {terms}.
+Whether faces of the test splits below were among those that it learnt from is not known."""
+
+SPLITS = """\
+Both test splits of FER2013 are used whole. Int8 recipe and scaling (and a run's weights) were chosen on the
+public split ({public} faces); the private split ({private} faces) was only measured on. Int8 was calibrated
+on FER2013's training faces alone."""
+
+
+def data(full: dict[str, Any]) -> list[str]:
+    """What the network learnt from, what it began with, and what was measured on."""
+    counts = {name.rsplit("-", 1)[-1]: count for name, count in full["data"].items()}
+    made = full["made_by"]["train"]
+    if "trained_on" in made:
+        return [OTHERS.format(**made), "", SPLITS.format(**counts)]
+    return [
+        RUN.format(**counts),
+        "",
+        *public_weights.describe(made.get("init", ""), made.get("teachers", "")),
+        "",
+        SPLITS.format(**counts),
+    ]
+
+
+def description(source: Source) -> str:
+    """One sentence for bundle.json and the card's head."""
+    kind = "grey" if source.input.colour == "grey" else "colour"
+    foreign = source.origin.get("trained_on")
+    learnt = (
+        f"trained on {foreign}: {source.origin['terms']}" if foreign else f"trained on FER2013: {RESEARCH}"
+    )
+    return (
+        f"{source.backbone} for {source.input.size} x {source.input.size} {kind} faces, "
+        f"{len(source.labels)} expressions, {learnt}"
+    )
+
+
+def card(bundle: Bundle, full: dict[str, Any]) -> str:
+    """CARD.md of a built bundle, every figure taken from its record ``full``."""
+    made, machine, per_class = full["made_by"], full["machine"], _per_class(full)
+    return "\n".join(
+        [
+            f"# {bundle.name}",
+            "",
+            f"{bundle.description}. Labels, in order: {', '.join(bundle.labels)}.",
+            "",
+            "## What it must not be used for",
+            "",
+            NOT_FOR,
+            "",
+            "## Data and terms",
+            "",
+            *data(full),
+            "",
+            "## Measured",
+            "",
+            f"On {full['date']}, by `{made['command']}` (full record: build.json). Accuracy is the share of",
+            "faces given their FER2013 label, or (ferplus) what most of the ten voters of FER+ chose, of the",
+            "faces on which most agree; float is the same network before quantization in the same engine;",
+            "agreement is the share of faces to which both give the same answer; ECE is the expected",
+            "calibration error of the weights, before and after each engine's logits are scaled (Guo et al.,",
+            "ICML 2017) as fitted, to these very annotators' labels, on its own answers to the public split.",
+            f"All else is after it. Weights follow {bundle.annotators} unless `--annotators` names others.",
+            "",
+            *_table(full),
+            "",
+            "F1 per expression on the private split, following FER2013's labels:",
+            "",
+            *per_class,
+            "",
+            f"Speed on {machine['cpu']} ({machine['machine']}), batch 1, 1 thread, load average",
+            f"{machine['load']} at the time; float and int8 ran in turns, so their ratio can be relied on",
+            "more than the times:",
+            "",
+            *_speeds(full),
+            "",
+            "## Made by",
+            "",
+            f"- `{made['train']['recipe']}`, described in {made['train']['file']}, sha256 "
+            f"`{made['train']['sha256']}`",
+            *[
+                f"- {engine}: quantization recipe `{used['recipe']}`, sha256 `{used['sha256']}`"
+                for engine, used in made["quantize"].items()
+            ],
+            f"- weights before quantization: sha256 `{made['train']['weights_sha256']}`",
+            "",
+        ]
+    )
+
+
+def _table(full: dict[str, Any]) -> list[str]:
+    lines = [
+        "| engine | split | faces | float accuracy | accuracy | macro-F1 | ECE before | ECE | agreement |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for engine, climb in full["engines"].items():
+        for row in climb["figures"]:
+            shipped, plain = row["shipped"], row["plain"]
+            cells = (
+                f"{engine} {row['precision']}",
+                row["data"],
+                str(shipped["images"]),
+                f"{plain['accuracy']:.2%}",
+                f"{shipped['accuracy']:.2%}",
+                f"{shipped['macro_f1']:.3f}",
+                f"{row['ece_before']:.2%}",
+                f"{row['ece']:.2%}",
+                f"{row['change']['agreement']:.1%}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _per_class(full: dict[str, Any]) -> list[str]:
+    lines = [f"| engine | {' | '.join(full['labels'])} |", "|---" * (1 + len(full["labels"])) + "|"]
+    for engine, climb in full["engines"].items():
+        for row in climb["figures"]:
+            if row["data"] == "fer2013-private":
+                cells = " | ".join(f"{value:.2f}" for value in row["shipped"]["f1"])
+                lines.append(f"| {engine} {row['precision']} | {cells} |")
+    return lines
+
+
+def _speeds(full: dict[str, Any]) -> list[str]:
+    lines = ["| engine | MB | float MB | ms | float ms | ratio | peak MiB |", "|---|---|---|---|---|---|---|"]
+    for engine, climb in full["engines"].items():
+        for rung in climb["rungs"]:
+            if rung["recipe"] == climb["shipped"]:
+                race = rung["race"]
+                cells = (
+                    climb["library"],
+                    f"{rung['bytes'] / 1e6:.2f}",
+                    f"{climb['float']['bytes'] / 1e6:.2f}",
+                    f"{race['int8_ms']:.2f}",
+                    f"{race['float_ms']:.2f}",
+                    f"{race['ratio']:.2f}",
+                    f"{rung['peak_rss_mib']:.0f}",
+                )
+                lines.append(f"| {' | '.join(cells)} |")
+        if not climb["passed"]:
+            size = climb["float"]["bytes"] / 1e6
+            lines.append(f"| {engine}: no int8 passed, float ships | {size:.2f} | {size:.2f} | | | | |")
+    return lines

@@ -1,0 +1,256 @@
+"""What a build measured, as JSON: short in bundle.json, in full in build.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge import engine as engines
+from edge.bundle import Bundle
+from faces.face_set import FaceSet
+from faces.scaling import Fitted, apply, fit
+from measure import machine
+from quantize import accuracy
+from quantize.accuracy import Answers, Change, Score
+from quantize.builder import builder
+from quantize.ladder import Candidate, Climb, Rung
+from quantize.network.source import Source
+from quantize.prepare.calibrate import Splits
+from quantize.recipe import Gate, Ladder
+from quantize.sensitivity import Cost
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One engine's shipped model on one face set, held against float in the same engine. Shares are 0-1.
+
+    ``data``: fer2013-SPLIT, or ferplus-SPLIT for the faces of the same split whose FER+ voters have a
+    majority, held against that. Both models answer as the runtime would when it follows these annotators,
+    each with the scaling that was fitted to their labels on its own answers to the public split. ``ece`` is
+    the expected calibration error with that, ``ece_before`` without. ``plain_unscaled`` is the float model's
+    accuracy without, which is what the gate's drops are taken from.
+    """
+
+    engine: str
+    data: str
+    precision: str
+    plain: Score
+    shipped: Score
+    change: Change
+    plain_unscaled: float
+    ece_before: float
+    ece: float
+    ece_float: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """Shares 0-1 of answers that are as labelled, and their expected calibration error."""
+
+    accuracy: float
+    ece: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All engines' climbs, the scalings fitted on each one's shipped model, and figures on both splits.
+
+    ``fitted``: engine -> annotators -> scaling. ``crossed``: engine -> annotators that are followed -> whose
+    labels it is held against, on the private split.
+    ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
+    """
+
+    climbs: Sequence[Climb]
+    fitted: Mapping[str, Mapping[str, Fitted]]
+    figures: Sequence[Figures]
+    crossed: Mapping[str, Mapping[str, Mapping[str, Held]]]
+    sensitivity: Sequence[Cost] = ()
+
+
+def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: int) -> Measured:
+    """Both splits' figures; the private split is run here for the first time, when all is chosen."""
+    figures = []
+    chosen, crossed = {}, {}
+    for each in climbs:
+        pair = (each.plain, each.shipped)
+        fitted = [_fitted(candidate.public, splits.public) for candidate in pair]
+        chosen[each.engine] = fitted[1]
+        private = [
+            accuracy.answers(bundle, each.engine, candidate.built, splits.private, threads)
+            for candidate in pair
+        ]
+        public = [candidate.public for candidate in pair]
+        for split, given in ((splits.public, public), (splits.private, private)):
+            for annotators, (seen, faces) in split.followed().items():
+                if annotators in fitted[1]:
+                    how = [scalings[annotators] for scalings in fitted]
+                    answers = [each_given[seen] for each_given in given]
+                    figures.append(_figures(each, faces, answers, how, bundle.labels))
+        crossed[each.engine] = {
+            followed: _held(private[1], splits.private, scaling) for followed, scaling in fitted[1].items()
+        }
+    return Measured(climbs, chosen, figures, crossed)
+
+
+def _held(given: Answers, faces: FaceSet, how: Fitted) -> dict[str, Held]:
+    """Answers [N, labels] to ``faces``, scaled so, against the labels of each group of annotators."""
+    scaled = apply(how.scaling, given)
+    return {
+        annotators: Held(
+            accuracy.score(scaled[seen], labelled).accuracy,
+            accuracy.calibration_error(scaled[seen], labelled),
+        )
+        for annotators, (seen, labelled) in faces.followed().items()
+    }
+
+
+def _fitted(public: Answers, faces: FaceSet) -> dict[str, Fitted]:
+    """By annotators, the scaling of the answers [N, labels] to ``faces`` that fits their labels."""
+    return {
+        annotators: fit(public[seen], labelled.labels)
+        for annotators, (seen, labelled) in faces.followed().items()
+    }
+
+
+def _figures(
+    climb: Climb, faces: FaceSet, given: list[Answers], fitted: list[Fitted], labels: tuple[str, ...]
+) -> Figures:
+    plain, shipped = (apply(how.scaling, answers) for how, answers in zip(fitted, given, strict=True))
+    return Figures(
+        engine=climb.engine,
+        data=faces.name,
+        precision=climb.shipped.built.precision,
+        plain=accuracy.score(plain, faces),
+        shipped=accuracy.score(shipped, faces),
+        change=accuracy.change(plain, shipped, faces, labels),
+        plain_unscaled=accuracy.score(given[0], faces).accuracy,
+        ece_before=accuracy.calibration_error(given[1], faces),
+        ece=accuracy.calibration_error(shipped, faces),
+        ece_float=accuracy.calibration_error(plain, faces),
+    )
+
+
+def accuracy_entries(measured: Measured) -> list[dict[str, Any]]:
+    """bundle.json's ``accuracy``: one record per engine and face set, shares 0-1."""
+    return [
+        {
+            "data": each.data,
+            "images": each.shipped.images,
+            "engine": each.engine,
+            "library": engines.engine_class(each.engine).version(),
+            "precision": each.precision,
+            "accuracy": round(each.shipped.accuracy, 5),
+            "macro_f1": round(each.shipped.macro_f1, 5),
+            "ece_before": round(each.ece_before, 5),
+            "ece": round(each.ece, 5),
+            "fp32_accuracy": round(each.plain.accuracy, 5),
+            "agreement": round(each.change.agreement, 5),
+        }
+        for each in measured.figures
+    ]
+
+
+def made_by(command: str, source: Source, ladder: Ladder, climbs: Sequence[Climb]) -> dict[str, Any]:
+    """bundle.json's ``made_by``: the recipes with their sha256, and the command."""
+    used = {
+        each.engine: {"recipe": each.shipped.recipe.name, "sha256": each.shipped.recipe.sha256}
+        if each.shipped.recipe
+        else {"recipe": "float", "sha256": None}
+        for each in climbs
+    }
+    return {
+        "command": command,
+        "train": {
+            "recipe": source.name,
+            "file": source.recipe_file,
+            "sha256": source.recipe_sha256,
+            "weights_sha256": source.weights_sha256,
+            **source.origin,
+        },
+        "quantize": used,
+        "ladder": {"name": ladder.name, "sha256": ladder.sha256},
+    }
+
+
+def full(
+    bundle: Bundle, measured: Measured, splits: Splits, gate: Gate, build_facts: tuple[float, float]
+) -> dict[str, Any]:
+    """build.json: everything that was tried and measured, JSON-ready.
+
+    ``build_facts``: the export's relative error, and the seconds that the build took.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "schema": SCHEMA,
+        "kind": "ferlite-build",
+        "name": bundle.name,
+        "date": now.strftime("%Y-%m-%d"),
+        "seconds": round(build_facts[1], 1),
+        "machine": machine.in_short(),
+        "made_by": dict(bundle.made_by),
+        "labels": list(bundle.labels),
+        "input": dataclasses.asdict(bundle.input),
+        "export_error": build_facts[0],
+        "data": {each.name: len(each) for each in (splits.train, splits.public, splits.private)},
+        "gate": dataclasses.asdict(gate),
+        "sensitivity": [_rounded(each) for each in measured.sensitivity],
+        "engines": {each.engine: _climb(each, measured) for each in measured.climbs},
+    }
+
+
+def _rounded(cost: Cost) -> dict[str, Any]:
+    return {
+        "layer": cost.layer,
+        "kl": float(f"{cost.kl:.4g}"),
+        "sqnr_db": round(cost.sqnr_db, 2),
+        "agreement": round(cost.agreement, 4),
+        "drop": round(cost.drop, 3),
+    }
+
+
+def _climb(climb: Climb, measured: Measured) -> dict[str, Any]:
+    return {
+        "passed": climb.passed,
+        "shipped": _name(climb.shipped),
+        "library": engines.engine_class(climb.engine).version(),
+        "builder": builder(climb.engine).versions(),
+        "float": _candidate(climb.plain),
+        "rungs": [_rung(each) for each in climb.rungs],
+        "scalings": {
+            annotators: dataclasses.asdict(fitted)
+            for annotators, fitted in measured.fitted[climb.engine].items()
+        },
+        "crossed": {
+            followed: {against: dataclasses.asdict(held) for against, held in row.items()}
+            for followed, row in measured.crossed[climb.engine].items()
+        },
+        "figures": [dataclasses.asdict(each) for each in measured.figures if each.engine == climb.engine],
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "recipe": rung.recipe.name,
+        "sha256": rung.recipe.sha256,
+        "objections": list(rung.objections),
+        **(_candidate(rung.candidate) if rung.candidate else {}),
+        "change": dataclasses.asdict(rung.change) if rung.change else None,
+        "race": dataclasses.asdict(rung.race) if rung.race else None,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "precision": candidate.built.precision,
+        "bytes": candidate.built.size,
+        "peak_rss_mib": candidate.peak_rss_mib,
+    }
+
+
+def _name(candidate: Candidate) -> str:
+    return candidate.recipe.name if candidate.recipe else "float"

@@ -1,0 +1,1 @@
+"""``ferlite quantize sizes``: accuracy per millisecond of networks at several input sizes."""

@@ -1,0 +1,57 @@
+"""What is known of the weights that a run began with, for model cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import strict
+from edge.errors import RecipeInvalid
+
+TABLE = Path(__file__).parent / "public_weights.toml"
+
+
+@dataclass(frozen=True)
+class PublicWeights:
+    """A file of weights that somebody else trained and published."""
+
+    sha256: str
+    file: str
+    text: str
+    licence: str
+
+
+def known() -> dict[str, PublicWeights]:
+    """The table, by sha256. Raises RecipeInvalid."""
+    table = strict.read_toml(TABLE.read_text(encoding="utf-8"), TABLE.name, ("weights",), RecipeInvalid)
+    found = [strict.fill(PublicWeights, entry, TABLE.name, RecipeInvalid) for entry in table["weights"]]
+    return {each.sha256: each for each in found}
+
+
+def describe(init: str, teachers: str = "") -> list[str]:
+    """A sentence for each start of a run, its own first, and for each teacher; as ``Trained`` has them.
+
+    An ``init`` of "" is a run that began with weights drawn at random.
+    """
+    return _starts(init) + [_taught(*teacher.split()) for teacher in teachers.split(";") if teacher]
+
+
+def _taught(name: str, digest: str, *began: str) -> str:
+    public = known()
+    first = "".join(f", which began with {public[each].text}" for each in began if each in public)
+    return f"It was taught by what `{name}` answers (weights of sha256 `{digest}`){first}."
+
+
+def _starts(init: str) -> list[str]:
+    if not init:
+        return ["Training began with weights drawn at random."]
+    public, said = known(), []
+    for digest in init.split():
+        if digest in public:
+            each = public[digest]
+            said.append(f"Training began with {each.text}, {each.licence}: {each.file}, sha256 `{digest}`.")
+        else:
+            said.append(
+                f"Training went on from weights of sha256 `{digest}`, an earlier run's or somebody's."
+            )
+    return said
