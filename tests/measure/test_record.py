@@ -193,7 +193,7 @@ def test_without_a_source_the_network_alone_is_measured(
         (["{bundle}", "--detect-size", "5"], 2, "--detect-size is 5"),
         (["{bundle}", "--detect-every", "-1"], 2, "--detect-every is -1"),
         (["{bundle}", "--source", "no-such.mp4"], 1, "no such file or folder"),
-        (["{bundle}", "--source", "{bundle}/bundle.json"], 1, "cannot be opened"),
+        (["{bundle}", "--source", "{bundle}/bundle.json"], 1, "neither a picture nor a video"),
         (["{bundle}", "--power", "volts"], 2, "unknown power sensor 'volts'"),
         (["{bundle}", "--power", "command:false"], 1, "failed"),
         (["{bundle}", "--save", "no/such/folder/a.json"], 2, "there is no folder"),

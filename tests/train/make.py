@@ -39,7 +39,7 @@ mixup = 0.2
 [train]
 epochs = 3
 batch_size = 8
-lr = 0.05
+lr = 0.01
 warmup_epochs = 0.5
 label_smoothing = 0.1
 ema = 0.9
