@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edge import strict
+from edge import priors, strict
 from edge.bundle_sections import CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
 from edge.engine import ModelFile
 from edge.errors import BundleInvalid, UsageError
+from edge.priors import Prior
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -33,9 +34,11 @@ DEFAULT = "mobilenetv2"
 class Bundle:
     """A bundle whose bundle.json was read and found in order; weights are read by ``model``.
 
-    ``annotators``: whose labels the weights follow, of the engines' ``scalings``; ``temperature`` is for
-    engines that have none. ``accuracy`` holds the measured records and
-    ``made_by`` the recipes, as they stand in the file.
+    ``priors``: how common each label is taken to be, in shares by name (``edge.priors``), and ``prior`` the
+    name of the one that holds unless another is asked for. ``learnt_prior`` is the one that the network's
+    logits still have in them; empty: none, it learnt evidence alone. ``temperature`` is for engines that have
+    none of their own. ``accuracy`` holds the measured records and ``made_by`` the recipes, as they stand in
+    the file. Bundles of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
     """
 
     path: Path
@@ -47,22 +50,44 @@ class Bundle:
     temperature: float
     doubt: DoubtRule
     files: Mapping[str, EngineFiles]
-    annotators: str = ""
+    prior: str = ""
+    priors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    learnt_prior: tuple[float, ...] = ()
     accuracy: tuple[Mapping[str, Any], ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
-    def scaling_of(self, engine: str, annotators: str = "") -> Scaling:
-        """How the logits of the engine's model become weights that follow ``annotators`` ("": the bundle's).
+    def scaling_of(self, engine: str, prior: Prior = "") -> Scaling:
+        """How the logits of the engine's model become weights under ``prior`` ("": the bundle's own).
 
-        Raises UsageError for annotators that it has no scaling for.
+        Raises UsageError for a prior that it does not have, or that is none.
         """
-        there = self.files[engine].scalings if engine in self.files else {}
-        if annotators and annotators not in there:
+        files = self.files.get(engine)
+        if not self.priors:
+            return self._old_scaling(files, prior)
+        temperature = files.temperature if files and files.temperature else self.temperature
+        return Scaling.of_prior(temperature, self.shares(prior), self.learnt_prior)
+
+    def shares(self, prior: Prior = "") -> tuple[float, ...]:
+        """The shares, one per label and summing to 1, that ``prior`` means here. Raises UsageError."""
+        if not isinstance(prior, str):
+            return priors.shares(prior, self.labels)
+        if priors.is_file(prior):
+            return priors.shares(priors.read(prior), self.labels, f"prior '{prior}'")
+        if prior and prior not in self.priors:
             raise UsageError(
-                f"bundle '{self.path}' cannot follow the annotators '{annotators}' in engine '{engine}': "
-                f"it has {', '.join(there) or 'one temperature for all'}"
+                f"bundle '{self.path}' has no prior '{prior}': "
+                f"give one of {', '.join(self.priors)}, or a .json file"
             )
-        own = there.get(annotators or self.annotators)
+        return self.priors[prior or self.prior]
+
+    def _old_scaling(self, files: EngineFiles | None, prior: Prior) -> Scaling:
+        there = files.scalings if files else {}
+        if prior and (not isinstance(prior, str) or prior not in there):
+            raise UsageError(
+                f"bundle '{self.path}' was made before priors were kept apart from what a face shows: "
+                f"it has {', '.join(there) or 'none to choose from'}; build it again for others"
+            )
+        own = there.get(str(prior or self.prior))
         return own or Scaling.of_temperature(self.temperature, len(self.labels))
 
     def model(self, engine: str) -> ModelFile:
@@ -125,6 +150,9 @@ def _parse(table: Any, path: Path) -> Bundle:
         raise BundleInvalid(
             f"schema {schema!r} is not {SCHEMA}: this ferlite is too old or the file is damaged"
         )
+    # What named the scaling to follow before priors were kept apart.
+    if "annotators" in table and "prior" not in table:
+        table["prior"] = table.pop("annotators")
     bundle = strict.fill(Bundle, table, "", BundleInvalid, path=path)
     _check(bundle)
     return bundle
@@ -139,19 +167,31 @@ def _check(bundle: Bundle) -> None:
     check(0 < temperature < float("inf"), "temperature", temperature, "a number above 0")
     check(len(bundle.files) > 0, "files", bundle.files, "engine: files")
     for engine, entry in bundle.files.items():
-        for annotators, scaling in entry.scalings.items():
-            if len(scaling.scale) != len(labels):
-                where = f"files.{engine}.scalings.{annotators}"
-                raise BundleInvalid(f"'{where}' must have a number per label, {len(labels)}")
+        for name, scaling in entry.scalings.items():
+            where = f"files.{engine}.scalings.{name}"
+            check(
+                len(scaling.scale) == len(labels), where, scaling.scale, f"a number per label, {len(labels)}"
+            )
         if entry.golden and any(len(row) != len(labels) for row in entry.golden.weights):
             raise BundleInvalid(
                 f"files.{engine}.golden: 'weights' must have a number per label, {len(labels)} a row"
             )
+    for name, shares in (*bundle.priors.items(), ("learnt_prior", bundle.learnt_prior or None)):
+        good = shares is None or (len(shares) == len(labels) and min(shares) >= 0 and 0 < sum(shares) < 1.001)
+        check(good, name, shares, f"a share per label, {len(labels)}, summing to 1")
+    _check_chosen(bundle)
+
+
+def _check_chosen(bundle: Bundle) -> None:
+    """Raise BundleInvalid where the prior that is to hold is not there."""
+    if bundle.priors:
+        check(bundle.prior in bundle.priors, "prior", bundle.prior, f"one of {', '.join(bundle.priors)}")
+        return
     scaled = [engine for engine, entry in bundle.files.items() if entry.scalings]
     for engine in scaled or bundle.files:
-        if bundle.annotators and bundle.annotators not in bundle.files[engine].scalings:
+        if bundle.prior and bundle.prior not in bundle.files[engine].scalings:
             raise BundleInvalid(
-                f"'annotators' is '{bundle.annotators}', and 'files.{engine}' has no scaling of theirs"
+                f"'annotators' is '{bundle.prior}', and 'files.{engine}' has no scaling of theirs"
             )
 
 

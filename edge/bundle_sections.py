@@ -6,12 +6,14 @@ name, its value and what would be valid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 from edge.errors import BundleInvalid
+from edge.priors import LEAST
 from edge.strict import is_number
 
 Colour = Literal["grey", "rgb", "bgr"]
@@ -103,6 +105,14 @@ class Scaling:
         """Dividing by ``temperature``."""
         return cls((1 / temperature,) * labels, (0.0,) * labels)
 
+    @classmethod
+    def of_prior(cls, temperature: float, prior: Sequence[float], learnt: Sequence[float] = ()) -> Scaling:
+        """Dividing by ``temperature``, and then the prior ``learnt`` (none: uniform) by ``prior``."""
+        expected = [math.log(max(share, LEAST)) for share in prior]
+        known = [math.log(max(share, LEAST)) for share in learnt] or [0.0] * len(expected)
+        bias = tuple(new - old for new, old in zip(expected, known, strict=True))
+        return cls((1 / temperature,) * len(expected), bias)
+
 
 @dataclass(frozen=True)
 class Golden:
@@ -122,20 +132,23 @@ class Golden:
 class EngineFiles:
     """One engine's model. ``parts``: file name in the bundle -> sha256.
 
-    ``scalings`` were fitted on this very model's logits, each to the labels of the annotators that it is
-    called by; where there are none, the bundle's temperature holds. ``golden`` has its answers to a few drawn
-    faces, where they were taken.
+    ``temperature`` was fitted on this very model's logits; None: the bundle's holds. ``golden`` has its
+    answers to a few drawn faces, where they were taken. ``scalings`` stand in bundles of before priors were
+    kept apart: each was fitted to the labels of the annotators that it is called by.
     """
 
     parts: Mapping[str, str]
     precision: str
     layout: Layout = "NCHW"
+    temperature: float | None = None
     scalings: Mapping[str, Scaling] = field(default_factory=dict)
     golden: Golden | None = None
 
     def __post_init__(self) -> None:
         check(self.layout in get_args(Layout), "layout", self.layout, ", ".join(get_args(Layout)))
         check(isinstance(self.precision, str), "precision", self.precision, "a word such as int8")
+        finite = self.temperature is None or 0 < self.temperature < float("inf")
+        check(finite, "temperature", self.temperature, "a number above 0")
         check(isinstance(self.parts, dict) and len(self.parts) > 0, "parts", self.parts, "file: sha256")
         for name, digest in self.parts.items():
             check(_is_digest(digest), f"parts.{name}", digest, "a sha256 in hex")

@@ -16,6 +16,7 @@ from edge.bundle import Bundle
 from edge.bundle_sections import InputSpec, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
+from edge.priors import Prior
 
 Weights = npt.NDArray[np.float64]
 
@@ -60,13 +61,13 @@ class Classifier:
         self._engine.close()
 
 
-def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, annotators: str = "") -> Classifier:
-    """The bundle's model for the named engine, loaded, with the scaling that was fitted on it.
+def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, prior: Prior = "") -> Classifier:
+    """The bundle's model for the named engine, loaded, with its temperature and a prior.
 
-    ``annotators``: see ``Bundle.scaling_of``.
+    ``prior``: see ``Bundle.scaling_of``.
     Raises BundleInvalid, EngineError, ModelMismatch and UsageError.
     """
-    scaling = bundle.scaling_of(engine, annotators)
+    scaling = bundle.scaling_of(engine, prior)
     running = engines.load(engine, bundle.model(engine), options)
     try:
         return Classifier(bundle, running, bundle.files[engine].layout, scaling)

@@ -100,8 +100,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     model = run.add_argument_group("model")
     model.add_argument("--bundle", default="", help="folder, .zip or shipped name")
-    model.add_argument("--annotators", default="", metavar="NAME",
-                       help="whose labels the weights follow, of those in ferlite info")  # fmt: skip
+    model.add_argument("--prior", default="", metavar="NAME|FILE",
+                       help="how common expressions are: a name (ferlite info) or a .json file")  # fmt: skip
     model.add_argument("--engine", default="auto", help=f"auto, {', '.join(ENGINES)} (default: auto)")
     model.add_argument("--device", default="", help="CPU, GPU, NPU, AUTO; CUDA or TensorRT for onnx")
     model.add_argument(

@@ -35,10 +35,10 @@ def bundle_text(facts: dict[str, Any]) -> str:
         *_row("input", f"{spec['size']} x {spec['size']} {spec['colour']}"),
         *_row("uncertain", bounds),
     ]
-    named = {name for entry in facts["files"].values() for name in entry["scalings"]}
+    named = set(facts["priors"]) or {name for entry in facts["files"].values() for name in entry["scalings"]}
     if named:
-        others = ", ".join(sorted(named - {facts["annotators"]}))
-        lines += _row("annotators", facts["annotators"] + (f" (also: {others})" if others else ""))
+        others = ", ".join(sorted(named - {facts["prior"]}))
+        lines += _row("prior", facts["prior"] + (f" (also: {others})" if others else ""))
     for name, entry in facts["files"].items():
         size = facts["bytes"][name] / 1e6
         lines += _row(name, f"{entry['precision']}, {size:.2f} MB, digest good")

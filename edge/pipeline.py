@@ -18,6 +18,7 @@ from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
 from edge.follow import DETECT_EVERY, Follower
+from edge.priors import Prior
 from edge.results import Reading
 from edge.track import Tracker
 
@@ -101,21 +102,21 @@ def open_pipeline(
     detector_options: DetectorOptions | None = None,
     tracker: Tracker | None = None,
     detect_every: int = DETECT_EVERY,
-    annotators: str = "",
+    prior: Prior = "",
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
-    so many frames, and they are followed in between (edge/follow.py). ``annotators``: whose labels the
-    weights follow, of those that the bundle names ("": its own choice). Raises FerliteError.
+    so many frames, and they are followed in between (edge/follow.py). ``prior``: how common the
+    expressions are taken to be (edge/priors.py; "": the bundle's own). Raises FerliteError.
     """
     loaded = bundles.load(bundle)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
     options = detector_options or DetectorOptions()
     detector_choice = detect.choose(detector, options)
     name = engine_choice.name
-    classifier = load_classifier(loaded, name, engine_options or EngineOptions(), annotators)
+    classifier = load_classifier(loaded, name, engine_options or EngineOptions(), prior)
     try:
         finder = detect.detector_class(detector_choice.name)(options)
     except BaseException:

@@ -21,7 +21,7 @@ SCHEMA = 1
 KEYS: dict[str, tuple[str, type]] = {
     "source": ("source", str),
     "bundle": ("bundle", str),
-    "annotators": ("annotators", str),
+    "prior": ("prior", str),
     "engine": ("engine", str),
     "engine_order": ("engine_order", list),
     "device": ("device", str),
@@ -95,7 +95,7 @@ def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
         engine_options=engine,
         detector_options=detector,
         tracker=Tracker(smooth=arguments.smooth),
-        annotators=arguments.annotators,
+        prior=arguments.prior,
         # A face that is first searched for two frames after it came would be seen in those two.
         detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
     )

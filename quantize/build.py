@@ -162,7 +162,7 @@ def _write(
         # For an engine that has no scaling of its own; each that was built has.
         temperature=followed[OWN].temperature,
         files=entries,
-        annotators=CROWD if CROWD in followed else OWN,
+        prior=CROWD if CROWD in followed else OWN,
         accuracy=tuple(record.accuracy_entries(measured)),
         made_by=record.made_by(order.command, source, order.ladder, climbs),
     )

@@ -60,7 +60,7 @@ def engine_files(
         named = {f"model{suffix}": part for suffix, part in built.parts.items()}
         content.update(named)
         digests = {name: hashlib.sha256(part).hexdigest() for name, part in named.items()}
-        entries[engine] = EngineFiles(digests, built.precision, built.layout, scalings[engine])
+        entries[engine] = EngineFiles(digests, built.precision, built.layout, scalings=scalings[engine])
     return entries, content
 
 

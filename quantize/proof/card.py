@@ -83,7 +83,7 @@ def card(bundle: Bundle, full: dict[str, Any]) -> str:
             "agreement is the share of faces to which both give the same answer; ECE is the expected",
             "calibration error of the weights, before and after each engine's logits are scaled (Guo et al.,",
             "ICML 2017) as fitted, to these very annotators' labels, on its own answers to the public split.",
-            f"All else is after it. Weights follow {bundle.annotators} unless `--annotators` names others.",
+            f"All else is after it. Weights follow {bundle.prior} unless `--prior` says otherwise.",
             "",
             *_table(full),
             "",

@@ -83,7 +83,7 @@ WRONG = {
     ),
     "scaling count": (
         set_to("files", "onnx", "scalings", value={"us": {"scale": [1] * 6, "bias": [0] * 6}}),
-        "'files.onnx.scalings.us' must have a number per label, 7",
+        "'files.onnx.scalings.us' is (1.0, 1.0, 1.0, 1.0, 1.0, 1.0), and must be a number per label, 7",
     ),
     "scaling lengths": (
         set_to("files", "onnx", "scalings", value={"us": {"scale": [1] * 7, "bias": [0]}}),
@@ -94,7 +94,7 @@ WRONG = {
         "files: onnx: 'scalings' is [], and must be a table",
     ),
     "annotators": (set_to("annotators", value="us"), "'files.onnx' has no scaling of theirs"),
-    "annotators type": (set_to("annotators", value=3), "'annotators' is 3, and must be text"),
+    "annotators type": (set_to("annotators", value=3), "'prior' is 3, and must be text"),
     "doubt": (set_to("doubt", "turn", value=-1), "'turn'"),
     "no files": (set_to("files", value={}), "'files'"),
     "layout": (set_to("files", "onnx", "layout", value="CHWN"), "'layout' is 'CHWN'"),

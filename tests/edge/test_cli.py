@@ -197,7 +197,7 @@ USAGE = {
     "privacy alone": (["run", "face.png", "--privacy"], 2, "--save"),
     "unknown engine": (["run", "face.png", "--engine", "onxx"], 1, "unknown engine 'onxx'"),
     "unknown detector": (["run", "face.png", "--detector", "dlib"], 1, "unknown detector 'dlib'"),
-    "annotators": (["run", "face.png", "--annotators", "mum"], 2, "cannot follow the annotators 'mum'"),
+    "prior": (["run", "face.png", "--prior", "mum"], 2, "was made before priors were kept apart"),
     "unknown bundle": (["info", "nowhere"], 1, "no bundle 'nowhere'"),
     "unknown weights": (["fetch", "mtcnn"], 2, "choose yunet"),
     "sink folder": (["run", "face.png", "--json", "no/such/file"], 1, "cannot write 'no/such/file'"),
@@ -229,9 +229,9 @@ def test_a_deployed_board_reads_its_settings_from_a_file(
     done = ferlite("run", "--config", "edge.json")
     assert done.returncode == 0, done.stderr
     check_face(json.loads(done.stdout)["faces"][0])
-    (tmp_path / "edge.json").write_text(json.dumps({**config, "annotators": "nobody"}))
+    (tmp_path / "edge.json").write_text(json.dumps({**config, "prior": "nobody"}))
     done = ferlite("run", "--config", "edge.json")
-    assert done.returncode == 2 and "cannot follow the annotators 'nobody'" in done.stderr
+    assert done.returncode == 2 and "was made before priors were kept apart" in done.stderr
     (tmp_path / "edge.json").write_text(json.dumps({**config, "detecter": "haar"}))
     done = ferlite("run", "--config", "edge.json")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -80,7 +80,7 @@ def test_rounding_is_close_and_another_model_is_not(make_bundle: MakeBundle, eng
 def test_weights_are_held_at_the_engines_own_scaling(make_bundle: MakeBundle, engine: str) -> None:
     bundle = bundles.load(with_answers(make_bundle, engine))
     entry = dataclasses.replace(bundle.files[engine], scalings={"us": Scaling.of_temperature(2.0, 7)})
-    hotter = dataclasses.replace(bundle, files={engine: entry}, annotators="us")
+    hotter = dataclasses.replace(bundle, files={engine: entry}, prior="us")
     given, usual = taken_of(hotter, engine), taken_of(bundle, engine)
     assert given.sha256 == usual.sha256 and given.weights != usual.weights
 

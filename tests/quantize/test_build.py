@@ -208,7 +208,7 @@ def test_each_engines_scaling_makes_its_own_public_weights_honest(built: Path, p
     faces = load_fer2013(pack, "public")
     followed = faces.followed()
     assert set(followed) == set(bundle.files["onnx"].scalings) == {"fer2013", "ferplus"}
-    assert bundle.annotators == "ferplus"
+    assert bundle.prior == "ferplus"
     for annotators, (_, labelled) in followed.items():
         own = bundle.files["onnx"].scalings[annotators]
         costs = []

@@ -101,7 +101,7 @@ def test_each_labelling_is_met_with_the_scaling_that_was_fitted_to_it(bundle: An
 
     own, crowd = Scaling((2.0,) * 7, (0.0,) * 7), Scaling((1.0,) * 7, (0.0, 0.0, 50.0, 0.0, 0.0, 0.0, 0.0))
     files = {"onnx": replace(bundle.files["onnx"], scalings={"fer2013": own, "ferplus": crowd})}
-    by_bundle = BundleSubject(replace(bundle, files=files, annotators="ferplus"), "onnx", threads=1)
+    by_bundle = BundleSubject(replace(bundle, files=files, prior="ferplus"), "onnx", threads=1)
     test = replace(make.face_set(40, 6), name="fer2013-private")
     logits = by_bundle.logits(test.faces)
     measured = evaluate.evaluate(by_bundle, test, test)
