@@ -9,13 +9,15 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from boards import profile
+from boards.engines import EngineName
 from boards.errors import ProfileInvalid
-from boards.profile import EngineName, Profile
+from boards.profile import Profile
+from boards.strict import fill
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,8 +35,8 @@ class Record:
     """One run. ``fps`` is frames per second over the whole pipeline, and 0 where nothing was timed."""
 
     board: str
-    engine: str
-    kind: str
+    engine: EngineName
+    kind: Literal["measured", "emulated"]
     date: datetime.date
     versions: str
     result: str
@@ -53,9 +55,6 @@ class Proof:
     command: str
 
 
-T = TypeVar("T", Record, Proof)
-
-
 def load(path: Path = FILE) -> list[Record]:
     """Read a file's records. Raises ProfileInvalid."""
     return [_record(values, where) for values, where in _tables(path, "record")]
@@ -63,7 +62,7 @@ def load(path: Path = FILE) -> list[Record]:
 
 def proofs(path: Path = FILE) -> list[Proof]:
     """Read a file's proofs. Raises ProfileInvalid."""
-    return [_fill(Proof, values, where) for values, where in _tables(path, "proof")]
+    return [fill(Proof, values, where) for values, where in _tables(path, "proof")]
 
 
 def _tables(path: Path, kind: str) -> list[tuple[dict[str, Any], str]]:
@@ -74,30 +73,17 @@ def _tables(path: Path, kind: str) -> list[tuple[dict[str, Any], str]]:
         raise ProfileInvalid(f"records '{path}': {error}") from error
     if table.get("schema") != SCHEMA or set(table) - {"schema", "record", "proof"}:
         raise ProfileInvalid(f"records '{path}': schema must be {SCHEMA}, all else [[record]] and [[proof]]")
+    if not isinstance(table.get(kind, []), list):
+        raise ProfileInvalid(f"records '{path}': '{kind}' must be tables, as in [[{kind}]]")
     return [(values, f"records '{path}': {kind} {n}") for n, values in enumerate(table.get(kind, ()), 1)]
 
 
-def _fill(cls: type[T], values: dict[str, Any], where: str) -> T:
-    known = {field.name: field for field in fields(cls)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ProfileInvalid(f"{where}: unknown key '{unknown[0]}'; valid keys: {', '.join(known)}")
-    missing = sorted(set(known) - set(values) - {"fps"})
-    if missing:
-        raise ProfileInvalid(f"{where}: key '{missing[0]}' is missing")
-    filled = cls(**values)
-    if not isinstance(filled.date, datetime.date):
-        raise ProfileInvalid(f"{where}: date {filled.date!r} is not a date")
-    return filled
-
-
 def _record(values: dict[str, Any], where: str) -> Record:
-    record = _fill(Record, values, where)
+    record = fill(Record, values, where)
     if record.board not in profile.names():
         raise ProfileInvalid(f"{where}: unknown board '{record.board}': choose {', '.join(profile.names())}")
-    if record.engine not in get_args(EngineName) or record.kind not in _KINDS:
-        choice = f"an engine ({', '.join(get_args(EngineName))}) and a kind ({', '.join(_KINDS)})"
-        raise ProfileInvalid(f"{where}: '{record.engine}', '{record.kind}': give {choice}")
+    if record.fps < 0:
+        raise ProfileInvalid(f"{where}: fps {record.fps:g} is less than nothing")
     if record.fps and record.kind != "measured":
         raise ProfileInvalid(
             f"{where}: an {record.kind} run has no speed: only a measured record may carry fps"

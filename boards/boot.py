@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from boards.emulate import CORES
 from boards.errors import EmulationFailed, ImageInvalid, ToolMissing, UsageError
-from boards.fat_image import Fat, fat_partition
+from boards.fat_image import Fat
 from boards.flash import copy_sparse
 from boards.profile import Profile
 from boards.progress import say
@@ -156,7 +156,7 @@ def _machine(profile: Profile, card: Path) -> list[str]:
 
 def _software(card: Path, place: Path, own: Own) -> list[str]:
     """Kernel, RAM disk and command line, as they lie on the card now. Raises ImageInvalid."""
-    fat = Fat(card, fat_partition(card))
+    fat = Fat.of(card)
     names = fat.names()
     words = (fat.read("cmdline.txt") or b"").decode(errors="replace").split()
     if not any(word.startswith("root=") for word in words):
@@ -173,7 +173,7 @@ def _software(card: Path, place: Path, own: Own) -> list[str]:
 
 
 def _extract(fat: Fat, names: Sequence[str], prefixes: Sequence[str], to: Path) -> Path | None:
-    found = [name for prefix in prefixes for name in names if name.startswith(prefix)]
+    found = [name for prefix in prefixes for name in names if name.lower().startswith(prefix)]
     if not found:
         return None
     to.write_bytes(fat.read(found[0]) or b"")

@@ -11,12 +11,12 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast, get_args
 
+from boards.engines import EngineName
 from boards.errors import BundleInvalid
-from boards.profile import EngineName
 
 MANIFEST = "bundle.json"
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -25,12 +25,16 @@ _LARGEST = 512 << 20
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle: where it was read, its name, its engines, and the verified content of each of its files."""
+    """A bundle: where it was read, its name, its engines, and the verified content of each of its files.
+
+    ``precisions`` says of an engine what its file computes in, where bundle.json tells.
+    """
 
     where: str
     name: str
     engines: tuple[EngineName, ...]
     content: Mapping[str, bytes]
+    precisions: Mapping[EngineName, str] = field(default_factory=dict)
 
 
 def read(where: str | Path) -> Bundle:
@@ -53,7 +57,9 @@ def read(where: str | Path) -> Bundle:
     content = {MANIFEST: raw}
     for engine in engines:
         content |= _parts(path, engine, files[engine])
-    return Bundle(str(path), str(table.get("name") or path.stem), tuple(engines), content)
+    told = {engine: files[engine].get("precision") for engine in engines}
+    precisions = {engine: word for engine, word in told.items() if isinstance(word, str)}
+    return Bundle(str(path), str(table.get("name") or path.stem), tuple(engines), content, precisions)
 
 
 def _find(where: str | Path) -> Path:

@@ -33,7 +33,6 @@ class Plan:
     bundle: Bundle
     candidates: tuple[Candidate, ...]
 
-    @property
     def chosen(self) -> EngineChoice:
         """The engine that will run. Raises BoardRefused where there is none."""
         for candidate in self.candidates:
@@ -47,19 +46,16 @@ class Plan:
             f"build a file for one of its engines with ferlite-quantize"
         )
 
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """The distributions to install: the chosen engine's, and no other."""
-        return (self.chosen.package,)
-
     def as_json(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """The plan as plain data. Raises BoardRefused where no engine can be used."""
+        chosen = self.chosen()
         return {
             "board": self.profile.id,
             "bundle": self.bundle.name,
-            "engine": self.chosen.name,
-            "device": self.chosen.device,
-            "precision": self.chosen.precision,
+            "engine": chosen.name,
+            "device": chosen.device,
+            "precision": chosen.precision,
+            "package": chosen.library.package,
             "threads": self.profile.deploy.threads,
             "candidates": [asdict(candidate) for candidate in self.candidates],
         }
@@ -85,12 +81,20 @@ def _weigh(engine: EngineChoice, bundle: Bundle, facts: Facts | None, own_wheels
             engine, False, f"needs {engine.needs}", "give the folder of that wheel with --wheels"
         )
     if engine.device == "NPU" and facts is not None:
-        return _weigh_npu(engine, facts)
+        return _weigh_npu(engine, bundle, facts)
     needs = f"; needs {engine.needs}" if engine.needs else ""
-    return Candidate(engine, True, f"the bundle has its file{needs}")
+    return Candidate(engine, True, f"the bundle has its file{_precision_note(engine, bundle)}{needs}")
 
 
-def _weigh_npu(engine: EngineChoice, facts: Facts) -> Candidate:
+def _precision_note(engine: EngineChoice, bundle: Bundle) -> str:
+    """What to say where the bundle's file is not what this device is best at."""
+    there = bundle.precisions.get(engine.name)
+    if engine.precision != "int8" or there in (None, "int8"):
+        return ""
+    return f", but in {there}: an int8 one would be faster here"
+
+
+def _weigh_npu(engine: EngineChoice, bundle: Bundle, facts: Facts) -> Candidate:
     npus = [one for one in facts.accelerators if one.kind.startswith("Intel NPU")]
     if not npus:
         return Candidate(engine, False, "no NPU on the PCI bus", "enable the NPU in the firmware's set-up")
@@ -100,13 +104,14 @@ def _weigh_npu(engine: EngineChoice, facts: Facts) -> Candidate:
         )
     if not any(one.node for one in npus):
         return Candidate(engine, False, "the NPU has no device file under /dev/accel", "sudo udevadm trigger")
-    return Candidate(engine, True, "the bundle has its file and the NPU has its driver")
+    note = _precision_note(engine, bundle)
+    return Candidate(engine, True, f"the bundle has its file{note} and the NPU has its driver")
 
 
 def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str, ...] = ("jsonl:-",),
                 detector: str = "haar", detector_model: str = "") -> dict[str, Any]:  # fmt: skip
     """edge.json as the runtime reads it; this is the only place that writes its keys."""
-    engine = chosen.chosen
+    engine = chosen.chosen()
     order = [one.engine.name for one in chosen.candidates if one.usable]
     return {
         "schema": SCHEMA,
@@ -114,18 +119,14 @@ def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str,
         "engine": engine.name,
         "engine_order": list(dict.fromkeys(order)),
         "threads": chosen.profile.deploy.threads,
-        "device": _device(engine),
+        # ONNX Runtime has providers where other libraries have devices.
+        "device": engine.provider or engine.device,
         **({"engine_settings": dict(engine.settings)} if engine.settings else {}),
         "bundle": bundle,
         "detector": detector,
         **({"detector_model": detector_model} if detector_model else {}),
         "sink": list(sink),
     }
-
-
-def _device(engine: EngineChoice) -> str:
-    """The device as the engine's library names it: ONNX Runtime has providers where others have devices."""
-    return engine.device if engine.device == "CPU" or engine.name != "onnx" else engine.provider
 
 
 def to_text(config: dict[str, Any]) -> str:

@@ -12,7 +12,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import board_table, bundle, choice, cli_emulate, cli_make, deploy, match, profile, texts
+from boards import (
+    agreement,
+    board_table,
+    bundle,
+    choice,
+    cli_emulate,
+    cli_make,
+    deploy,
+    match,
+    profile,
+    texts,
+)
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
 from boards.errors import BoardsError, UsageError, exit_code
 from boards.facts import Facts
@@ -114,7 +125,8 @@ def _probe(arguments: argparse.Namespace) -> int:
     else:
         facts = probe(arguments.root)
     board, why = _identified(facts)
-    data = {"board": board.id if board else None, "why": why, **asdict(facts)}
+    unlike = agreement.disagreements(board, facts) if board else ()
+    data = {"board": board.id if board else None, "why": why, "unlike_profile": unlike, **asdict(facts)}
     output(arguments.json, data, texts.probe_text(facts, board, why))
     if board is None:
         match.identify(facts)
@@ -126,8 +138,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     facts = None if arguments.board else probe()
     board = profile.load(arguments.board) if facts is None else match.identify(facts)[0]
     chosen = choice.plan(board, model, facts)
-    _ = chosen.chosen
-    output(arguments.json, chosen.as_json(), texts.plan_text(chosen))
+    data = chosen.as_json()
+    output(arguments.json, data, texts.plan_text(chosen))
     return 0
 
 

@@ -12,6 +12,9 @@ from boards.cli_verb import add_verb, cache_folder, output
 from boards.errors import UsageError
 from boards.payload import Settings
 
+# Half a week: a card that has said nothing by then never will.
+MOST_MINUTES = 5000
+
 
 def add_verbs(verbs: Any) -> None:
     """Declare emulate and boot."""
@@ -57,8 +60,9 @@ def _boot(arguments: argparse.Namespace) -> int:
             raise UsageError(f"there is no file '{path}'")
     if arguments.console and not arguments.console.parent.is_dir():
         raise UsageError(f"there is no folder '{arguments.console.parent}' for --console")
-    if arguments.minutes <= 0:
-        raise UsageError(f"--minutes is {arguments.minutes:g}, and must be more than 0")
+    if not 0 < arguments.minutes <= MOST_MINUTES:
+        most = f"more than 0 and at most {MOST_MINUTES}"
+        raise UsageError(f"--minutes is {arguments.minutes:g}, and must be {most}")
     own = boot.Own(arguments.kernel, arguments.initrd)
     booted = boot.boot(arguments.card, board, minutes=arguments.minutes, own=own, console=arguments.console)
     output(arguments.json, {"board": board.id, **booted.as_json()}, json.dumps(booted.reading))

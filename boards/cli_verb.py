@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from boards.errors import UsageError
-from boards.payload import Settings
+from boards.payload import Settings, check_settings
 
 
 def add_verb(
@@ -49,7 +49,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     ):
         if not folder.is_dir():
             raise UsageError(f"'{folder}' is not a folder of wheels")
-    return Settings(
+    settings = Settings(
         source=arguments.source,
         sinks=tuple(arguments.sink) or ("jsonl:-",),
         detector=arguments.detector,
@@ -58,6 +58,8 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         wheelhouse=arguments.wheelhouse,
         offline=arguments.offline,
     )
+    check_settings(settings)
+    return settings
 
 
 def cache_folder() -> Path:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boards
 from boards import choice, facts, match, payload, profile
+from boards.agreement import camera_note, disagreements
 from boards.bundle import Bundle
 from boards.errors import BoardRefused, DeployFailed
 from boards.facts import Facts
 from boards.payload import Payload, Settings
+from boards.profile import Profile
 from boards.progress import say
 from boards.remote import Remote, last_line
 from boards.wheels import Target
@@ -44,15 +48,34 @@ while [ ! -e "$base" ]; do base=$(dirname "$base"); done
 if [ -e PREFIX/opt/ferlite ] && [ ! -w PREFIX/opt/ferlite ]; then echo "writable=no"; fi
 command -v sudo >/dev/null && echo "sudo=there"
 sudo -n true >/dev/null 2>&1 && echo "sudo=yes"
+command -v dpkg-query >/dev/null && echo "dpkg=yes"
+for package in PACKAGES; do
+    status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)
+    [ "$status" = installed ] && echo "package=$package"
+done
 cd "$store" || exit 1
 for file in *; do [ -f "$file" ] && echo "have=$file $(wc -c <"$file")"; done
-exit 0
+"""
+_PROBE_THERE = """
+here=.probe.$$
+mkdir "$here" || exit 1
+cat >"$here/probe.pyz"
+if facts=$(python3 -I "$here/probe.pyz" 2>"$here/log"); then
+    echo "facts=$facts"
+else
+    echo "unprobed=$(tail -n 1 "$here/log")"
+fi
+rm -rf "$here"
 """
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the board said before anything was sent. ``have``: names and sizes of files already there."""
+    """What the board said before anything was sent.
+
+    ``have``: names and sizes of files already there; ``packages``: those of the packages asked for that the
+    system has, None where it is no Debian; ``facts``: its probe, None where none was asked for.
+    """
 
     store: str
     uid: int
@@ -60,39 +83,67 @@ class Look:
     writable: bool
     sudo: str
     have: dict[str, int]
+    packages: frozenset[str] | None = None
+    facts: Facts | None = None
+
+    def probed(self) -> Facts:
+        """The probe's facts. Raises DeployFailed where this look asked for none."""
+        if self.facts is None:
+            raise DeployFailed("the board was looked at without its probe")
+        return self.facts
 
 
-def look(remote: Remote, prefix: str) -> Look:
-    """Ask the board what it has. Raises DeployFailed, BoardRefused."""
+def look(remote: Remote, prefix: str, *, probing: bool = False, packages: Sequence[str] = ()) -> Look:
+    """Ask the board what it has, in one session; ``probing`` runs the probe there too.
+
+    Nothing is installed for that. Raises DeployFailed, BoardRefused.
+    """
     script = _LOOK.replace("PREFIX", shlex.quote(prefix.rstrip("/")))
-    words = remote.check(script, "cannot use your home folder there")
-    answers = dict(
-        line.split("=", 1) for line in words.splitlines() if "=" in line and not line.startswith("have=")
-    )
-    have = [line[5:].rsplit(" ", 1) for line in words.splitlines() if line.startswith("have=")]
-    if not answers.get("python"):
+    script = script.replace("PACKAGES", shlex.join(packages)) + (_PROBE_THERE if probing else "") + "exit 0\n"
+    data = _probe_program() if probing else b""
+    words = remote.check(script, "cannot use your home folder there", data)
+    answers: dict[str, list[str]] = {}
+    for line in words.splitlines():
+        key, mark, value = line.partition("=")
+        answers.setdefault(key, []).extend([value] if mark else [])
+    uid, python = _last(answers, "uid"), _last(answers, "python")
+    if not (uid.isdigit() and re.fullmatch(r"(\d+\.\d+)?", python)):
+        raise DeployFailed(f"{remote.host}: its answer makes no sense: {last_line(words)[:80]!r}")
+    if not python:
         raise BoardRefused(f"{remote.host} has no python3: sudo apt install python3")
-    if not match.python_is_enough(answers["python"]):
-        raise BoardRefused(f"{remote.host}: {match.python_refusal(answers['python'])}")
+    if not match.python_is_enough(python):
+        raise BoardRefused(f"{remote.host}: {match.python_refusal(python)}")
+    sizes = [one.rpartition(" ") for one in answers.get("have", [])]
     return Look(
-        answers["store"], int(answers["uid"]), answers["python"], answers.get("writable") == "yes",
-        answers.get("sudo", ""), {name: int(size) for name, size in have if size.isdigit()},
-    )  # fmt: skip
+        store=_last(answers, "store"),
+        uid=int(uid),
+        python=python,
+        writable=_last(answers, "writable") == "yes",
+        sudo=_last(answers, "sudo"),
+        have={name: int(size) for name, _, size in sizes if size.isdigit()},
+        packages=frozenset(answers.get("package", [])) if "dpkg" in answers else None,
+        facts=_facts(remote, answers) if probing else None,
+    )
+
+
+def _last(answers: Mapping[str, Sequence[str]], key: str) -> str:
+    return answers.get(key, [""])[-1]
+
+
+def _facts(remote: Remote, answers: Mapping[str, Sequence[str]]) -> Facts:
+    if "facts" not in answers:
+        raise DeployFailed(f"{remote.host}: the probe did not run: {_last(answers, 'unprobed')}")
+    try:
+        return facts.from_json(json.loads(_last(answers, "facts")))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DeployFailed(
+            f"{remote.host}: the probe's answer makes no sense: {_last(answers, 'facts')[:80]}"
+        ) from error
 
 
 def probe_remote(remote: Remote) -> Facts:
     """Probe the board with the probe's own modules, sent there; nothing is installed."""
-    seen = look(remote, "/")
-    program = f"{seen.store}/probe.pyz"
-    quoted = shlex.quote(program)
-    words = remote.check(f"cat >{quoted} && python3 -I {quoted}; code=$?; rm -f {quoted}; exit $code",
-                         "the probe did not run", _probe_program())  # fmt: skip
-    try:
-        return facts.from_json(json.loads(words))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DeployFailed(
-            f"{remote.host}: the probe's answer makes no sense: {last_line(words)[:80]}"
-        ) from error
+    return look(remote, "/", probing=True).probed()
 
 
 def _probe_program() -> bytes:
@@ -119,24 +170,51 @@ def target_of(found: Facts) -> Target:
 def deploy(bundle: Bundle, remote: Remote, *, board: str = "", settings: Settings, cache: Path,
            prefix: str = "/", start: bool = True) -> dict[str, Any]:  # fmt: skip
     """Put a bundle on a board and start it. Raises BoardsError; the board then runs what it ran before."""
+    payload.check_settings(settings)
+    named = profile.load(board) if board else None
     say(f"looking at {remote.host}")
-    found = probe_remote(remote)
-    if board:
-        reason = match.refusal(found)
-        if reason:
-            raise BoardRefused(reason)
-        chosen = profile.load(board)
-    else:
-        chosen, why = match.identify(found)
-        say(f"it is a {chosen.name}: {why}")
-    seen = look(remote, prefix)
+    cameras = [one.camera for one in ([named] if named else profile.load_all())]
+    packages = sorted({name for camera in cameras for name in camera.system_packages})
+    seen = look(remote, prefix, probing=True, packages=packages)
+    found = seen.probed()
     as_root(seen, remote, prefix)
+    chosen = _chosen(found, named)
+    _check_camera(seen, chosen, settings.source, remote.host)
     plan = choice.plan(chosen, bundle, found, own_wheels=bool(settings.own_wheels))
-    target = target_of(found)
-    say(f"{bundle.name} will run on {plan.chosen.name} ({plan.chosen.device}); gathering wheels for {target}")
+    target, engine = target_of(found), plan.chosen()
+    say(f"{bundle.name} will run on {engine.name} ({engine.device}); gathering wheels for {target}")
     with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
         made = payload.make(plan, target, settings, Path(folder), cache)
-        return send_and_install(made, remote, prefix=prefix, start=start)
+        return send_and_install(made, remote, seen, prefix=prefix, start=start)
+
+
+def _chosen(found: Facts, named: Profile | None) -> Profile:
+    """The profile that the user named, or the one that fits; what is unlike it is said."""
+    if named is None:
+        chosen, why = match.identify(found)
+        say(f"it is a {chosen.name}: {why}")
+    else:
+        chosen, reason = named, match.refusal(found)
+        if reason:
+            raise BoardRefused(reason)
+    for one in disagreements(chosen, found):
+        say(f"unlike its profile: {one}")
+    return chosen
+
+
+def _check_camera(seen: Look, chosen: Profile, source: str, host: str) -> None:
+    """Refuse a camera whose packages are not there; say it where none is plugged in."""
+    camera = chosen.camera
+    if source in ("", camera.source) and seen.packages is not None:
+        missing = [name for name in camera.system_packages if name not in seen.packages]
+        if missing:
+            raise BoardRefused(
+                f"{host}: its camera '{camera.source}' needs a package that is not there: sudo apt install "
+                f"{' '.join(missing)}, or name another camera with --source"
+            )
+    note = camera_note(chosen, seen.probed(), source or camera.source)
+    if note:
+        say(note)
 
 
 def as_root(seen: Look, remote: Remote, prefix: str) -> str:
@@ -155,11 +233,10 @@ def as_root(seen: Look, remote: Remote, prefix: str) -> str:
     )
 
 
-def send_and_install(
-    made: Payload, remote: Remote, *, prefix: str = "/", start: bool = True
-) -> dict[str, Any]:
-    """Send what the board lacks of a payload, and run its installer there."""
-    seen = look(remote, prefix)
+def send_and_install(made: Payload, remote: Remote, seen: Look | None = None, *, prefix: str = "/",
+                     start: bool = True) -> dict[str, Any]:  # fmt: skip
+    """Send what the board lacks of a payload, and run its installer there. ``seen``: what a look told."""
+    seen = seen or look(remote, prefix)
     rights = as_root(seen, remote, prefix)
     # Small files are always sent: their names do not tell their content.
     missing = {name: path for name, path in made.files.items()

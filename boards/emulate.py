@@ -126,10 +126,10 @@ def prepare(profile: Profile, cache: Path, *, settings: Settings | None = None, 
         raise ToolMissing("emulating needs qemu: sudo apt install qemu-user-static mmdebstrap")
     base = _root(_SUITES[image.python], cache / "roots")
     target = Target(profile.arch, image.python, image.glibc)
-    engines = {one.name for one in profile.engine if one.device == "CPU" and not one.own_wheel}
+    extras = {one.library.extra for one in profile.engine if one.device == "CPU" and not one.own_wheel}
     own = wheels.own_wheel(cache / "wheels/own")
     house = chosen.wheelhouse or cache / f"wheels/{target.arch}-{target.python}-glibc{target.glibc}"
-    root = f"ferlite[{','.join(sorted(engines))}]"
+    root = f"ferlite[{','.join(sorted(extras))}]"
     found = wheels.collect(
         target, [root], house, extra=[own.parent, *chosen.own_wheels], offline=chosen.offline
     )

@@ -110,8 +110,17 @@ class Fat:
     def __init__(self, image: Path, partition: Partition) -> None:
         if not shutil.which("mcopy"):
             raise ToolMissing("writing to an image needs mtools: sudo apt install mtools")
-        self._image = image
+        self.image, self._partition = image, partition
         self._drive = f"{image}@@{partition.start}"
+
+    @classmethod
+    def of(cls, image: Path) -> Fat:
+        """The first FAT partition of an image file. Raises ImageInvalid, ToolMissing."""
+        return cls(image, fat_partition(image))
+
+    def on(self, copy: Path) -> Fat:
+        """The same partition on a copy of the image."""
+        return Fat(copy, self._partition)
 
     def names(self, folder: str = "") -> list[str]:
         """Names in a folder of the partition."""
@@ -131,14 +140,14 @@ class Fat:
         done = self._run(["mdir", "-i", self._drive, "::/"])
         found = re.search(r"([\d ]+) bytes free", done.stdout)
         if not found:
-            raise ImageInvalid(f"the FAT partition of '{self._image}' cannot be read: {done.stdout[-80:]!r}")
+            raise ImageInvalid(f"the FAT partition of '{self.image}' cannot be read: {done.stdout[-80:]!r}")
         return int(found[1].replace(" ", ""))
 
     def write(self, files: Mapping[str, bytes | Path], folders: Sequence[str]) -> None:
         """Write files, replacing those that are there, and make the folders first."""
         there = self.names()
         for folder in folders:
-            if folder not in there:
+            if folder.lower() not in {one.lower() for one in there}:
                 self._run(["mmd", "-i", self._drive, f"::/{folder}"])
         with tempfile.TemporaryDirectory() as place:
             for name, content in files.items():
@@ -164,5 +173,5 @@ class Fat:
             reason = words[-1] if words else f"{command[0]} failed"
             if "Disk full" in done.stderr:
                 reason = "it is full"
-            raise ImageInvalid(f"the FAT partition of '{self._image}': {reason}")
+            raise ImageInvalid(f"the FAT partition of '{self.image}': {reason}")
         return done

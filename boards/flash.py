@@ -11,12 +11,13 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from boards.errors import ImageInvalid, UsageError
-from boards.fat_image import Fat, fat_partition
+from boards.errors import BoardsError, ImageInvalid, UsageError
+from boards.fat_image import Fat
 from boards.payload import Payload
 from boards.profile import Image, Profile
 from boards.progress import say
@@ -24,6 +25,7 @@ from boards.progress import say
 Form = Literal["cloud-init", "firstrun"]
 FOLDER = "ferlite"
 SCRIPT = f"{FOLDER}/first-start.sh"
+HOOK = "install-into.sh"
 _RUN = "systemd.run="
 _SPARE_BYTES = 4 << 20
 
@@ -76,13 +78,27 @@ class Change:
         return text
 
 
-def form_of(image: Path) -> Form:
-    """How this image is told what to do at its first start. Raises ImageInvalid."""
-    names = Fat(image, fat_partition(image)).names()
+@dataclass(frozen=True)
+class Stock:
+    """A stock image, looked at once: its FAT partition, and how it is told what to do at its first start.
+
+    ``cmdline`` is how the image writes cmdline.txt's name; "" where it starts with cloud-init.
+    """
+
+    image: Path
+    fat: Fat
+    form: Form
+    cmdline: str = ""
+
+
+def examine(image: Path) -> Stock:
+    """Look at a stock image. Raises ImageInvalid, ToolMissing."""
+    fat = Fat.of(image)
+    names = {name.lower(): name for name in fat.names()}
     if "user-data" in names or "meta-data" in names:
-        return "cloud-init"
+        return Stock(image, fat, "cloud-init")
     if "cmdline.txt" in names:
-        return "firstrun"
+        return Stock(image, fat, "firstrun", names["cmdline.txt"])
     raise ImageInvalid(
         f"image '{image}': its FAT partition has neither cloud-init's user-data nor a cmdline.txt, so "
         "nothing there runs at the first start: use a Raspberry Pi OS image, or a .deb (ferlite boards deb)"
@@ -99,29 +115,38 @@ def system_of(profile: Profile, form: Form, name: str = "") -> Image:
     return fits[0]
 
 
-def changes(image: Path, payload: Payload) -> list[Change]:
+def changes(stock: Stock, payload: Payload) -> list[Change]:
     """Everything that flash would write to this image. Raises ImageInvalid."""
-    form = form_of(image)
-    fat = Fat(image, fat_partition(image))
-    inside = {entry["sha256"]: entry["path"] for entry in payload.manifest["files"]}
-    found = [
-        Change(f"{FOLDER}/{name}", path, inside.get(name, "to install the payload"))
-        for name, path in payload.files.items()
-    ]
-    if form == "cloud-init":
-        script = _FIRST_START.replace("@ARGS@", "").replace("@AFTER@", ":")
-        before = fat.read("vendor-data")
-        if before is not None and before.strip() and b"ferlite's first start" not in before:
-            raise ImageInvalid(f"image '{image}' has a vendor-data of its own, which flash would replace")
-        # Vendor data leaves user-data to the user: Raspberry Pi Imager's settings stay as they are.
-        found.append(Change("vendor-data", script.encode(), "run the installer at the first start", before))
-    else:
-        script = _FIRST_START.replace("@ARGS@", "--no-start").replace("@AFTER@", _REMOVE_HOOK.strip())
-        found.append(Change(SCRIPT, script.encode(), "run the installer at the first start"))
-        before = fat.read("cmdline.txt") or b""
-        found.append(Change("cmdline.txt", _with_hook(image, before), "start that script once", before))
-    _check_room(image, fat, found)
+    found = [Change(f"{FOLDER}/{name}", path, why) for name, path, why in _carried(payload)]
+    found += _cloud_init(stock) if stock.form == "cloud-init" else _firstrun(stock)
+    _check_room(stock, found)
     return found
+
+
+def _carried(payload: Payload) -> Iterator[tuple[str, Path, str]]:
+    """A payload's files: the name to carry each under, and what it is."""
+    inside = {entry["sha256"]: entry["path"] for entry in payload.manifest["files"]}
+    for name, path in payload.files.items():
+        yield name, path, inside.get(name, "to install the payload")
+
+
+def _cloud_init(stock: Stock) -> list[Change]:
+    script = _FIRST_START.replace("@ARGS@", "").replace("@AFTER@", ":")
+    before = stock.fat.read("vendor-data")
+    if before is not None and before.strip() and b"ferlite's first start" not in before:
+        raise ImageInvalid(f"image '{stock.image}' has a vendor-data of its own, which flash would replace")
+    # Vendor data leaves user-data to the user: Raspberry Pi Imager's settings stay as they are.
+    return [Change("vendor-data", script.encode(), "run the installer at the first start", before)]
+
+
+def _firstrun(stock: Stock) -> list[Change]:
+    hook = _REMOVE_HOOK.strip().replace("cmdline.txt", stock.cmdline)
+    script = _FIRST_START.replace("@ARGS@", "--no-start").replace("@AFTER@", hook)
+    before = stock.fat.read(stock.cmdline) or b""
+    return [
+        Change(SCRIPT, script.encode(), "run the installer at the first start"),
+        Change(stock.cmdline, _with_hook(stock.image, before), "start that script once", before),
+    ]
 
 
 def _with_hook(image: Path, cmdline: bytes) -> bytes:
@@ -141,27 +166,27 @@ def _with_hook(image: Path, cmdline: bytes) -> bytes:
     return f"{text} {hook}\n".encode()
 
 
-def _check_room(image: Path, fat: Fat, found: list[Change]) -> None:
-    free, needed = fat.free_bytes(), sum(change.size for change in found) + _SPARE_BYTES
+def _check_room(stock: Stock, found: list[Change]) -> None:
+    free, needed = stock.fat.free_bytes(), sum(change.size for change in found) + _SPARE_BYTES
     if free < needed:
         raise ImageInvalid(
-            f"image '{image}': its FAT partition has {free >> 20} MB free and the payload needs "
+            f"image '{stock.image}': its FAT partition has {free >> 20} MB free and the payload needs "
             f"{needed >> 20} MB"
         )
 
 
-def flash(image: Path, out: Path, payload: Payload) -> list[Change]:
-    """Write the changed copy of ``image`` to ``out``. Raises ImageInvalid; ``out`` is whole or not there."""
-    if out.exists():
-        raise ImageInvalid(f"'{out}' is already there: remove it, or give another name with --out")
+def flash(stock: Stock, out: Path, payload: Payload) -> list[Change]:
+    """Write the changed copy of ``stock`` to ``out``. Raises ImageInvalid; ``out`` is whole or not there."""
     if out.is_block_device():
         raise UsageError("--out is a file; a card is named with --device")
-    planned = changes(image, payload)
+    if out.exists():
+        raise ImageInvalid(f"'{out}' is already there: remove it, or give another name with --out")
+    planned = changes(stock, payload)
     part = out.with_name(f".{out.name}.part")
-    say(f"copying {image.name}")
+    say(f"copying {stock.image.name}")
     try:
-        copy_sparse(image, part)
-        fat = Fat(part, fat_partition(part))
+        copy_sparse(stock.image, part)
+        fat = stock.fat.on(part)
         say(f"writing {len(planned)} files to its FAT partition")
         fat.write({change.name: change.content for change in planned}, [FOLDER])
         for change in planned:
@@ -172,7 +197,7 @@ def flash(image: Path, out: Path, payload: Payload) -> list[Change]:
             os.fsync(file.fileno())
         part.replace(out)
     except OSError as error:
-        if isinstance(error, ImageInvalid):
+        if isinstance(error, BoardsError):
             raise
         raise ImageInvalid(f"cannot write '{out}': {error.strerror}") from error
     finally:
@@ -200,25 +225,38 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def rootfs_hook(folder: Path, payload: Payload) -> None:
+def hook_changes(payload: Payload) -> list[Change]:
+    """Every file of the folder that ``rootfs_hook`` makes."""
+    found = [Change(f"payload/{name}", path, why) for name, path, why in _carried(payload)]
+    found.append(Change("ferlite-first-start.service", _HOOK_UNIT.encode(), "install it at the first start"))
+    found.append(Change(HOOK, _HOOK_SCRIPT.encode(), "put all of this into a root file system"))
+    return found
+
+
+def rootfs_hook(folder: Path, payload: Payload) -> list[Change]:
     """A folder with the payload and a script that puts it into a root file system before it is flashed.
 
     For boards whose maker owns flashing (Jetson): run ``install-into.sh ROOTFS`` before the maker's tool.
+    Raises ImageInvalid; ``folder`` is whole or not there.
     """
     if folder.exists():
         raise ImageInvalid(f"'{folder}' is already there: remove it, or give another name with --out")
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part, planned = folder.with_name(f".{folder.name}.part"), hook_changes(payload)
     try:
+        shutil.rmtree(part, ignore_errors=True)
         (part / "payload").mkdir(parents=True)
-        for name, path in payload.files.items():
-            shutil.copyfile(path, part / "payload" / name)
-        (part / "ferlite-first-start.service").write_text(_HOOK_UNIT, encoding="utf-8")
-        (part / "install-into.sh").write_text(_HOOK_SCRIPT, encoding="utf-8")
-        (part / "install-into.sh").chmod(0o755)
+        for change in planned:
+            if isinstance(change.content, Path):
+                shutil.copyfile(change.content, part / change.name)
+            else:
+                (part / change.name).write_bytes(change.content)
+        (part / HOOK).chmod(0o755)
         part.replace(folder)
+    except OSError as error:
+        raise ImageInvalid(f"cannot write '{folder}': {error.strerror}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    return planned
 
 
 _STORE = "/usr/lib/ferlite/payload"

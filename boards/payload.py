@@ -23,12 +23,6 @@ from boards.wheels import Target, Wheel
 
 BASE = "/opt/ferlite"
 INSTALLER = Path(install.__file__)
-_MODULES = {
-    "onnxruntime": "onnxruntime",
-    "onnxruntime-gpu": "onnxruntime",
-    "ai-edge-litert": "ai_edge_litert.interpreter",
-    "openvino": "openvino",
-}
 # A virtual environment's own files, compiled modules and the file system's rounding.
 _OVERHEAD = 1.35
 
@@ -76,11 +70,12 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
         raise BoardRefused(python_refusal(target.python))
     if target.arch != plan.profile.arch:
         raise PayloadInvalid(f"{plan.profile.id} is {plan.profile.arch}, not {target.arch}")
-    engine = plan.chosen
+    engine = plan.chosen()
+    library = engine.library
     own = wheels.own_wheel(cache / "own")
     house = settings.wheelhouse or cache / f"{target.arch}-{target.python}-glibc{target.glibc}"
-    extra = "" if engine.package == "onnxruntime-gpu" else f",{engine.name}"
-    roots = [f"ferlite[boards{extra}]", "pip", *([engine.package] if not extra else [])]
+    extra = f",{library.extra}" if library.extra else ""
+    roots = [f"ferlite[boards{extra}]", "pip", *([] if library.extra else [library.package])]
     extra_folders = [own.parent, *settings.own_wheels]
     found = wheels.collect(target, roots, house, extra=extra_folders, offline=settings.offline)
     source = settings.source or plan.profile.camera.source
@@ -101,7 +96,7 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
         "engine": engine.name,
         "ferlite": wheels.read_wheel(own).version.public,
         "system_site_packages": plan.profile.deploy.system_site_packages,
-        "check": f"import edge, {_MODULES[engine.package]}",
+        "check": f"import edge, {library.module}",
     }
     contents = {f"bundle/{name}": content for name, content in plan.bundle.content.items()}
     contents |= {name: text.encode() for name, text in texts.items()}
@@ -121,6 +116,8 @@ def check_settings(settings: Settings) -> None:
             raise UsageError(f"sink '{sink}': the service may write below {systemd_unit.STATE} only")
     if settings.detector == "yunet" and settings.detector_model is None:
         raise UsageError("detector yunet needs its weights: give the .onnx file with --detector-model")
+    if settings.detector_model and not settings.detector_model.is_file():
+        raise UsageError(f"there is no file '{settings.detector_model}' for --detector-model")
 
 
 def _read(path: Path) -> bytes:
@@ -145,10 +142,10 @@ def assemble(folder: Path, target: Target, found: Sequence[Wheel], contents: Map
         entries.append({"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)})
         (folder / str(entries[-1]["sha256"])).write_bytes(content)
     for one in sorted(found, key=lambda wheel: wheel.path.name):
-        size = one.path.stat().st_size
-        entries.append({"path": f"wheels/{one.path.name}", "sha256": one.sha256, "size": size})
-        shutil.copyfile(one.path, folder / one.sha256)
-    unpacked = sum(one.unpacked_bytes for one in found) + sum(map(len, everything.values()))
+        size, digest = one.path.stat().st_size, one.sha256()
+        entries.append({"path": f"wheels/{one.path.name}", "sha256": digest, "size": size})
+        shutil.copyfile(one.path, folder / digest)
+    unpacked = sum(one.unpacked_bytes() for one in found) + sum(map(len, everything.values()))
     manifest: dict[str, Any] = {
         "schema": install.SCHEMA,
         **about,

@@ -1,34 +1,39 @@
 """A board's profile: frozen dataclasses filled from one TOML file, an unknown key or engine being an error.
 
 A profile says how to recognise a board, what its system images bring, and in which order its engines
-are tried. ``unverified`` lists the keys that are known only from memory: nobody has read them off a
-board yet, and ``ferlite boards show`` marks them.
+are tried. What the boards of a ``family`` share stands once, in ``families/``: the board's own keys go
+before the family's, tables are joined key by key, and ``limits`` and ``unverified`` add up.
+``unverified`` lists the keys that are known only from memory: nobody has read them off a board yet, and
+``ferlite boards show`` marks them. A test holds that every key is used by something.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
-import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from boards.engines import LIBRARIES, Device, EngineName, Library, Provider
 from boards.errors import BoardUnknown, ProfileInvalid
+from boards.strict import fill
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-T = TypeVar("T")
 SCHEMA = 1
 FOLDER = Path(__file__).parent / "profiles"
+FAMILIES = FOLDER / "families"
+# These lists of a board are added to its family's; of every other key the board's own value counts.
+_ADDED = ("limits", "unverified")
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}")
 
-EngineName = Literal["onnx", "tflite", "openvino"]
 Arch = Literal["aarch64", "x86_64"]
-Family = Literal["raspberry-pi", "jetson", "intel-npu", "pc", "generic"]
 Scalar = str | int | float | bool
 
 
@@ -63,19 +68,23 @@ class Cpu:
 class EngineChoice:
     """One engine the board can use, in the profile's order of preference.
 
-    ``package`` is the distribution on PyPI; ``own_wheel`` says that PyPI's does not serve this board and
-    the user must bring one. ``settings`` go to the engine as they are.
+    ``precision`` is what the device computes in. ``provider`` is ONNX Runtime's way to a GPU, and belongs
+    to that alone. ``own_wheel`` says that PyPI's wheel does not serve this board and the user must bring
+    one. ``settings`` go to the engine as they are.
     """
 
     name: EngineName
-    device: Literal["CPU", "GPU", "NPU"]
+    device: Device
     precision: Literal["int8", "fp16", "fp32"]
-    package: str
-    provider: str = ""
+    provider: Provider | None = None
     own_wheel: bool = False
     settings: dict[str, Scalar] = dataclasses.field(default_factory=dict)
     needs: str = ""
-    why: str = ""
+
+    @property
+    def library(self) -> Library:
+        """What it is installed from, and what that does."""
+        return LIBRARIES[self.name, self.device]
 
 
 @dataclass(frozen=True)
@@ -87,12 +96,14 @@ class Image:
     python: str
     glibc: str
     first_boot: Literal["cloud-init", "firstrun", "none"] = "none"
-    constraints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where frames come from, as the runtime's ``source`` spells it, and what else the board can read."""
+    """Where frames come from, as the runtime's ``source`` spells it, and what else the board can read.
+
+    ``system_packages`` are the system's own packages without which ``source`` gives no frame.
+    """
 
     source: str
     also: tuple[str, ...] = ()
@@ -113,7 +124,6 @@ class Deploy:
     """How ferlite runs there: ``memory_max_mb``, ``groups`` and ``devices`` limit its systemd unit."""
 
     threads: int
-    user: str
     memory_max_mb: int = 0
     system_site_packages: bool = False
     groups: tuple[str, ...] = ("video",)
@@ -133,7 +143,6 @@ class Profile:
 
     id: str
     name: str
-    family: Family
     arch: Arch
     ram_gb: tuple[float, ...]
     match: Match
@@ -146,7 +155,6 @@ class Profile:
     flash: Flash
     limits: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
-    schema: int = SCHEMA
 
     def image_named(self, name: str = "") -> Image:
         """The image of that name, or the first one. Raises BoardUnknown."""
@@ -187,79 +195,95 @@ def load(name_or_path: str) -> Profile:
     return parse(text, str(path), path.stem)
 
 
+def families() -> list[str]:
+    """Names of the families whose boards share a file."""
+    return sorted(path.stem for path in FAMILIES.glob("*.toml"))
+
+
 def parse(text: str, where: str, stem: str) -> Profile:
     """Turn a profile's text into a Profile; ``stem`` must be its id. Raises ProfileInvalid."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileInvalid(f"profile '{where}' is not TOML: {error}") from error
-    if table.get("schema") != SCHEMA:
-        raise ProfileInvalid(f"profile '{where}': schema {table.get('schema')!r} is not {SCHEMA}")
-    profile = _fill(Profile, table, f"profile '{where}'")
+    where = f"profile '{where}'"
+    table = _table(text, where)
+    family = table.pop("family", None)
+    if family is not None:
+        if family not in families():
+            raise ProfileInvalid(f"{where}: family '{family}' is unknown: choose {', '.join(families())}")
+        shared = FAMILIES / f"{family}.toml"
+        table = _joined(_table(shared.read_text(encoding="utf-8"), f"family '{shared}'"), table)
+    profile = fill(Profile, table, where)
     if profile.id != stem:
-        raise ProfileInvalid(f"profile '{where}': id '{profile.id}' is not the file's name '{stem}'")
-    _check(profile, table, where)
+        raise ProfileInvalid(f"{where}: id '{profile.id}' is not the file's name '{stem}'")
+    _check(profile, where)
+    _check_unverified(profile, table, where)
     return profile
 
 
-def _check(profile: Profile, table: dict[str, Any], where: str) -> None:
+def _table(text: str, where: str) -> dict[str, Any]:
+    """A file's table without its schema. Raises ProfileInvalid."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileInvalid(f"{where} is not TOML: {error}") from error
+    schema = table.pop("schema", None)
+    if schema != SCHEMA:
+        raise ProfileInvalid(f"{where}: schema {schema!r} is not {SCHEMA}")
+    return table
+
+
+def _joined(family: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The family's table with the board's own keys put over it."""
+    joined = dict(family)
+    for key, value in own.items():
+        shared = family.get(key)
+        if isinstance(shared, dict) and isinstance(value, dict):
+            joined[key] = _joined(shared, value)
+        elif key in _ADDED and isinstance(shared, list) and isinstance(value, list):
+            joined[key] = [*shared, *value]
+        else:
+            joined[key] = value
+    return joined
+
+
+def _check(profile: Profile, where: str) -> None:
     for key in ("engine", "image", "ram_gb"):
         if not getattr(profile, key):
-            raise ProfileInvalid(f"profile '{where}': '{key}' needs at least one entry")
+            raise ProfileInvalid(f"{where}: '{key}' needs at least one entry")
     if profile.match == Match():
-        raise ProfileInvalid(f"profile '{where}': 'match' is empty, so nothing would ever be this board")
+        raise ProfileInvalid(f"{where}: 'match' is empty, so nothing would ever be this board")
     clash = sorted(set(profile.cpu.has) & set(profile.cpu.lacks))
     if clash:
-        raise ProfileInvalid(f"profile '{where}': the CPU cannot both have and lack '{clash[0]}'")
+        raise ProfileInvalid(f"{where}: the CPU cannot both have and lack '{clash[0]}'")
     if profile.deploy.threads < 1 or profile.cpu.cores < 1:
-        raise ProfileInvalid(f"profile '{where}': cores and threads must be at least 1")
+        raise ProfileInvalid(f"{where}: cores and threads must be at least 1")
+    if profile.deploy.threads > profile.cpu.cores:
+        raise ProfileInvalid(f"{where}: {profile.deploy.threads} threads are more than its cores")
+    if min(profile.ram_gb) <= 0 or profile.deploy.memory_max_mb < 0:
+        raise ProfileInvalid(f"{where}: ram_gb must be more than 0, and memory_max_mb 0 or more")
+    for image in profile.image:
+        if not (_VERSION.fullmatch(image.python) and _VERSION.fullmatch(image.glibc)):
+            raise ProfileInvalid(
+                f"{where}: image '{image.name}' has Python '{image.python}' and glibc '{image.glibc}', "
+                "and needs two numbers for each, as in 3.13 and 2.41"
+            )
+    for engine in profile.engine:
+        _check_engine(engine, where)
+
+
+def _check_engine(engine: EngineChoice, where: str) -> None:
+    if (engine.name, engine.device) not in LIBRARIES:
+        devices = ", ".join(device for name, device in LIBRARIES if name == engine.name)
+        raise ProfileInvalid(f"{where}: engine {engine.name} has no {engine.device}: choose {devices}")
+    if (engine.provider is not None) != (engine.name == "onnx" and engine.device != "CPU"):
+        raise ProfileInvalid(
+            f"{where}: engine {engine.name} on {engine.device}: 'provider' belongs to onnx on a GPU, and "
+            f"there it is one of {', '.join(typing.get_args(Provider))}"
+        )
+
+
+def _check_unverified(profile: Profile, table: dict[str, Any], where: str) -> None:
     for dotted in profile.unverified:
         value: Any = table
         for part in dotted.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is None:
-            raise ProfileInvalid(f"profile '{where}': unverified key '{dotted}' is not in the profile")
-
-
-def _fill(cls: type[T], values: object, where: str) -> T:
-    if not isinstance(values, dict):
-        raise ProfileInvalid(f"{where}: {values!r} is not a table")
-    hints = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ProfileInvalid(f"{where}: unknown key '{unknown[0]}'; valid keys: {', '.join(sorted(hints))}")
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-    for field in fields:
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in values:
-            raise ProfileInvalid(f"{where}: key '{field.name}' is missing")
-    return cls(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in values.items()})
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _fill(typing.cast("type[Any]", kind), value, where)
-    if origin is Literal:
-        if value not in typing.get_args(kind):
-            raise ProfileInvalid(f"{where} '{value}' is unknown: choose {', '.join(typing.get_args(kind))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ProfileInvalid(f"{where}: {value!r} is not a list")
-        return tuple(_value(typing.get_args(kind)[0], item, where) for item in value)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise ProfileInvalid(f"{where}: {value!r} is not a table")
-        return {key: _value(typing.get_args(kind)[1], item, f"{where}: {key}") for key, item in value.items()}
-    if origin in (types.UnionType, typing.Union):
-        if type(value) not in typing.get_args(kind):
-            raise ProfileInvalid(f"{where}: {value!r} is not text, a number, true or false")
-        return value
-    # A TOML integer is fine where a float is asked for, but true is not an integer here.
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        raise ProfileInvalid(f"{where}: {value!r} is not {_KINDS[kind]}")
-    return kind(value)
-
-
-_KINDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+            raise ProfileInvalid(f"{where}: unverified key '{dotted}' is not in the profile")

@@ -50,6 +50,8 @@ class Remote:
     def __enter__(self) -> Remote:
         if not self.host or self.host.startswith("-") or any(ord(letter) <= 32 for letter in self.host):
             raise UsageError(f"'{self.host}' is not a host: give it as user@name or user@address")
+        if self.port and not 1 <= self.port <= 65535:
+            raise UsageError(f"--port is {self.port}, and must be 1 to 65535")
         if not shutil.which("ssh"):
             raise ToolMissing("deploying needs the ssh program: sudo apt install openssh-client")
         self._folder = tempfile.mkdtemp(prefix="ferlite-ssh-")

@@ -50,7 +50,7 @@ def text(profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", 
         if any(ord(letter) < 32 for letter in spec):
             raise UsageError(f"'{spec!r}' has a control character in it")
     deploy, devices = profile.deploy, wants_devices(source, engine)
-    plain = engine.name != "openvino" and engine.device == "CPU"
+    plain = not engine.library.compiles
     optional = [
         f"SupplementaryGroups={' '.join(deploy.groups)}" if deploy.groups and devices else "",
         f"MemoryMax={deploy.memory_max_mb}M" if deploy.memory_max_mb else "",

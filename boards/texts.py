@@ -7,11 +7,18 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from boards.agreement import disagreements
 from boards.choice import Plan
 from boards.facts import Accelerator, Facts
 from boards.profile import EngineChoice, Profile
 
 _LABEL = 13
+_POWER = {
+    "none": "no sensor of its own: name a meter (--power shelly:ADDRESS, tasmota:ADDRESS or command:PROGRAM)",
+    "pmic": "the board's power chip, through vcgencmd",
+    "ina3221": "the module's own monitor (ina3221)",
+    "rapl": "the processor package's energy counter (RAPL), which only root may read",
+}
 
 
 def _row(label: str, text: str) -> str:
@@ -46,6 +53,9 @@ def probe_text(facts: Facts, profile: Profile | None, why: str) -> str:
         ("throttling", _throttling(facts)),
     ]
     if profile:
+        pairs += [("power", _POWER[profile.sensors.power])]
+        unlike = disagreements(profile, facts)
+        pairs += [("unlike" if not index else "", f"its profile: {one}") for index, one in enumerate(unlike)]
         pairs += [("engines", "; ".join(_engine(one) for one in profile.engine))]
         pairs += [("note" if not index else "", f"- {text}") for index, text in enumerate(profile.limits)]
     pairs += [("not allowed", ", ".join(facts.denied))] if facts.denied else []
@@ -123,7 +133,7 @@ def profile_text(profile: Profile) -> str:
          + (f"; has {', '.join(profile.cpu.has)}" if profile.cpu.has else "")
          + (f"; lacks {', '.join(profile.cpu.lacks)}" if profile.cpu.lacks else "")),
         ("memory", " or ".join(f"{ram:g}" for ram in profile.ram_gb) + " GB"),
-        *(("engine" if not index else "", f"{index + 1}. {_engine(one)} ({one.package})"
+        *(("engine" if not index else "", f"{index + 1}. {_engine(one)} ({one.library.package})"
            + (f": needs {one.needs}" if one.needs else "")) for index, one in enumerate(profile.engine)),
         *(("image" if not index else "", f"{one.name}: {one.os}, Python {one.python}, glibc {one.glibc}")
           for index, one in enumerate(profile.image)),

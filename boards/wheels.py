@@ -12,11 +12,13 @@ import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
@@ -27,6 +29,7 @@ from boards.errors import PayloadInvalid, ToolMissing
 
 _OLDEST_GLIBC_MINOR = 17
 _SOURCE = Path(__file__).parent.parent
+_DAMAGE = (zipfile.BadZipFile, zlib.error, IndexError, KeyError, UnicodeDecodeError, InvalidRequirement)
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
@@ -84,16 +87,21 @@ class Wheel:
     version: Version
     tags: frozenset[Tag]
 
-    @cached_property
     def sha256(self) -> str:
-        """Digest of the file."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        """Digest of the file. Raises PayloadInvalid."""
+        try:
+            with self.path.open("rb") as file:
+                return _digest(file)
+        except OSError as error:
+            raise PayloadInvalid(f"cannot read wheel '{self.path}': {error.strerror}") from error
 
-    @cached_property
     def unpacked_bytes(self) -> int:
-        """Size of its files once installed."""
-        with zipfile.ZipFile(self.path) as archive:
-            return sum(entry.file_size for entry in archive.infolist())
+        """Size of its files once installed. Raises PayloadInvalid."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return sum(entry.file_size for entry in archive.infolist())
+        except (OSError, zipfile.BadZipFile) as error:
+            raise PayloadInvalid(f"wheel '{self.path.name}' is damaged: {error}") from error
 
     def requires(self, target: Target, extras: Iterable[str]) -> list[Requirement]:
         """What it needs on the target, for these extras. Raises PayloadInvalid."""
@@ -104,7 +112,15 @@ class Wheel:
                 ]
                 headers = HeaderParser().parsestr(archive.read(inside[0]).decode())
             lines = [Requirement(line) for line in headers.get_all("Requires-Dist") or []]
-        except (zipfile.BadZipFile, IndexError, UnicodeDecodeError, InvalidRequirement) as error:
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            IndexError,
+            KeyError,
+            UnicodeDecodeError,
+            InvalidRequirement,
+        ) as error:
             raise PayloadInvalid(f"wheel '{self.path.name}' is damaged: {error}") from error
         wanted = []
         for line in lines:
@@ -113,6 +129,13 @@ class Wheel:
                     wanted.append(line)
                     break
         return wanted
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_wheel(path: Path) -> Wheel:
@@ -250,4 +273,4 @@ def _last_error(text: str) -> str:
 
 def requirements(wheels: Sequence[Wheel]) -> str:
     """A hash-pinned requirements file for exactly these wheels."""
-    return "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in wheels)
+    return "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256()}\n" for one in wheels)

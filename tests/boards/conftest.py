@@ -23,6 +23,22 @@ def pip_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.pip_wheel(tmp_path_factory.mktemp("pip"))
 
 
+@pytest.fixture
+def house(tmp_path: Path, pip_wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheelhouse of small real wheels: ferlite, the engines of the tests' bundles, and pip."""
+    folder = tmp_path / "house"
+    needs = tuple(f"{package}; extra == '{extra}'" for extra, package in (
+        ("onnx", "onnxruntime"), ("tflite", "ai-edge-litert"), ("openvino", "openvino")
+    ))  # fmt: skip
+    own = tiny.ferlite_wheel(folder, "1.0", requires=needs)
+    tiny.write_wheel(folder, "onnxruntime", "1.22.0", {"onnxruntime/__init__.py": b""})
+    tiny.write_wheel(folder, "ai_edge_litert", "2.3.0", {"ai_edge_litert/interpreter.py": b""})
+    tiny.write_wheel(folder, "openvino", "2026.4.1", {"openvino/__init__.py": b""})
+    shutil.copy(pip_wheel, folder)
+    monkeypatch.setattr("boards.wheels.own_wheel", lambda folder: own)
+    return folder
+
+
 @dataclass
 class Server:
     """A running sshd: its folder holds the keys, the configuration and the home of its one user."""

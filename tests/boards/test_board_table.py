@@ -51,12 +51,14 @@ def test_measured_outranks_emulated(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ('kind = "emulated"', 'kind = "emulated"\nfps = 30.0', "an emulated run has no speed"),
-        ('kind = "emulated"', 'kind = "guessed"', "a kind (measured, emulated)"),
-        ('engine = "onnx"', 'engine = "caffe"', "an engine (onnx, tflite, openvino)"),
+        ('kind = "emulated"', 'kind = "guessed"', "kind 'guessed' is unknown: choose measured, emulated"),
+        ('engine = "onnx"', 'engine = "caffe"', "engine 'caffe' is unknown: choose onnx, tflite, openvino"),
         ('board = "rpi-3bp"', 'board = "rpi-9"', "unknown board 'rpi-9'"),
         ('board = "rpi-3bp"', 'bord = "rpi-3bp"', "unknown key 'bord'"),
         ('board = "rpi-3bp"', "", "key 'board' is missing"),
-        ("date = 2026-11-23", 'date = "today"', "date 'today' is not a date"),
+        ("date = 2026-11-23", 'date = "today"', "date: 'today' is not a date"),
+        ('kind = "emulated"', 'kind = "measured"\nfps = nan', "fps: nan is not a finite number"),
+        ('kind = "emulated"', 'kind = "measured"\nfps = -1.0', "fps -1 is less than nothing"),
         ("schema = 1", "schema = 2", "schema must be 1"),
         ("schema = 1", "schema", "records '"),
     ],
@@ -80,6 +82,9 @@ def test_a_proof_says_what_was_run(tmp_path: Path) -> None:
     )
     path.write_text(good)
     assert board_table.proofs_markdown(board_table.proofs(path)) == "- w, 2026-11-23 (v): r. `c`"
+    path.write_text("schema = 1\nproof = 3\n")
+    with pytest.raises(ProfileInvalid, match=r"'proof' must be tables, as in \[\[proof\]\]"):
+        board_table.proofs(path)
     for change, says in (("fps = 3", "unknown key 'fps'"), ("", "key 'command' is missing")):
         path.write_text(good.replace('command = "c"', change))
         with pytest.raises(ProfileInvalid, match=f"proof 1: {says}"):

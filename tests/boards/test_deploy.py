@@ -17,15 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from boards import deploy
+from boards import bundle, cli, deploy, profile
 from boards.deploy import look, probe_remote, send_and_install, target_of
-from boards.errors import BoardRefused, DeployFailed, UsageError
+from boards.errors import BoardRefused, BoardsError, DeployFailed, UsageError
 from boards.facts import from_json
-from boards.payload import Payload
+from boards.payload import Payload, Settings
 from boards.probe import probe
 from boards.remote import Remote
 from tests.boards import tiny
 from tests.boards.conftest import Server, free_port, start_server
+from tests.boards.test_choice import make_bundle
 from tests.boards.test_install import says
 
 
@@ -88,6 +89,83 @@ def test_probe_over_ssh_is_the_probe(server: Server) -> None:
     assert there.hardware == here.hardware
     assert target_of(there) == tiny.target()
     assert list((server.home / ".cache/ferlite/payload").iterdir()) == []
+
+
+@dataclasses.dataclass
+class Counting(Remote):
+    """Counts what travels over a real connection."""
+
+    scripts: list[str] = dataclasses.field(default_factory=list)
+
+    def run(self, script: str, data: bytes = b"") -> subprocess.CompletedProcess[str]:
+        self.scripts.append(script)
+        return super().run(script, data)
+
+
+def test_a_deploy_looks_at_the_board_once(
+    server: Server, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = bundle.read(make_bundle(tmp_path / "bundle", "onnx"))
+    board = tmp_path / "board"
+    settings = Settings(wheelhouse=house, offline=True, source="/dev/video63")
+    with Counting("board", config=server.config) as remote:
+        result = deploy.deploy(
+            model, remote, settings=settings, cache=tmp_path / "cache", prefix=str(board), start=False
+        )
+        assert len(remote.scripts) == 2, remote.scripts
+        assert "dpkg-query" in remote.scripts[0] and "install.py install" in remote.scripts[1]
+    assert result["current"] and says(board) == "ferlite 1.0"
+    config = json.loads((board / "opt/ferlite/current/edge.json").read_text())
+    assert (config["engine"], config["source"]) == ("onnx", "/dev/video63")
+    said = capsys.readouterr().err
+    assert "it is a Any" in said and "no camera is seen at /dev/video63" in said
+    assert sorted((server.home / ".cache/ferlite/payload").glob(".*")) == []
+
+
+def test_a_camera_whose_package_is_missing_is_said_before_anything_is_sent(
+    server: Server, house: Path, tmp_path: Path
+) -> None:
+    if not shutil.which("dpkg-query"):
+        pytest.skip("the board of this test is this machine, and it is no Debian")
+    mine = tmp_path / "mine.toml"
+    text = (profile.FOLDER / "generic-x86-64.toml").read_text().replace("generic-x86-64", "mine")
+    camera = 'source = "picamera2"\nsystem_packages = ["coreutils", "python3-none-such"]'
+    mine.write_text(text.replace('source = "/dev/video0"', camera).replace("x86_64", platform.machine()))
+    model = bundle.read(make_bundle(tmp_path / "bundle", "onnx"))
+    settings = Settings(wheelhouse=house, offline=True)
+    with (
+        server.remote() as remote,
+        pytest.raises(
+            BoardRefused, match="'picamera2' needs .*: sudo apt install python3-none-such, or name"
+        ),
+    ):
+        deploy.deploy(model, remote, board=str(mine), settings=settings, cache=tmp_path, prefix=str(tmp_path))
+    assert list((server.home / ".cache/ferlite/payload").iterdir()) == []
+    settings = dataclasses.replace(settings, source="clip.mp4")
+    with server.remote() as remote:
+        deploy.deploy(model, remote, board=str(mine), settings=settings, cache=tmp_path,
+                      prefix=str(tmp_path / "board"), start=False)  # fmt: skip
+    assert says(tmp_path / "board") == "ferlite 1.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "says_what"),
+    [
+        (["--sink", "smoke:signals"], "unknown sink 'smoke:signals'"),
+        (["--sink", "csv:/etc/passwd"], "the service may write below /var/lib/ferlite only"),
+        (["--detector", "yunet"], "detector yunet needs its weights"),
+        (["--detector-model", "/none.onnx"], "there is no file '/none.onnx'"),
+        (["--port", "70000"], "--port is 70000, and must be 1 to 65535"),
+    ],
+)
+def test_what_is_typed_is_checked_before_ssh(
+    words: list[str], says_what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no ssh: getting that far would say so
+    model = make_bundle(tmp_path / "bundle", "onnx")
+    assert cli.main(["deploy", str(model), "nobody@no-such-board.invalid", *words]) == 2
+    assert says_what in capsys.readouterr().err
 
 
 def test_facts_survive_the_wire() -> None:
@@ -216,10 +294,23 @@ def test_no_right_to_install(nobody_server: Server, payload: Payload) -> None:
     assert list((nobody_server.home / ".cache/ferlite/payload").iterdir()) == []
 
 
-def test_a_board_with_a_python_that_is_too_old(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("python", "error", "says_what"),
+    [
+        ("echo 3.8", BoardRefused, r"Python is 3\.8 and ferlite needs 3\.10"),
+        ("exit 1", BoardRefused, "has no python3"),
+        ("echo so-and-so", DeployFailed, "its answer makes no sense"),
+        ('[ "$1" = -c ] && echo 3.11 || { echo no such module >&2; exit 1; }', DeployFailed,
+         "the probe did not run: no such module"),
+        ('[ "$1" = -c ] && echo 3.11 || echo "{"', DeployFailed, "the probe's answer makes no sense: {"),
+    ],
+)  # fmt: skip
+def test_a_board_whose_python_does_not_serve(
+    python: str, error: type[BoardsError], says_what: str, server: Server, tmp_path: Path
+) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "python3").write_text("#!/bin/sh\necho 3.8\n")
+    (folder / "python3").write_text(f"#!/bin/sh\n{python}\n")
     (folder / "python3").chmod(0o755)
     server.process.terminate()
     server.process.wait(10)
@@ -227,9 +318,9 @@ def test_a_board_with_a_python_that_is_too_old(server: Server, tmp_path: Path) -
     try:
         with (
             old.remote() as remote,
-            pytest.raises(BoardRefused, match=r"Python is 3\.8 and ferlite needs 3\.10"),
+            pytest.raises(error, match=says_what),
         ):
-            look(remote, "/")
+            look(remote, "/", probing=True)
     finally:
         old.process.terminate()
         old.process.wait(10)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from boards import cli, flash, profile
+from boards import cli, fat_image, flash, profile
 from boards.errors import ImageInvalid, UsageError
-from boards.fat_image import Fat, fat_partition
+from boards.fat_image import Fat
 from boards.payload import Payload
 from tests.boards import images, tiny
 from tests.boards.test_choice import make_bundle
@@ -29,7 +29,7 @@ def payload(tmp_path: Path, pip_wheel: Path) -> Payload:
 
 
 def fat(image: Path) -> Fat:
-    return Fat(image, fat_partition(image))
+    return Fat.of(image)
 
 
 @pytest.mark.parametrize("gpt", [False, True])
@@ -39,8 +39,8 @@ def test_the_payload_is_on_the_card_and_the_stock_image_is_untouched(
 ) -> None:
     stock = images.make(tmp_path / "stock.img", kind, gpt=gpt)
     before = flash.sha256(stock)
-    assert flash.form_of(stock) == form
-    flash.flash(stock, tmp_path / "card.img", payload)
+    assert flash.examine(stock).form == form
+    flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
     assert flash.sha256(stock) == before
     card = fat(tmp_path / "card.img")
     assert card.names("ferlite") == sorted(
@@ -62,7 +62,7 @@ def test_the_same_input_gives_the_same_bytes_at_another_time(payload: Payload, t
             "import sys, pathlib, json; from boards import flash; from boards.payload import Payload\n"
             "stock, out, folder = map(pathlib.Path, sys.argv[1:])\n"
             "made = Payload(folder, json.loads((folder / 'manifest.json').read_text()))\n"
-            "flash.flash(stock, out, made)\n"
+            "flash.flash(flash.examine(stock), out, made)\n"
         )
         out = tmp_path / f"{name}.img"
         command = [sys.executable, "-c", script, str(stock), str(out), str(payload.folder)]
@@ -75,7 +75,7 @@ def test_the_same_input_gives_the_same_bytes_at_another_time(payload: Payload, t
 
 def test_the_firstrun_hook(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm")
-    flash.flash(stock, tmp_path / "card.img", payload)
+    flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
     cmdline = fat(tmp_path / "card.img").read("cmdline.txt")
     assert (
         cmdline
@@ -88,9 +88,9 @@ def test_the_firstrun_hook(payload: Payload, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["trixie", "bookworm"])
 def test_flashing_a_flashed_image_again(kind: str, payload: Payload, tmp_path: Path, pip_wheel: Path) -> None:
-    flash.flash(images.make(tmp_path / "stock.img", kind), tmp_path / "one.img", payload)
+    flash.flash(flash.examine(images.make(tmp_path / "stock.img", kind)), tmp_path / "one.img", payload)
     newer = tiny.make(tmp_path / "two", "2.0", pip=pip_wheel)
-    flash.flash(tmp_path / "one.img", tmp_path / "two.img", newer)
+    flash.flash(flash.examine(tmp_path / "one.img"), tmp_path / "two.img", newer)
     card = fat(tmp_path / "two.img")
     manifest = card.read("ferlite/manifest.json")
     assert manifest and json.loads(manifest)["id"] == newer.id
@@ -104,7 +104,7 @@ def test_the_first_start_script_really_installs(
 ) -> None:
     """The files are taken off the card and the script is run, with /boot and the prefix moved to a folder."""
     payload = tiny.make(tmp_path / "one", "1.0", pip=pip_wheel, broken=not good)
-    flash.flash(images.make(tmp_path / "stock.img", kind), tmp_path / "card.img", payload)
+    flash.flash(flash.examine(images.make(tmp_path / "stock.img", kind)), tmp_path / "card.img", payload)
     boot, board, card = tmp_path / "boot/firmware", tmp_path / "board", fat(tmp_path / "card.img")
     (boot / "ferlite").mkdir(parents=True)
     names = [*card.names(), *(f"ferlite/{name}" for name in card.names("ferlite"))]
@@ -134,7 +134,7 @@ def test_the_first_start_script_really_installs(
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 @pytest.mark.parametrize("kind", ["trixie", "bookworm"])
 def test_the_script_is_plain_shell(kind: str, payload: Payload, tmp_path: Path) -> None:
-    for change in flash.changes(images.make(tmp_path / "stock.img", kind), payload):
+    for change in flash.changes(flash.examine(images.make(tmp_path / "stock.img", kind)), payload):
         if isinstance(change.content, bytes) and change.content.startswith(b"#!"):
             (tmp_path / "script").write_bytes(change.content)
             subprocess.run(["shellcheck", tmp_path / "script"], check=True)
@@ -143,7 +143,7 @@ def test_the_script_is_plain_shell(kind: str, payload: Payload, tmp_path: Path) 
 def test_a_dry_run_prints_every_change_and_writes_nothing(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm")
     before = sorted(tmp_path.iterdir())
-    text = "\n".join(change.describe() for change in flash.changes(stock, payload))
+    text = "\n".join(change.describe() for change in flash.changes(flash.examine(stock), payload))
     assert sorted(tmp_path.iterdir()) == before
     for name in payload.files:
         assert f"add ferlite/{name}" in text
@@ -164,7 +164,7 @@ def test_a_dry_run_prints_every_change_and_writes_nothing(payload: Payload, tmp_
 def test_what_is_no_image(content: bytes, says_what: str, payload: Payload, tmp_path: Path) -> None:
     (tmp_path / "stock.img").write_bytes(content)
     with pytest.raises(ImageInvalid) as caught:
-        flash.flash(tmp_path / "stock.img", tmp_path / "card.img", payload)
+        flash.flash(flash.examine(tmp_path / "stock.img"), tmp_path / "card.img", payload)
     assert says_what in str(caught.value)
     assert not (tmp_path / "card.img").exists()
 
@@ -174,19 +174,19 @@ def test_a_truncated_image(kept: float, payload: Payload, tmp_path: Path) -> Non
     stock = images.make(tmp_path / "stock.img", "bookworm")
     os.truncate(stock, int((stock.stat().st_size - (1 << 20)) * kept))
     with pytest.raises(ImageInvalid, match="is truncated: partition"):
-        flash.flash(stock, tmp_path / "card.img", payload)
+        flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
 
 
 def test_a_fat_partition_that_is_too_small(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm", megabytes=8)
     with pytest.raises(ImageInvalid, match="FAT partition has 7 MB free and the payload needs 1"):
-        flash.flash(stock, tmp_path / "card.img", payload)
+        flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
     assert [path.name for path in tmp_path.glob("*.img*")] == ["stock.img"]
 
 
 def test_an_image_in_which_nothing_would_start(payload: Payload, tmp_path: Path) -> None:
     with pytest.raises(ImageInvalid, match="neither cloud-init's user-data nor a cmdline.txt"):
-        flash.changes(images.make(tmp_path / "stock.img", "other"), payload)
+        flash.changes(flash.examine(images.make(tmp_path / "stock.img", "other")), payload)
 
 
 @pytest.mark.parametrize(
@@ -201,31 +201,31 @@ def test_a_cmdline_that_is_left_alone(cmdline: str, says_what: str, payload: Pay
     stock = images.make(tmp_path / "stock.img", "bookworm")
     fat(stock).write({"cmdline.txt": cmdline.encode()}, [])
     with pytest.raises(ImageInvalid, match=says_what):
-        flash.changes(stock, payload)
+        flash.changes(flash.examine(stock), payload)
 
 
 def test_vendor_data_of_somebody_else_is_left_alone(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "trixie")
     fat(stock).write({"vendor-data": b"#cloud-config\npackages: [vim]\n"}, [])
     with pytest.raises(ImageInvalid, match="has a vendor-data of its own"):
-        flash.changes(stock, payload)
+        flash.changes(flash.examine(stock), payload)
 
 
 def test_an_image_that_is_there_is_not_overwritten(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm")
     with pytest.raises(ImageInvalid, match="is already there"):
-        flash.flash(stock, stock, payload)
+        flash.flash(flash.examine(stock), stock, payload)
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm")
     with pytest.raises(ImageInvalid, match="No such file or directory"):
-        flash.flash(stock, tmp_path / "none/card.img", payload)
+        flash.flash(flash.examine(stock), tmp_path / "none/card.img", payload)
 
 
 def test_the_copy_stays_sparse(payload: Payload, tmp_path: Path) -> None:
     stock = images.make(tmp_path / "stock.img", "bookworm", megabytes=400)
-    flash.flash(stock, tmp_path / "card.img", payload)
+    flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
     assert (tmp_path / "card.img").stat().st_size == stock.stat().st_size
     assert (tmp_path / "card.img").stat().st_blocks * 512 < 60 << 20
 
@@ -263,12 +263,93 @@ def test_a_rootfs_hook(payload: Payload, tmp_path: Path) -> None:
         (["--board", "rpi-4b", "--out", "x"], "name the stock .img file with --image"),
         (["--board", "rpi-4b", "--out", "x", "--image", "/none.img"], "there is no image '/none.img'"),
         (["--board", "rpi-4b", "--image", "/none.img"], "name it with --out"),
+        (["--board", "jetson-nano", "--out", "x", "--image", "y"], "leave out --image and --device"),
+        (["--board", "jetson-nano"], "name it with --out"),
         (["--board", "intel-n100", "--out", "x"], "ferlite boards deb BUNDLE --board intel-n100"),
     ],
 )
 def test_usage(arguments: list[str], says_what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["flash", "bundle", *arguments]) == 2
     assert says_what in capsys.readouterr().err
+
+
+def words_for(board: str, model: Path, house: Path) -> list[str]:
+    return ["flash", str(model), "--board", board, "--offline", "--wheelhouse", str(house)]
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "hook"]])
+def test_a_dry_run_for_a_jetson_prints_every_file_and_writes_none(
+    out: list[str], house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    model = make_bundle(tmp_path / "bundle", "onnx")
+    before = everything(tmp_path)
+    assert cli.main([*words_for("jetson-orin-nano", model, house), "--dry-run", *out]) == 0
+    text = capsys.readouterr().out
+    for name in ("payload/manifest.json", "payload/install.py", "install-into.sh", "ferlite-first-start"):
+        assert f"add {name}" in text
+    assert "onnxruntime-1.22.0" in text and "next" not in text
+    assert everything(tmp_path) == before
+
+
+def test_a_hook_as_a_user_types_it(house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = make_bundle(tmp_path / "bundle", "onnx"), tmp_path / "hook"
+    words = [*words_for("jetson-orin-nano", model, house), "--json"]
+    assert cli.main([*words, "--dry-run"]) == 0
+    planned = json.loads(capsys.readouterr().out)["changes"]
+    assert cli.main([*words, "--out", str(out)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["changes"] == planned and result["next"] == f"{out}/install-into.sh ROOTFS"
+    written = sorted(name for name, content in everything(out).items() if content is not None)
+    assert written == sorted(one.split()[1] for one in planned)
+    assert os.access(out / "install-into.sh", os.X_OK)
+
+
+@pytest.mark.parametrize("kind", ["trixie", "bookworm"])
+def test_an_image_as_a_user_types_it(
+    kind: str, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The partition table of a stock image is read once, for a dry run and for a real one."""
+    looks: list[Path] = []
+    real = fat_image.fat_partition
+    monkeypatch.setattr(fat_image, "fat_partition", lambda image: (looks.append(image), real(image))[1])
+    stock, model = images.make(tmp_path / "stock.img", kind), make_bundle(tmp_path / "bundle", "tflite")
+    words = [*words_for("rpi-4b", model, house), "--image", str(stock), "--json"]
+    before = everything(tmp_path)
+    assert cli.main([*words, "--dry-run"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["system"] == kind and everything(tmp_path) == before
+    assert cli.main([*words, "--out", str(tmp_path / "card.img")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["changes"] == planned["changes"]
+    assert result["sha256"] == flash.sha256(tmp_path / "card.img")
+    assert looks == [stock, stock]
+
+
+def test_a_cmdline_in_capitals(payload: Payload, tmp_path: Path) -> None:
+    """FAT keeps CMDLINE.TXT and cmdline.txt for the same file, and some tools write the former."""
+    stock = images.make(tmp_path / "stock.img", "bookworm")
+    drive = f"{stock}@@{images.START}"
+    images.run(["mdel", "-i", drive, "::/cmdline.txt"])
+    (tmp_path / "CMDLINE.TXT").write_text(images.CMDLINE)
+    images.run(["mcopy", "-i", drive, str(tmp_path / "CMDLINE.TXT"), "::/CMDLINE.TXT"])
+    images.run(["mmd", "-i", drive, "::/FERLITE"])
+    assert "CMDLINE.TXT" in fat(stock).names()
+    flash.flash(flash.examine(stock), tmp_path / "card.img", payload)
+    card = fat(tmp_path / "card.img")
+    assert [name for name in card.names() if name.lower() == "cmdline.txt"] == ["CMDLINE.TXT"]
+    assert (card.read("CMDLINE.TXT") or b"").count(b"systemd.run=") == 1
+    assert b'"$boot/CMDLINE.TXT"' in (card.read("ferlite/first-start.sh") or b"")
 
 
 @pytest.mark.slow

@@ -119,14 +119,6 @@ def test_a_board_is_recognised(name: str, tmp_path: Path) -> None:
     assert facts.denied == ()
 
 
-@pytest.mark.parametrize("name", [name for name in trees.BOARDS if not name.startswith("generic")])
-def test_the_cpu_has_what_its_profile_says(name: str, tmp_path: Path) -> None:
-    facts = probe(trees.write(tmp_path, trees.BOARDS[name]))
-    board, _ = match.identify(facts)
-    assert set(board.cpu.has) <= set(facts.cpu.features)
-    assert not set(board.cpu.lacks) & set(facts.cpu.features)
-
-
 @pytest.mark.parametrize("name", trees.BOARDS)
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_text_fits_the_terminal(

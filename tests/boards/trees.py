@@ -49,7 +49,9 @@ def write(root: Path, files: dict[str, str | bytes]) -> Path:
     return root
 
 
-def linux(arch: str, python: str, glibc: str, pretty: str, codename: str) -> dict[str, str | bytes]:
+def linux(
+    arch: str, python: str, glibc: str, pretty: str, codename: str, ram_kb: int = 3884000
+) -> dict[str, str | bytes]:
     machine = {"aarch64": 0xB7, "x86_64": 0x3E, "armhf": 0x28}[arch]
     return {
         "/bin/sh": elf(32 if arch == "armhf" else 64, machine),
@@ -58,7 +60,7 @@ def linux(arch: str, python: str, glibc: str, pretty: str, codename: str) -> dic
         f"/usr/lib/{arch}-linux-gnu/libc.so.6": b"\0" * 5000
         + f"GNU C Library (Debian GLIBC {glibc}-9) stable release version {glibc}.\n".encode(),
         "/proc/sys/kernel/osrelease": "6.12.34+rpt-rpi-v8\n",
-        "/proc/meminfo": "MemTotal:        3884000 kB\nMemAvailable:    3100000 kB\nSwapTotal:  204796 kB\n",
+        "/proc/meminfo": f"MemTotal: {ram_kb} kB\nMemAvailable:    3100000 kB\nSwapTotal:  204796 kB\n",
         "/sys/devices/system/cpu/present": "0-3\n",
         "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000\n",
         "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1800000\n",
@@ -67,10 +69,10 @@ def linux(arch: str, python: str, glibc: str, pretty: str, codename: str) -> dic
 
 
 def raspberry(
-    model: str, revision: int, part: int, features: str, arch: str = "aarch64"
+    model: str, revision: int, part: int, features: str, arch: str = "aarch64", ram_kb: int = 3884000
 ) -> dict[str, str | bytes]:
     return {
-        **linux(arch, "3.13", "2.41", "Debian GNU/Linux 13 (trixie)", "trixie"),
+        **linux(arch, "3.13", "2.41", "Debian GNU/Linux 13 (trixie)", "trixie", ram_kb),
         "/proc/device-tree/model": model.encode() + b"\0",
         "/proc/device-tree/compatible": b"raspberrypi,board\0brcm,bcm2711\0",
         "/proc/device-tree/system/linux,revision": struct.pack(">I", revision),
@@ -87,15 +89,23 @@ def raspberry(
 
 
 def jetson(
-    part: str, soc: str, l4t: str, core: int, python: str, *, implementer: int = 0x41
+    part: str,
+    soc: str,
+    l4t: str,
+    core: int,
+    python: str,
+    *,
+    implementer: int = 0x41,
+    cores: int = 6,
+    ram_kb: int = 7620000,
 ) -> dict[str, str | bytes]:
     release, _, rest = l4t.partition(".")
     return {
-        **linux("aarch64", python, "2.35", "Ubuntu 22.04.5 LTS", "jammy"),
+        **linux("aarch64", python, "2.35", "Ubuntu 22.04.5 LTS", "jammy", ram_kb),
         "/proc/device-tree/model": b"NVIDIA Jetson developer kit\0",
         "/proc/device-tree/compatible": f"nvidia,carrier+{part}\0nvidia,{soc}\0".encode(),
-        "/proc/cpuinfo": arm_cpuinfo(core, A76 if core == 0xD42 else A53, 6, implementer),
-        "/sys/devices/system/cpu/present": "0-5\n",
+        "/proc/cpuinfo": arm_cpuinfo(core, A76 if core == 0xD42 else A53, cores, implementer),
+        "/sys/devices/system/cpu/present": f"0-{cores - 1}\n",
         "/etc/nv_tegra_release": f"# R{release} (release), REVISION: {rest}, GCID: 1, BOARD: generic\n",
         "/sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
         "/sys/class/thermal/thermal_zone0/temp": "51000\n",
@@ -133,12 +143,12 @@ def intel(name: str, npu: str = "") -> dict[str, str | bytes]:
 
 
 BOARDS: dict[str, dict[str, str | bytes]] = {
-    "rpi-zero-2w": raspberry("Raspberry Pi Zero 2 W Rev 1.0", 0x902120, 0xD03, A53),
-    "rpi-3bp": raspberry("Raspberry Pi 3 Model B Plus Rev 1.3", 0xA020D3, 0xD03, A53),
+    "rpi-zero-2w": raspberry("Raspberry Pi Zero 2 W Rev 1.0", 0x902120, 0xD03, A53, ram_kb=427000),
+    "rpi-3bp": raspberry("Raspberry Pi 3 Model B Plus Rev 1.3", 0xA020D3, 0xD03, A53, ram_kb=926000),
     "rpi-4b": raspberry("Raspberry Pi 4 Model B Rev 1.4", 0xC03114, 0xD08, A53),
     "rpi-5": raspberry("Raspberry Pi 5 Model B Rev 1.0", 0xC04170, 0xD0B, A76),
     "jetson-orin-nano": jetson("p3767-0005-super", "tegra234", "36.4.7", 0xD42, "3.10"),
-    "jetson-agx-orin": jetson("p3701-0005", "tegra234", "39.2.0", 0xD42, "3.12"),
+    "jetson-agx-orin": jetson("p3701-0005", "tegra234", "39.2.0", 0xD42, "3.12", cores=12, ram_kb=31700000),
     "intel-mtl": intel("Intel(R) Core(TM) Ultra 7 155H", "7d1d"),
     "intel-arl": intel("Intel(R) Core(TM) Ultra 9 285K", "ad1d"),
     "intel-lnl": intel("Intel(R) Core(TM) Ultra 7 258V", "643e"),
