@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edge import priors, strict
-from edge.bundle_sections import CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
+from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
 from edge.engine import ModelFile
 from edge.errors import BundleInvalid, UsageError
 from edge.priors import Prior
@@ -53,7 +53,7 @@ class Bundle:
     prior: str = ""
     priors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     learnt_prior: tuple[float, ...] = ()
-    accuracy: tuple[Mapping[str, Any], ...] = ()
+    accuracy: tuple[AccuracyRecord, ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
     def scaling_of(self, engine: str, prior: Prior = "") -> Scaling:

@@ -157,6 +157,34 @@ class EngineFiles:
             check(plain, "parts", name, "a name inside the bundle")
 
 
+@dataclass(frozen=True)
+class AccuracyRecord:
+    """How one engine's model did on one face set. Shares are 0-1; None is what was not measured.
+
+    ``ece`` is the expected calibration error of the weights, ``ece_before`` without scaling;
+    ``fp32_accuracy`` the float model's in the same engine, ``agreement`` the share of faces that both name
+    alike. ``library`` is the engine's name and version.
+    """
+
+    data: str
+    images: int
+    accuracy: float
+    engine: str
+    library: str = ""
+    precision: str = ""
+    macro_f1: float | None = None
+    ece_before: float | None = None
+    ece: float | None = None
+    fp32_accuracy: float | None = None
+    agreement: float | None = None
+
+    def __post_init__(self) -> None:
+        check(self.images > 0, "images", self.images, "1 or more")
+        for name in ("accuracy", "macro_f1", "ece_before", "ece", "fp32_accuracy", "agreement"):
+            share = getattr(self, name)
+            check(share is None or (is_number(share) and 0 <= share <= 1), name, share, "a share, 0 to 1")
+
+
 def check(good: bool, key: str, value: Any, valid: str) -> None:
     """Raise BundleInvalid unless ``good``, naming the key, its value and what would be ``valid``."""
     if not good:

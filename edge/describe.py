@@ -44,7 +44,8 @@ def bundle_text(facts: dict[str, Any]) -> str:
         lines += _row(name, f"{entry['precision']}, {size:.2f} MB, digest good")
     for record in facts["accuracy"]:
         measured = f"{record['accuracy']:.2%} on {record['data']} (n = {record['images']})"
-        lines += _row("measured", f"{measured}, {record['library']}, {record['precision']}")
+        by = [text for text in (record["library"] or record["engine"], record["precision"]) if text]
+        lines += _row("measured", ", ".join([measured, *by]))
     return "\n".join(lines)
 
 

@@ -9,22 +9,25 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.bundle import MANIFEST, Bundle
+from edge import bundle_writer
+from edge.bundle import Bundle
+from edge.bundle_writer import Model
 from edge.errors import DataInvalid, UsageError
 from faces.face_set import CROWD, OWN
-from quantize.builder import Float
+from faces.scaling import Fitted
+from quantize.builder import Built, Float
 from quantize.ladder import Setting, climb, sensitivity
 from quantize.network.export import Exported, export, from_files, to_files
 from quantize.network.load import load_source
 from quantize.network.source import Source
 from quantize.prepare import calibrate
 from quantize.prepare.calibrate import Splits
-from quantize.proof import bundling, card, record
+from quantize.proof import card, record
 from quantize.proof.bundling import Framing
 from quantize.proof.page import page
 from quantize.proof.record import Measured
@@ -102,7 +105,7 @@ def digest(path: Path) -> str:
 
 
 def _refuse(order: Order) -> None:
-    bundling.refuse_output(order.out)
+    bundle_writer.refuse_output(order.out)
     if not order.engines:
         raise UsageError("name at least one engine to build for")
     for engine in order.engines:
@@ -149,25 +152,17 @@ def _write(
     build_facts: tuple[float, float],
 ) -> Outcome:
     climbs = measured.climbs
-    entries, content = bundling.engine_files(
-        {each.engine: each.shipped.built for each in climbs},
-        {
-            engine: {annotators: each.scaling for annotators, each in fitted.items()}
-            for engine, fitted in measured.fitted.items()
-        },
-    )
     followed = measured.fitted[climbs[0].engine]
     bundle = dataclasses.replace(
         start,
         # For an engine that has no scaling of its own; each that was built has.
         temperature=followed[OWN].temperature,
-        files=entries,
         prior=CROWD if CROWD in followed else OWN,
-        accuracy=tuple(record.accuracy_entries(measured)),
+        accuracy=record.accuracy_records(measured),
         made_by=record.made_by(order.command, source, order.ladder, climbs),
     )
-    bundle = bundling.with_golden(bundle, content)
-    content[MANIFEST] = bundling.manifest(bundle)
+    models = {each.engine: _model(each.shipped.built, measured.fitted[each.engine]) for each in climbs}
+    bundle, content = bundle_writer.compose(bundle, models)
     content[source.recipe_file] = source.recipe_text.encode()
     for each in climbs:
         if each.shipped.recipe:
@@ -176,4 +171,10 @@ def _write(
     content[RECORD] = (json.dumps(full, indent=1, allow_nan=False) + "\n").encode()
     content[CARD] = card.card(bundle, full).encode()
     content[PAGE] = page(full).encode()
-    return Outcome(bundling.write(order.out, content), full, all(each.passed for each in climbs))
+    written = bundle_writer.write(order.out, bundle, content)
+    return Outcome(written, full, all(each.passed for each in climbs))
+
+
+def _model(built: Built, fitted: Mapping[str, Fitted]) -> Model:
+    scalings = {annotators: each.scaling for annotators, each in fitted.items()}
+    return Model(built.parts, built.precision, built.layout, scalings=scalings)

@@ -187,7 +187,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--batch {arguments.batch}: give 1 to 4096 faces, or 0 for any number")
     loop.use_threads(arguments.threads)
     trained = load_run(arguments.model)
-    records = [evaluate.accuracy_record(path, trained) for path in arguments.evaluation]
+    records = [each for path in arguments.evaluation for each in evaluate.accuracy_records(path, trained)]
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
     public = found.split("public")
     logits = predict.predict(trained.model, public.faces, trained.recipe)

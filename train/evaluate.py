@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from edge import files
-from edge.bundle_sections import Scaling
+from edge.bundle_sections import AccuracyRecord, Scaling
 from edge.errors import DataInvalid
 from edge.progress import Progress
 from faces import metrics, scaling
@@ -207,20 +207,29 @@ def read_record(path: Path) -> dict[str, Any]:
     return files.read_record(path, KIND, SCHEMA, "ferlite-train evaluate")
 
 
-def accuracy_record(path: Path, trained: Trained) -> dict[str, Any]:
-    """What bundle.json says of a written evaluation record of the very same weights. Raises DataInvalid."""
+def accuracy_records(path: Path, trained: Trained) -> list[AccuracyRecord]:
+    """What bundle.json says of a written evaluation record of the very same weights.
+
+    One record for the data set's own labels, and one for FER+'s where it was held against them. Raises
+    DataInvalid.
+    """
     record = read_record(path)
-    if record["model"].get("weights_sha256") != trained.sha256:
+    model, data, plus = record["model"], record["data"]["name"], record["ferplus"]
+    if model.get("weights_sha256") != trained.sha256:
         raise DataInvalid(f"'{path}' is a record of other weights than '{trained.path}'")
-    ferplus = record["ferplus"]
-    return {
-        "data": record["data"]["name"],
-        "faces": record["score"]["count"],
-        "engine": record["model"]["engine"],
-        "precision": "float32",
-        "accuracy": round(record["score"]["accuracy"], 4),
-        "macro_f1": round(record["score"]["macro_f1"], 4),
-        "ferplus_accuracy": round(ferplus["accuracy"], 4) if ferplus else None,
-        "ece": round(record["calibration"]["ece_after"], 4),
-        "date": record["environment"]["date"],
-    }
+    measured = [(data, record["score"], record["calibration"]["ece_after"])]
+    if plus:
+        measured.append((f"{CROWD}-{data.rsplit('-', 1)[-1]}", plus, plus["ece"]))
+    return [
+        AccuracyRecord(
+            data=name,
+            images=score["count"],
+            accuracy=round(score["accuracy"], 5),
+            engine=model["engine"].split()[0],
+            library=model["engine"],
+            precision="float32",
+            macro_f1=round(score["macro_f1"], 5),
+            ece=round(error, 5),
+        )
+        for name, score, error in measured
+    ]

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 
-from edge.bundle import MANIFEST, Bundle, load
-from edge.errors import BuildFailed
+from edge import bundle_writer, strict
+from edge.bundle import Bundle
+from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule
+from edge.bundle_writer import Model
+from edge.errors import DataInvalid
 from faces.crop_rule import measured_rules
 from faces.face_set import LABELS
 from train.checkpoint import Trained
 from train.classifier import describe_run
 from train.onnx_export import check, to_model
 from train.predict import input_spec
-
-MODEL = "model.onnx"
-SCHEMA = 1
 
 
 def to_onnx(trained: Trained, batch: int = 0) -> bytes:
@@ -46,47 +41,32 @@ def export(
     trained: Trained,
     out: Path,
     temperature: float,
-    accuracy: Sequence[Mapping[str, Any]],
+    accuracy: Sequence[AccuracyRecord],
     family: str,
     side: int,
     batch: int = 0,
 ) -> Bundle:
-    """Write the bundle folder ``out``; what stood there before is replaced once the new one is whole.
+    """Write the bundle ``out``, a folder or a .zip; what stood there is replaced once the new one is whole.
 
     ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
     data set whose crop and doubt rules were measured (``faces.crop_rule``), ``side`` is that of its faces in
     pixels, ``batch`` that of ``to_onnx``.
-    Raises BuildFailed, DataInvalid and BundleInvalid.
+    Raises BuildFailed, DataInvalid, StorageFailed and UsageError.
     """
-    rules = measured_rules(family)
-    content = to_onnx(trained, batch)
-    spec = input_spec(trained.recipe)
-    files = {"parts": {MODEL: sha256(content).hexdigest()}, "precision": "float32"}
-    table = {
-        "schema": SCHEMA,
-        "name": trained.recipe.name,
-        "description": f"{trained.recipe.model.backbone}, {spec.size} px grey, trained on {family}",
-        "labels": list(LABELS),
-        "input": asdict(spec),
-        "crop": {**rules["crop"], "size": side},
-        "temperature": round(temperature, 4),
-        "doubt": rules["doubt"],
-        "files": {"onnx": files},
-        "accuracy": list(accuracy),
-        "made_by": {"train": describe_run(trained), "recipe": trained.recipe.text},
-    }
-    _refuse_stranger(out)
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    (part / MODEL).write_bytes(content)
-    (part / MANIFEST).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    load(part).verify()
-    shutil.rmtree(out, ignore_errors=True)
-    part.replace(out)
-    return load(out)
-
-
-def _refuse_stranger(out: Path) -> None:
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BuildFailed(f"'{out}' is there and is not a bundle: give another --out")
+    bundle_writer.refuse_output(out)
+    rules, spec, recipe = measured_rules(family), input_spec(trained.recipe), trained.recipe
+    about = Bundle(
+        path=out,
+        name=recipe.name,
+        description=f"{recipe.model.backbone}, {spec.size} px grey, trained on {family}",
+        labels=LABELS,
+        input=spec,
+        crop=strict.fill(CropRule, {**rules["crop"], "size": side}, f"{family}: crop", DataInvalid),
+        temperature=round(temperature, 4),
+        doubt=strict.fill(DoubtRule, rules["doubt"], f"{family}: doubt", DataInvalid),
+        files={},
+        accuracy=tuple(accuracy),
+        made_by={"train": describe_run(trained), "recipe": recipe.text},
+    )
+    network = Model({".onnx": to_onnx(trained, batch)}, "float32")
+    return bundle_writer.write(out, *bundle_writer.compose(about, {"onnx": network}))

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge import engine as engines
 from edge.bundle import Bundle
+from edge.bundle_sections import AccuracyRecord
 from faces.face_set import FaceSet
 from faces.scaling import Fitted, apply, fit
 from measure import machine
@@ -135,24 +136,24 @@ def _figures(
     )
 
 
-def accuracy_entries(measured: Measured) -> list[dict[str, Any]]:
-    """bundle.json's ``accuracy``: one record per engine and face set, shares 0-1."""
-    return [
-        {
-            "data": each.data,
-            "images": each.shipped.images,
-            "engine": each.engine,
-            "library": engines.engine_class(each.engine).version(),
-            "precision": each.precision,
-            "accuracy": round(each.shipped.accuracy, 5),
-            "macro_f1": round(each.shipped.macro_f1, 5),
-            "ece_before": round(each.ece_before, 5),
-            "ece": round(each.ece, 5),
-            "fp32_accuracy": round(each.plain.accuracy, 5),
-            "agreement": round(each.change.agreement, 5),
-        }
+def accuracy_records(measured: Measured) -> tuple[AccuracyRecord, ...]:
+    """bundle.json's ``accuracy``: one record per engine and face set."""
+    return tuple(
+        AccuracyRecord(
+            data=each.data,
+            images=each.shipped.images,
+            accuracy=round(each.shipped.accuracy, 5),
+            engine=each.engine,
+            library=engines.engine_class(each.engine).version(),
+            precision=each.precision,
+            macro_f1=round(each.shipped.macro_f1, 5),
+            ece_before=round(each.ece_before, 5),
+            ece=round(each.ece, 5),
+            fp32_accuracy=round(each.plain.accuracy, 5),
+            agreement=round(each.change.agreement, 5),
+        )
         for each in measured.figures
-    ]
+    )
 
 
 def made_by(command: str, source: Source, ladder: Ladder, climbs: Sequence[Climb]) -> dict[str, Any]:

@@ -97,9 +97,7 @@ def _check(bundle: Bundle, engine: str, faces: FaceSet, weights: npt.NDArray[np.
     weights = weights[:, [bundle.labels.index(label) for label in LABELS]]
     chosen: Any = weights.argmax(1)
     recorded = [
-        record["accuracy"]
-        for record in bundle.accuracy
-        if record.get("engine") == engine and record.get("data") == faces.name and "accuracy" in record
+        record.accuracy for record in bundle.accuracy if (record.engine, record.data) == (engine, faces.name)
     ]
     return Check(
         engine=engine,

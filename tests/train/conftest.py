@@ -8,12 +8,13 @@ import torch
 from hypothesis import settings
 
 from edge.bundle import Bundle
+from edge.bundle_sections import AccuracyRecord
 from tests.train import make
 from train import loop, recipe
 from train.checkpoint import Trained, load_run
 from train.recipe import Recipe
 
-RECORD = {"data": "made-2", "faces": 21, "accuracy": 0.5}
+RECORD = AccuracyRecord(data="made-2", images=21, accuracy=0.5, engine="torch")
 
 # A busy machine is no failure.
 settings.register_profile("train", deadline=None)

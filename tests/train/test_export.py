@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from edge import describe, golden
 from edge import engine as engines
 from edge.bundle import Bundle, load
 from edge.classify import Classifier
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import BuildFailed, DataInvalid
+from edge.errors import BuildFailed, DataInvalid, UsageError
 from faces import metrics
 from faces.face_set import LABELS
 from tests.train import make
@@ -58,13 +60,24 @@ def test_a_bundle_is_replaced_and_a_stranger_is_not(
     second = exporting.export(trained, tmp_path / "b", 2.0, [], "fer2013", 48)
     assert (first.temperature, second.temperature) == (1.0, 2.0)
     assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["bundle.json", "model.onnx"]
+    zipped = exporting.export(trained, tmp_path / "b.zip", 2.0, [], "fer2013", 48)
+    assert replace(zipped, path=second.path) == second
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(BuildFailed, match="is not a bundle"):
+    with pytest.raises(UsageError, match="is a folder of other things: give another --out"):
         exporting.export(trained, tmp_path / "mine", 1.0, [], "fer2013", 48)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     with pytest.raises(DataInvalid, match=r"'lfw' are cut was never measured: known are .*fer2013"):
         exporting.export(trained, tmp_path / "c", 1.0, [], "lfw", 48)
+
+
+def test_ferlite_info_tells_of_an_export_and_its_answers_can_be_held_against(bundle: Bundle) -> None:
+    facts = json.loads(json.dumps(describe.bundle(bundle.path)))
+    assert facts["accuracy"][0]["images"] == 21
+    text = describe.bundle_text(facts)
+    assert "measured   50.00% on made-2 (n = 21), torch" in text
+    outcome = golden.check(bundle, "onnx")
+    assert outcome is not None and outcome.state == "same"
 
 
 def test_a_wrong_export_is_caught(bundle: Bundle, trained: Trained) -> None:
@@ -95,16 +108,16 @@ def record(trained: Trained, path: Path, **changes: Any) -> Path:
 
 
 def test_only_records_of_these_weights_enter_the_bundle(trained: Trained, tmp_path: Path) -> None:
-    good = evaluate.accuracy_record(record(trained, tmp_path / "e.json"), trained)
-    assert (good["data"], good["faces"], good["precision"]) == ("made-6", 30, "float32")
-    assert 0 <= good["accuracy"] <= 1
+    (good,) = evaluate.accuracy_records(record(trained, tmp_path / "e.json"), trained)
+    assert (good.data, good.images, good.engine, good.precision) == ("made-6", 30, "torch", "float32")
+    assert good.macro_f1 is not None and good.fp32_accuracy is None
     for path, words in [
         (record(trained, tmp_path / "w.json", model={"weights_sha256": "0" * 64}), "other weights"),
         (record(trained, tmp_path / "s.json", schema=99), "has schema 99, and this ferlite reads 1"),
         (tmp_path / "none.json", "No such file"),
     ]:
         with pytest.raises(DataInvalid, match=words):
-            evaluate.accuracy_record(path, trained)
+            evaluate.accuracy_records(path, trained)
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(DataInvalid, match="is not JSON"):
-        evaluate.accuracy_record(tmp_path / "x.json", trained)
+        evaluate.accuracy_records(tmp_path / "x.json", trained)
