@@ -1,0 +1,1 @@
+"""``ferlite serve``: what a run sees, live in a browser, and stills read over HTTP. Needs aiohttp."""
