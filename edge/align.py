@@ -11,10 +11,25 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle_sections import CropRule, InputSpec
+from edge.errors import UsageError
 from edge.results import Box, Face, Point
 
 Image = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
+
+
+def check_frame(frame: Any, time: float | None = None) -> None:
+    """Raise UsageError for what is no uint8 [H, W, 3] frame, or a ``time`` that is no number.
+
+    Detectors answer a float picture with no face and one of 16 bits with nine, so it is not left to them.
+    """
+    if not isinstance(frame, np.ndarray):
+        raise UsageError(f"a frame must be an array, uint8 [H, W, 3] in BGR, not {type(frame).__name__}")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        shape = ", ".join(map(str, frame.shape))
+        raise UsageError(f"a frame must be uint8 [H, W, 3] in BGR, not {frame.dtype} [{shape}]")
+    if time is not None and not math.isfinite(time):
+        raise UsageError(f"a frame's time must be seconds, or None for a still, not {time}")
 
 
 def similarity(source: Sequence[Point], target: Sequence[Point]) -> Matrix:
@@ -71,6 +86,19 @@ def turn_of(face: Face) -> float | None:
         return math.inf
     # The nose, in a frame whose second axis runs from the eyes to the mouth.
     return abs(((nose - eyes) / down).imag)
+
+
+def roll_of(face: Face) -> float | None:
+    """Degrees, 0-45, between the face's axis from eyes to mouth and the nearest side of the picture.
+
+    None without landmarks. A face on its side or upside down has none: it was found in a turned picture.
+    """
+    if face.landmarks is None:
+        return None
+    right_eye, left_eye, _, right_mouth, left_mouth = face.landmarks
+    right = right_mouth[0] + left_mouth[0] - right_eye[0] - left_eye[0]
+    down = right_mouth[1] + left_mouth[1] - right_eye[1] - left_eye[1]
+    return abs((math.degrees(math.atan2(right, down)) + 45) % 90 - 45)
 
 
 def sharpness(crop: Image) -> float:

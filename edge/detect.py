@@ -33,6 +33,8 @@ class DetectorOptions:
 class Detector(Protocol):
     """Finds faces."""
 
+    scores: bool  # whether its faces come with score and landmarks
+
     def __call__(self, frame: Image) -> Sequence[Face]:
         """The faces in a uint8 [H, W, 3] BGR frame, in frame pixels, the surest or largest first."""
         ...

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge.align import Image
-from edge.detect import Detector
 from edge.flow import Flow
 from edge.results import Face
 
 # Chosen by measurement: benchmarks/records/detection.json, and docs/how-we-measure.md on it.
 DETECT_EVERY = 3
+
+
+Search = Callable[[Image], Sequence[Face]]
 
 
 class Follower:
@@ -21,7 +23,7 @@ class Follower:
     the frame after it. 1 searches every frame and follows nothing.
     """
 
-    def __init__(self, detector: Detector, every: int = DETECT_EVERY, flow: Flow | None = None) -> None:
+    def __init__(self, detector: Search, every: int = DETECT_EVERY, flow: Flow | None = None) -> None:
         self._detector, self._every, self._flow = detector, every, flow or Flow()
         self._faces: Sequence[Face] = ()
         self._wait = 0  # frames until the next search

@@ -27,9 +27,7 @@ def read_heic(content: bytes, name: str, limit: int) -> Image:
         photo = pillow_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=True, bgr_mode=True)
         wide, high = photo.size
         if wide * high > 2 * limit:
-            raise SourceError(
-                f"'{name}' has {wide} x {high} pixels, over the limit of {2 * limit:,} for HEIC"
-            )
+            raise SourceError(f"'{name}' has {wide} x {high} pixels, over HEIC's limit of {2 * limit:,}")
         image = np.asarray(photo)
     except SourceError:
         raise

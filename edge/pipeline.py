@@ -11,7 +11,7 @@ from pathlib import Path
 from edge import bundle as bundles
 from edge import detect
 from edge import engine as engines
-from edge.align import Image, align
+from edge.align import Image, align, check_frame
 from edge.bundle import Bundle
 from edge.classify import Classifier, load_classifier
 from edge.detect import Detector, DetectorOptions
@@ -21,6 +21,7 @@ from edge.follow import DETECT_EVERY, Follower
 from edge.priors import Prior
 from edge.results import Reading
 from edge.track import Tracker
+from edge.upright import Upright
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,20 @@ class Pipeline:
     ) -> None:
         self.bundle, self.chosen, self.detect_every = bundle, chosen, detect_every
         self._detector, self._classifier, self._tracker = detector, classifier, tracker
-        self._follower = Follower(detector, detect_every)
+        # Only scores tell which way up a face stands.
+        self._upright = Upright(detector) if detector.scores else None
+        self._still = self._upright or detector
+        self._search = self._upright.search if self._upright else detector
+        self._follower = Follower(self._search, detect_every)
 
     def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
         """Readings of a uint8 [H, W, 3] BGR frame, in the detector's order.
 
         ``time`` is the frame's in a video, in seconds: faces are then followed, numbered and smoothed. None
-        treats it as a still.
+        treats it as a still. Raises UsageError for a frame that is none, and FerliteError.
         """
-        faces = self._detector(frame) if time is None else self._follower(frame)
+        check_frame(frame, time)
+        faces = self._still(frame) if time is None else self._follower(frame)
         if not faces:
             return []
         crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
@@ -77,6 +83,8 @@ class Pipeline:
     def restart(self) -> None:
         """Another source begins: its faces are nobody seen before, and its time starts again."""
         self._follower.restart()
+        if self._upright is not None:
+            self._upright.restart()
         if self._tracker is not None:
             self._tracker.clear()
 

@@ -56,7 +56,7 @@ class Stopwatch:
 
 class _Detector:
     def __init__(self, inner: Detector, watch: Stopwatch) -> None:
-        self._inner, self._watch = inner, watch
+        self._inner, self._watch, self.scores = inner, watch, inner.scores
 
     def __call__(self, frame: Image) -> Sequence[Face]:
         faces = self._inner(frame)
@@ -152,7 +152,7 @@ class TimedPipeline(Pipeline):
             _Tracker(watch, smooth),
             pipeline.detect_every,
         )
-        self._follower = Follower(self._detector, self.detect_every, _Flow(watch))
+        self._follower = Follower(self._search, self.detect_every, _Flow(watch))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ SMALLEST = 24  # the cascade's own window, pixels
 class HaarDetector:
     """Runs the cascade that comes inside OpenCV's wheel (or the .xml file in ``options.model``)."""
 
+    scores = False
+
     def __init__(self, options: DetectorOptions) -> None:
         if reason := self.lacks(options):
             raise EngineMissing(reason)

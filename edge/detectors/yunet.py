@@ -31,6 +31,8 @@ Cells = npt.NDArray[np.intp]
 class YunetDetector:
     """Box, score and five landmarks from YuNet's .onnx file (2023mar: ``ferlite fetch yunet``)."""
 
+    scores = True
+
     def __init__(self, options: DetectorOptions) -> None:
         if reason := self.lacks(options):
             raise EngineMissing(reason)

@@ -165,3 +165,109 @@ def test_damaged_bytes_give_a_picture_or_one_sentence(suffix: str, data: st.Data
     except SourceError as error:
         assert "'x'" in str(error)
         assert "\n" not in str(error)
+
+
+# Deep pictures, large ones, and those of phones
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".jp2"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_sixteen_bits_with_fewer_in_use_are_not_black(suffix: str, bits: int) -> None:
+    if not cv2.haveImageWriter(suffix):
+        pytest.skip(f"this OpenCV writes no {suffix}")
+    levels = np.tile(np.linspace(0, 2**bits - 1, 64).astype(np.uint16), (64, 1))
+    image = decode_image(encoded(suffix, levels), "x")
+    expected = np.tile(np.linspace(0, 255.99, 64).astype(np.uint8), (64, 1))
+    assert image.dtype == np.uint8
+    assert np.abs(image[..., 0].astype(int) - expected).max() <= 1
+
+
+def test_a_netpbm_picture_of_ten_bits() -> None:
+    levels = np.tile(np.linspace(0, 1023, 60).astype(">u2"), (40, 1))
+    image = decode_image(b"P5\n60 40\n1023\n" + levels.tobytes(), "x")
+    assert (int(image.min()), int(image.max())) == (0, 255)
+
+
+@pytest.mark.parametrize("options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+def test_a_photo_of_50_megapixels_is_decoded_at_half_its_size(options: tuple[int, ...]) -> None:
+    wide = np.tile(np.linspace(0, 255, 8192).astype(np.uint8), (6144, 1))
+    image = decode_image(encoded(".jpg", wide, *options), "x")
+    assert image.shape == (3072, 4096, 3)
+    assert np.abs(image[1500, :, 1].astype(int) - np.linspace(0, 255, 4096)).max() < 4
+
+
+def header_of(width: int, height: int, marker: int = 0xC0) -> bytes:
+    """A whole JPEG whose header promises this size."""
+    content = bytearray(encoded(".jpg", scene(), cv2.IMWRITE_JPEG_PROGRESSIVE, int(marker == 0xC2)))
+    at = content.index(bytes([0xFF, marker]))
+    content[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(("width", "marker"), [(60_000, 0xC0), (9_000, 0xC2)])
+def test_a_photo_that_no_reduction_brings_within_the_limit_is_refused(width: int, marker: int) -> None:
+    with pytest.raises(SourceError, match=f"has {width} x {width} pixels, over the limit"):
+        decode_image(header_of(width, width, marker), "x")
+
+
+def heic(rgb: np.ndarray, orientation: int = 1) -> bytes:
+    """An HEIC photo as phones write them: the turn stands beside the picture."""
+    import io
+
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow writes the turn")
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pip install 'ferlite[heif]'")
+    pillow_heif.register_heif_opener()
+    picture = image_module.fromarray(np.ascontiguousarray(rgb))
+    tags = picture.getexif()
+    tags[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture.save(buffer, "HEIF", exif=tags.tobytes(), quality=95)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_an_heic_photo_is_whole_and_upright(orientation: int) -> None:
+    rgb = scene(200, 300)[:, :, ::-1]
+    expected = UPRIGHT[orientation](scene(200, 300))
+    image = decode_image(heic(rgb, orientation), "x")
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).mean() < 3
+
+
+def test_a_large_heic_photo_is_halved_and_a_larger_one_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = heic(scene(200, 300)[:, :, ::-1])
+    monkeypatch.setenv("OPENCV_IO_MAX_IMAGE_PIXELS", "40000")
+    assert decode_image(content, "x").shape == (100, 150, 3)
+    monkeypatch.setenv("OPENCV_IO_MAX_IMAGE_PIXELS", "20000")
+    with pytest.raises(SourceError, match="has 300 x 200 pixels, over HEIC's limit of 40,000"):
+        decode_image(content, "x")
+
+
+def test_an_heic_photo_that_is_cut_is_refused() -> None:
+    content = heic(scene(200, 300))
+    with pytest.raises(SourceError, match=r"'x' is an HEIC photo that libheif cannot read, or is damaged"):
+        decode_image(content[: len(content) // 2], "x")
+
+
+def test_heic_without_its_library_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(SourceError, match=r"pip install 'ferlite\[heif\]', or save it as JPEG"):
+        decode_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "x")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_the_turn_of_other_formats_is_honoured(kind: str) -> None:
+    import io
+
+    image_module = pytest.importorskip(
+        "PIL.Image", reason="Pillow (it comes with matplotlib) writes the turn"
+    )
+    if tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
+        pytest.skip("OpenCV reads it from 4.12 on")
+    picture = image_module.fromarray(scene()[:, :, ::-1].copy())
+    tags = picture.getexif()
+    tags[0x0112] = 6
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, exif=tags.tobytes(), lossless=True)
+    image = decode_image(buffer.getvalue(), "x")
+    assert np.abs(image.astype(int) - UPRIGHT[6](scene())).mean() < 3

@@ -17,6 +17,7 @@ from edge.errors import EngineError
 from edge.fetch import WEIGHTS, cached
 from edge.images import read_image
 from edge.results import Box
+from edge.upright import Upright, turn_back
 
 FACE = Box(170, 130, 195, 195)  # Grace Hopper's, by eye, from the hat's edge to the chin
 
@@ -90,3 +91,27 @@ def test_a_turned_photograph_reads_like_the_upright_one(
     with edge.open_pipeline(name, detector_options=DetectorOptions(model=yunet)) as pipeline:
         (upright,), (rolled,) = pipeline(photograph), pipeline(np.asarray(turned, np.uint8))
     assert rolled.weights == pytest.approx(upright.weights, abs=0.15)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_photograph_on_its_side_is_read_as_it_is_upright(
+    photograph: np.ndarray, yunet: Path, turn: int
+) -> None:
+    rolled = np.ascontiguousarray(np.rot90(photograph, turn))
+    with edge.open_pipeline(detector="yunet", detector_options=DetectorOptions(model=yunet)) as pipeline:
+        (upright,), (turned,) = pipeline(photograph), pipeline(rolled)
+    height, width = photograph.shape[:2]
+    face = turn_back(turned.face, 4 - turn, width, height)  # clockwise
+    assert face.box.iou(upright.face.box) > 0.8
+    assert turned.expression == upright.expression
+    distance = sum(abs(turned.weights[name] - upright.weights[name]) for name in upright.weights) / 2
+    assert distance < 0.1
+
+
+def test_a_video_upside_down_is_read_as_it_is_upright(photograph: np.ndarray, yunet: Path) -> None:
+    detector = YunetDetector(DetectorOptions(model=yunet))
+    upright = Upright(detector)
+    (face,) = upright.search(photograph[::-1, ::-1].copy())
+    assert turn_back(face, 2, photograph.shape[1], photograph.shape[0]).box.iou(FACE) > 0.5
+    assert face.score is not None and face.score > 0.85
+    detector.close()
