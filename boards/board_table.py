@@ -7,9 +7,8 @@ long tests that need no board, each with what it found and the command that repe
 from __future__ import annotations
 
 import datetime
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,15 +16,10 @@ from boards import profile
 from boards.engines import EngineName
 from boards.errors import ProfileInvalid
 from boards.profile import Profile
-from boards.strict import fill
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edge.files import read_text
+from edge.strict import fill, read_toml, within
 
 FILE = Path(__file__).parent / "records.toml"
-SCHEMA = 1
 NOT_RUN = "not run"
 _KINDS = {"measured": "measured on hardware", "emulated": "emulated"}
 
@@ -41,7 +35,7 @@ class Record:
     versions: str
     result: str
     command: str
-    fps: float = 0.0
+    fps: float = field(default=0.0, metadata=within(0, 100_000))
 
 
 @dataclass(frozen=True)
@@ -62,28 +56,22 @@ def load(path: Path = FILE) -> list[Record]:
 
 def proofs(path: Path = FILE) -> list[Proof]:
     """Read a file's proofs. Raises ProfileInvalid."""
-    return [fill(Proof, values, where) for values, where in _tables(path, "proof")]
+    return [fill(Proof, values, where, ProfileInvalid) for values, where in _tables(path, "proof")]
 
 
-def _tables(path: Path, kind: str) -> list[tuple[dict[str, Any], str]]:
+def _tables(path: Path, kind: Literal["record", "proof"]) -> list[tuple[Any, str]]:
     """The tables of a kind, each with what to call it in a message."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProfileInvalid(f"records '{path}': {error}") from error
-    if table.get("schema") != SCHEMA or set(table) - {"schema", "record", "proof"}:
-        raise ProfileInvalid(f"records '{path}': schema must be {SCHEMA}, all else [[record]] and [[proof]]")
-    if not isinstance(table.get(kind, []), list):
+    text = read_text(path, ProfileInvalid)
+    tables = read_toml(text, f"records '{path}'", ("record", "proof"), ProfileInvalid).get(kind, [])
+    if not isinstance(tables, list):
         raise ProfileInvalid(f"records '{path}': '{kind}' must be tables, as in [[{kind}]]")
-    return [(values, f"records '{path}': {kind} {n}") for n, values in enumerate(table.get(kind, ()), 1)]
+    return [(values, f"records '{path}': {kind} {n}") for n, values in enumerate(tables, 1)]
 
 
 def _record(values: dict[str, Any], where: str) -> Record:
-    record = fill(Record, values, where)
+    record = fill(Record, values, where, ProfileInvalid)
     if record.board not in profile.names():
         raise ProfileInvalid(f"{where}: unknown board '{record.board}': choose {', '.join(profile.names())}")
-    if record.fps < 0:
-        raise ProfileInvalid(f"{where}: fps {record.fps:g} is less than nothing")
     if record.fps and record.kind != "measured":
         raise ProfileInvalid(
             f"{where}: an {record.kind} run has no speed: only a measured record may carry fps"

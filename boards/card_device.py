@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from boards.errors import DeviceRefused
-from boards.progress import Transfer
 from boards.root_tree import Tree
+from edge.progress import Progress
 
 STABLE = "/dev/disk/by-id"
 _CHUNK = 4 << 20
@@ -141,9 +141,9 @@ def write(image: Path, card: Card, root: str | Path = "/") -> str:
 
 
 def _copy(image: Path, handle: int) -> str:
-    digest, progress = hashlib.sha256(), Transfer("writing", image.stat().st_size)
+    digest, size = hashlib.sha256(), image.stat().st_size
     os.lseek(handle, 0, os.SEEK_SET)
-    with image.open("rb") as file:
+    with image.open("rb") as file, Progress("writing", size, "bytes") as progress:
         while chunk := file.read(_CHUNK):
             view = memoryview(chunk)
             while view:
@@ -154,10 +154,11 @@ def _copy(image: Path, handle: int) -> str:
 
 
 def _digest(handle: int, size: int) -> str:
-    digest, progress, left = hashlib.sha256(), Transfer("reading back", size), size
+    digest, left = hashlib.sha256(), size
     os.lseek(handle, 0, os.SEEK_SET)
-    while left and (chunk := os.read(handle, min(_CHUNK, left))):
-        digest.update(chunk)
-        progress.advance(len(chunk))
-        left -= len(chunk)
+    with Progress("reading back", size, "bytes") as progress:
+        while left and (chunk := os.read(handle, min(_CHUNK, left))):
+            digest.update(chunk)
+            progress.advance(len(chunk))
+            left -= len(chunk)
     return digest.hexdigest()

@@ -6,6 +6,7 @@ Results go to standard output, everything else to standard error.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,10 +26,13 @@ from boards import (
     texts,
 )
 from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
-from boards.errors import BoardsError, UsageError, exit_code
+from boards.errors import BoardsError, FileRefused, UsageError
 from boards.facts import Facts
 from boards.probe import probe
 from boards.remote import Remote
+from edge import exits
+from edge.errors import FerliteError
+from edge.files import reason
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,8 +42,25 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
+    return exits.guard("ferlite boards", lambda: _act(arguments))
+
+
+def _act(arguments: argparse.Namespace) -> int:
+    """Run the verb. With --json its errors are JSON too, on standard error."""
     action: Callable[[argparse.Namespace], int] = arguments.action
-    return exit_code(lambda: action(arguments), as_json=arguments.json)
+    try:
+        try:
+            return action(arguments)
+        except OSError as error:
+            if isinstance(error, FerliteError):
+                raise
+            raise FileRefused(f"'{error.filename}' cannot be used: {reason(error)}") from error
+    except FerliteError as error:
+        if not arguments.json:
+            raise
+        told = {"error": type(error).__name__, "message": " ".join(str(error).split())}
+        print(json.dumps(told), file=sys.stderr)
+        return exits.USAGE if isinstance(error, UsageError) else exits.FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

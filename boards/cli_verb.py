@@ -63,5 +63,9 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
 
 
 def cache_folder() -> Path:
-    """Where downloads and emulated systems are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ferlite"
+    """Where downloads and emulated systems are kept. Raises UsageError where the user has no home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(given or Path.home() / ".cache") / "ferlite"
+    except RuntimeError as error:
+        raise UsageError("there is no home folder to keep downloads in: set XDG_CACHE_HOME to one") from error

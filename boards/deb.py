@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from boards import child
 from boards.errors import PayloadInvalid, ToolMissing
 from boards.fat_image import EPOCH
 from boards.payload import Payload
@@ -69,10 +69,10 @@ def build(payload: Payload, out: Path) -> Path:
         _lay_out(payload, root, arch)
         command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(root), str(part)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = child.run(command, env=environment)
     if done.returncode:
         part.unlink(missing_ok=True)
-        raise PayloadInvalid(f"cannot build '{out}': {done.stderr.strip().splitlines()[-1]}")
+        raise PayloadInvalid(f"cannot build '{out}': {child.last_line(done.stderr)}")
     part.replace(out)
     return out
 

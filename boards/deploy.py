@@ -21,12 +21,13 @@ import boards
 from boards import choice, facts, match, payload, profile
 from boards.agreement import camera_note, disagreements
 from boards.bundle import Bundle
+from boards.child import last_line
 from boards.errors import BoardRefused, DeployFailed
 from boards.facts import Facts
 from boards.payload import Payload, Settings
 from boards.profile import Profile
 from boards.progress import say
-from boards.remote import Remote, last_line
+from boards.remote import Remote
 from boards.wheels import Target
 
 # What the probe consists of; these use the standard library only and run on the board as they are.

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from boards import wheels
+from boards import child, wheels
 from boards.errors import BoardsError, EmulationFailed, ToolMissing, UsageError
 from boards.payload import Settings
 from boards.profile import Image, Profile
@@ -84,13 +84,7 @@ class Machine:
     def run(self, words: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command of the board. Raises EmulationFailed where its core lacks an instruction."""
         with tempfile.TemporaryDirectory(prefix="ferlite-home-") as home:
-            done = subprocess.run(
-                self.command(words),
-                env=self.environment(home),
-                capture_output=capture,
-                text=True,
-                check=False,
-            )
+            done = child.run(self.command(words), env=self.environment(home), capture=capture)
         if done.returncode in (-signal.SIGILL, 128 + signal.SIGILL):
             raise EmulationFailed(
                 f"'{' '.join(words[:3])}' executed an instruction that {self.core} does not have: "
@@ -158,7 +152,7 @@ def _root(suite: str, folder: Path) -> Path:
     ]
     command += ["--mode=root" if os.geteuid() == 0 else "--mode=unshare", suite, str(part / "root")]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        ran = child.run(command)
         if ran.returncode or not (part / "root/usr/bin").is_dir():
             words = [line for line in ran.stderr.splitlines() if line.startswith("E:")]
             raise EmulationFailed(

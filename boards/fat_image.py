@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from boards import child
 from boards.errors import ImageInvalid, ToolMissing
 
 SECTOR = 512
@@ -165,13 +166,9 @@ class Fat:
             **os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": "/dev/null",
             "SOURCE_DATE_EPOCH": str(EPOCH), "MTOOLS_LOWER_CASE": "0",
         }  # fmt: skip
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, errors="replace"
-        )
+        done = child.run(command, env=environment)
         if check and done.returncode:
-            words = [line for line in done.stderr.splitlines() if line.strip()]
-            reason = words[-1] if words else f"{command[0]} failed"
-            if "Disk full" in done.stderr:
-                reason = "it is full"
+            said = child.last_line(done.stderr) or f"{command[0]} failed"
+            reason = "it is full" if "Disk full" in done.stderr else said
             raise ImageInvalid(f"the FAT partition of '{self.image}': {reason}")
         return done

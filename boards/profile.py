@@ -10,23 +10,16 @@ before the family's, tables are joined key by key, and ``limits`` and ``unverifi
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-import sys
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from boards.engines import LIBRARIES, Device, EngineName, Library, Provider
 from boards.errors import BoardUnknown, ProfileInvalid
-from boards.strict import fill
+from edge.strict import fill, read_toml, within
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-SCHEMA = 1
 FOLDER = Path(__file__).parent / "profiles"
 FAMILIES = FOLDER / "families"
 # These lists of a board are added to its family's; of every other key the board's own value counts.
@@ -59,7 +52,7 @@ class Cpu:
     """QEMU's name of the core, how many, and features they have or lack (names as in /proc/cpuinfo)."""
 
     core: str
-    cores: int
+    cores: int = dataclasses.field(metadata=within(1, 4096))
     has: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
@@ -123,8 +116,8 @@ class Sensors:
 class Deploy:
     """How ferlite runs there: ``memory_max_mb``, ``groups`` and ``devices`` limit its systemd unit."""
 
-    threads: int
-    memory_max_mb: int = 0
+    threads: int = dataclasses.field(metadata=within(1, 4096))
+    memory_max_mb: int = dataclasses.field(default=0, metadata=within(0, 1 << 22))
     system_site_packages: bool = False
     groups: tuple[str, ...] = ("video",)
     devices: tuple[str, ...] = ("char-video4linux",)
@@ -144,7 +137,7 @@ class Profile:
     id: str
     name: str
     arch: Arch
-    ram_gb: tuple[float, ...]
+    ram_gb: tuple[float, ...] = dataclasses.field(metadata=within(0.125, 4096))
     match: Match
     cpu: Cpu
     engine: tuple[EngineChoice, ...]
@@ -165,6 +158,9 @@ class Profile:
                 return image
         names = ", ".join(image.name for image in self.image)
         raise BoardUnknown(f"{self.id} has no image '{name}': choose {names}")
+
+
+_KEYS = (*(field.name for field in dataclasses.fields(Profile)), "family")
 
 
 def names() -> list[str]:
@@ -203,31 +199,21 @@ def families() -> list[str]:
 def parse(text: str, where: str, stem: str) -> Profile:
     """Turn a profile's text into a Profile; ``stem`` must be its id. Raises ProfileInvalid."""
     where = f"profile '{where}'"
-    table = _table(text, where)
+    table = read_toml(text, where, _KEYS, ProfileInvalid)
     family = table.pop("family", None)
     if family is not None:
         if family not in families():
             raise ProfileInvalid(f"{where}: family '{family}' is unknown: choose {', '.join(families())}")
         shared = FAMILIES / f"{family}.toml"
-        table = _joined(_table(shared.read_text(encoding="utf-8"), f"family '{shared}'"), table)
-    profile = fill(Profile, table, where)
+        table = _joined(
+            read_toml(shared.read_text(encoding="utf-8"), f"family '{shared}'", _KEYS, ProfileInvalid), table
+        )
+    profile = fill(Profile, table, where, ProfileInvalid)
     if profile.id != stem:
         raise ProfileInvalid(f"{where}: id '{profile.id}' is not the file's name '{stem}'")
     _check(profile, where)
     _check_unverified(profile, table, where)
     return profile
-
-
-def _table(text: str, where: str) -> dict[str, Any]:
-    """A file's table without its schema. Raises ProfileInvalid."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileInvalid(f"{where} is not TOML: {error}") from error
-    schema = table.pop("schema", None)
-    if schema != SCHEMA:
-        raise ProfileInvalid(f"{where}: schema {schema!r} is not {SCHEMA}")
-    return table
 
 
 def _joined(family: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -253,12 +239,8 @@ def _check(profile: Profile, where: str) -> None:
     clash = sorted(set(profile.cpu.has) & set(profile.cpu.lacks))
     if clash:
         raise ProfileInvalid(f"{where}: the CPU cannot both have and lack '{clash[0]}'")
-    if profile.deploy.threads < 1 or profile.cpu.cores < 1:
-        raise ProfileInvalid(f"{where}: cores and threads must be at least 1")
     if profile.deploy.threads > profile.cpu.cores:
         raise ProfileInvalid(f"{where}: {profile.deploy.threads} threads are more than its cores")
-    if min(profile.ram_gb) <= 0 or profile.deploy.memory_max_mb < 0:
-        raise ProfileInvalid(f"{where}: ram_gb must be more than 0, and memory_max_mb 0 or more")
     for image in profile.image:
         if not (_VERSION.fullmatch(image.python) and _VERSION.fullmatch(image.glibc)):
             raise ProfileInvalid(
@@ -273,10 +255,13 @@ def _check_engine(engine: EngineChoice, where: str) -> None:
     if (engine.name, engine.device) not in LIBRARIES:
         devices = ", ".join(device for name, device in LIBRARIES if name == engine.name)
         raise ProfileInvalid(f"{where}: engine {engine.name} has no {engine.device}: choose {devices}")
+    for name, value in engine.settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ProfileInvalid(f"{where}: engine {engine.name}: setting '{name}' is {value}, no number")
     if (engine.provider is not None) != (engine.name == "onnx" and engine.device != "CPU"):
         raise ProfileInvalid(
             f"{where}: engine {engine.name} on {engine.device}: 'provider' belongs to onnx on a GPU, and "
-            f"there it is one of {', '.join(typing.get_args(Provider))}"
+            f"there it is one of {', '.join(get_args(Provider))}"
         )
 
 

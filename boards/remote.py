@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
+from boards.child import last_line
 from boards.errors import DeployFailed, ToolMissing, UsageError
-from boards.progress import Transfer
+from edge.progress import Progress
 
 _SSH_FAILED = 255
 # What ssh says, and what to do about it; the first that fits is told.
@@ -103,8 +104,12 @@ class Remote:
             ) as process,
         ):  # fmt: skip
             # A broken pipe is tar's or ssh's end; their own words say more.
-            with contextlib.suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as stream:
-                _write_tar(stream, files, Transfer("sending", total))
+            with (
+                contextlib.suppress(BrokenPipeError),
+                Progress("sending", total, "bytes") as progress,
+                cast(IO[bytes], process.stdin) as stream,
+            ):
+                _write_tar(stream, files, progress)
             code = process.wait()
             complaints.seek(0)
             words = complaints.read().decode(errors="replace")
@@ -123,7 +128,7 @@ class Remote:
         return DeployFailed(f"ssh to {self.host} failed: {last_line(words) or 'the connection broke off'}")
 
 
-def _write_tar(stream: IO[bytes], files: Mapping[str, Path], progress: Transfer) -> None:
+def _write_tar(stream: IO[bytes], files: Mapping[str, Path], progress: Progress) -> None:
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for name, path in files.items():
             entry = tarfile.TarInfo(name)
@@ -135,16 +140,10 @@ def _write_tar(stream: IO[bytes], files: Mapping[str, Path], progress: Transfer)
 class _Counted(io.RawIOBase):
     """A file that tells how much of it was read."""
 
-    def __init__(self, file: io.BufferedReader, progress: Transfer) -> None:
+    def __init__(self, file: io.BufferedReader, progress: Progress) -> None:
         self._file, self._progress = file, progress
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self._progress.advance(len(data))
         return data
-
-
-def last_line(text: str) -> str:
-    """The last line that says anything."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

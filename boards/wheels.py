@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import zipfile
 import zlib
@@ -25,7 +24,8 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from boards.errors import PayloadInvalid, ToolMissing
+from boards import child
+from boards.errors import PayloadInvalid
 
 _OLDEST_GLIBC_MINOR = 17
 _SOURCE = Path(__file__).parent.parent
@@ -229,7 +229,7 @@ def _download(target: Target, missing: Sequence[Requirement], folder: Path, extr
     # The markers were read for the board already; pip would read them for this machine.
     names = [f"{one.name}[{','.join(sorted(one.extras))}]{one.specifier}" if one.extras
              else f"{one.name}{one.specifier}" for one in missing]  # fmt: skip
-    done = subprocess.run([*command, *names], capture_output=True, text=True, check=False)
+    done = child.run([*command, *names])
     if done.returncode:
         raise PayloadInvalid(f"pip cannot get wheels for {target}: {_last_error(done.stderr)}")
 
@@ -255,10 +255,7 @@ def own_wheel(folder: Path) -> Path:
         ]
     # The same source gives the same bytes.
     environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "315532800")}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    except OSError as error:
-        raise ToolMissing(f"cannot run pip: {error.strerror}") from error
+    done = child.run(command, env=environment)
     found = sorted(folder.glob("ferlite-*.whl"))
     if done.returncode or not found:
         raise PayloadInvalid(f"cannot make ferlite's own wheel: {_last_error(done.stderr)}")

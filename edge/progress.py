@@ -12,7 +12,8 @@ from typing import TextIO
 class Progress:
     """Counts work done against a total (0: unknown) and redraws one line at most ten times a second.
 
-    Writes to standard error, and only where that is a terminal: a log gets no control characters.
+    Writes to standard error, and only where that is a terminal: a log gets no control characters. Of "bytes"
+    it tells megabytes.
     """
 
     def __init__(
@@ -35,17 +36,22 @@ class Progress:
 
     def _draw(self, now: float, note: str) -> None:
         pace = (self._done - self._start) / max(1e-6, now - self._began)
-        parts = [f"{self._what} {self._done}{f'/{self._total}' if self._total else ''} {self._unit}".rstrip()]
+        total = f"/{self._amount(self._total)}" if self._total else ""
+        unit = "MB" if self._unit == "bytes" else self._unit
+        parts = [f"{self._what} {self._amount(self._done)}{total} {unit}".rstrip()]
         if self._total:
             full = round(20 * self._done / self._total)
             parts.append(f"[{'#' * full}{'.' * (20 - full)}]")
             left = (self._total - self._done) / pace if pace > 0 else 0
             parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
-        parts.append(f"{pace:.3g}/s")
+        parts.append(f"{pace / 2**20:.1f} MB/s" if self._unit == "bytes" else f"{pace:.3g}/s")
         line = "  ".join([*parts, note]).rstrip()
         width = shutil.get_terminal_size().columns - 1
         self._stream.write("\r" + line[:width].ljust(width))
         self._stream.flush()
+
+    def _amount(self, count: int) -> str:
+        return f"{count / 2**20:.1f}" if self._unit == "bytes" else str(count)
 
     def clear(self) -> None:
         """Wipe the line, so that a message can be printed where it stood."""

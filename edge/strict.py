@@ -3,13 +3,14 @@ is an error of one sentence that says what is valid.
 
     recipe = fill(Recipe, table, "'mine.toml'", RecipeInvalid)
 
-A field's annotation says what its value may be: bool, int, float, str, Path, Literal, another dataclass,
-tuple[X, ...], tuple[X, Y], Mapping[str, X], X | None or a union of plain types. ``within`` adds a range. A
+A field's annotation says what its value may be: bool, int, float, str, date, Path, Literal, another
+dataclass, tuple[X, ...], tuple[X, Y], Mapping[str, X], X | None or a union of plain types. ``within`` adds a range. A
 dataclass may check more in ``__post_init__``; what that raises is told with its place.
 """
 
 from __future__ import annotations
 
+import datetime
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,9 @@ from edge.errors import FerliteError
 T = TypeVar("T")
 Error = Callable[[str], Exception]
 SCHEMA = 1
-_PLAIN: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_PLAIN: dict[Any, str] = {
+    str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime.date: "a date"
+}  # fmt: skip
 
 
 def within(low: float, high: float) -> dict[str, tuple[float, float]]:

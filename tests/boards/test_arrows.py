@@ -1,24 +1,61 @@
-"""boards imports none of the other packages: it reaches the runtime as a file."""
+"""What boards may import: of the runtime a few small modules, and on a bare board nothing at all.
+
+The probe travels to a board that has no ferlite, and the installer makes one: both run on the system's own
+Python, and reach the runtime as files only.
+"""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import boards
+from boards import deploy
 
-SOURCES = sorted(Path(boards.__file__).parent.rglob("*.py"))
+ROOT = Path(boards.__file__).parent
+SOURCES = sorted(ROOT.rglob("*.py"))
+OF_EDGE = {"edge", "edge.bundle", "edge.command", "edge.errors", "edge.exits", "edge.files", "edge.progress",
+           "edge.strict"}  # fmt: skip
+ON_A_BARE_BOARD = [*(ROOT / f"{name}.py" for name in deploy._PROBE), *sorted(ROOT.glob("onboard/*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= inner & OF_EDGE or {node.module}
+    return names
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_imports(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        for name in names:
-            assert name.split(".")[0] not in {"edge", "train", "quantize", "tests", "numpy", "cv2"}
+    names = imported(path)
+    ours = {name.split(".")[0] for name in names}
+    assert not ours & {"train", "quantize", "measure", "faces", "pages", "tests", "numpy", "cv2"}
+    assert {name for name in names if name.split(".")[0] == "edge"} <= OF_EDGE
+
+
+@pytest.mark.parametrize("path", ON_A_BARE_BOARD, ids=lambda path: path.name)
+def test_what_runs_on_a_bare_board_needs_nothing_but_python(path: Path) -> None:
+    carried = {f"boards.{name}" for name in deploy._PROBE}
+    for name in imported(path):
+        assert name.split(".")[0] in sys.stdlib_module_names or name in carried | {"boards"}, name
+
+
+def test_the_probe_runs_where_there_is_no_ferlite(tmp_path: Path) -> None:
+    (tmp_path / "probe.pyz").write_bytes(deploy._probe_program())
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "probe.pyz"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"hardware"' in done.stdout
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from boards import cli, errors
+from edge.errors import FerliteError
 from tests.boards import trees
+from tests.boards.test_choice import make_bundle
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,6 +86,65 @@ def test_every_error_has_two_parents_and_a_code() -> None:
         ):
             standard = [base for base in error.__bases__ if not issubclass(base, errors.BoardsError)]
             assert len(standard) == 1 and issubclass(standard[0], Exception)
+            assert issubclass(error, FerliteError)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "x" * 5000, "--board", "rpi-4b"],
+        ["plan", "x\0y", "--board", "rpi-4b"],
+        ["show", "x" * 5000 + ".toml"],
+        ["probe", "--root", "x" * 5000],
+        ["deb", "BUNDLE", "--board", "rpi-4b", "--offline", "--wheelhouse", __file__],
+        ["deb", "BUNDLE", "--board", "rpi-4b", "--wheels", "x" * 5000],
+        ["deb", "BUNDLE", "--board", "rpi-4b", "--offline", "--out", "/proc/x.deb", "--wheelhouse", "HOUSE"],
+        ["flash", "BUNDLE", "--board", "rpi-4b", "--image", "x" * 5000, "--out", "y"],
+        ["flash", "BUNDLE", "--board", "rpi-4b", "--image", "/proc/self/mem", "--out", "y"],
+        [
+            "flash",
+            "BUNDLE",
+            "--board",
+            "jetson-orin-nano",
+            "--out",
+            "/proc/hook",
+            "--offline",
+            "--wheelhouse",
+            "HOUSE",
+        ],
+        ["boot", "CARD", "--board", "rpi-4b", "--minutes", "nan"],
+        ["boot", "CARD", "--board", "rpi-4b", "--minutes", "inf"],
+        ["boot", "CARD", "--board", "rpi-4b", "--minutes", "-1"],
+        ["boot", "CARD", "--board", "rpi-4b", "--console", "/proc/self/none/x"],
+        ["boot", "CARD", "--board", "generic-x86-64"],
+    ],
+)
+def test_nothing_that_is_typed_ends_in_a_traceback(
+    words: list[str], tmp_path: Path, house: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "CARD").write_bytes(b"")
+    (tmp_path / "HOUSE").symlink_to(house)
+    make_bundle(tmp_path / "BUNDLE", "onnx", "tflite")
+    assert cli.main(words) in (1, 2)
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("ferlite boards: ") and "unexpected" not in said[-1]
+
+
+def test_no_home_and_an_unknown_user(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", "onnx")
+    code = (
+        "import os, pwd, sys\n"
+        "from boards.cli_verb import cache_folder\n"
+        "os.environ.pop('HOME'); os.environ.pop('XDG_CACHE_HOME', None)\n"
+        "os.setuid(4242) if os.geteuid() == 0 else sys.exit('skip')\n"
+        "cache_folder()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.stderr.strip() == "skip":
+        pytest.skip("needs root to become a user whom nobody knows")
+    assert "there is no home folder to keep downloads in: set XDG_CACHE_HOME" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -92,12 +153,18 @@ def test_every_error_has_two_parents_and_a_code() -> None:
         (errors.DeployFailed("x"), 1),
         (errors.UsageError("x"), 2),
         (RuntimeError("x"), 3),
+        (OSError(28, "No space left on device", "/x"), 1),
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_codes(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> int:
         raise error
 
-    assert errors.exit_code(fail) == code
-    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("boards.profile.load_all", fail)
+    assert cli.main(["list"]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == (0 if code == 130 else 1)
