@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from edge.threads import default_threads
+
 # OpenCV reads these when it is loaded, so they are set before anything here can load it. A picture of
 # 0.3 MB can unpack to 2 GB; and a damaged video should be ferlite's sentence, not FFmpeg's chatter.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**25))
@@ -20,6 +22,9 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # ONNX Runtime's Linux wheels report each session to their maker, from 1.29 on, unless told not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+if _threads := default_threads():  # under a CPU quota OpenCV's own count would be too many
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(_threads))
 
 if TYPE_CHECKING:
     from edge.pipeline import Pipeline as Pipeline

@@ -31,7 +31,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """``threads`` 0 leaves the number to the library; ``device`` "" is the CPU.
+    """``threads`` 0: the library's own number, or a CPU quota's (edge/threads.py); ``device`` "" is the CPU.
 
     Devices are named as the library names them: an execution provider for onnx ("CUDA", "TensorRT"),
     CPU, GPU, NPU or AUTO for openvino. ``settings`` go to the library as they are: OpenVINO's properties

@@ -12,6 +12,7 @@ from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_
 from edge.engines.cache import tensorrt_version, versioned
 from edge.errors import EngineFailed, EngineRefused
 from edge.onnx_file import refuse_external_data
+from edge.threads import default_threads
 
 DTYPES = {
     "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64",
@@ -33,7 +34,7 @@ class OnnxEngine:
         refuse_external_data(content, model.name)
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 4  # its warnings are for its developers; failures come as exceptions
-        settings.intra_op_num_threads = options.threads
+        settings.intra_op_num_threads = options.threads or default_threads()
         settings.inter_op_num_threads = 1
         # Waiting threads would burn the board's power budget between frames.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -13,6 +13,7 @@ from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_
 from edge.engines.cache import versioned
 from edge.errors import EngineFailed, EngineRefused
 from edge.onnx_file import refuse_external_data
+from edge.threads import default_threads
 
 
 class OpenvinoEngine:
@@ -27,6 +28,8 @@ class OpenvinoEngine:
         settings: dict[str, Setting] = {"PERFORMANCE_HINT": "LATENCY", **options.settings}
         if options.threads and device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = options.threads
+        elif (threads := default_threads()) and device == "CPU":
+            settings.setdefault("INFERENCE_NUM_THREADS", threads)
         if "CACHE_DIR" in settings:
             settings["CACHE_DIR"] = versioned(
                 str(settings["CACHE_DIR"]), self.version(), _driver(core, device)
