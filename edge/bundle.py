@@ -20,7 +20,7 @@ from typing import Any
 from edge import priors, strict
 from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
 from edge.engine import ModelFile
-from edge.errors import BundleInvalid, UsageError
+from edge.errors import BundleInvalid, SignatureRefused, UsageError
 from edge.priors import Prior
 
 SCHEMA = 1
@@ -98,7 +98,7 @@ class Bundle:
             )
         parts = {}
         for name, digest in self.files[engine].parts.items():
-            content = _read(self.path, name)
+            content = read_file(self.path, name)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise BundleInvalid(f"bundle '{self.path}': '{name}' is not the file its sha256 was taken of")
             parts[PurePosixPath(name).suffix] = content
@@ -110,20 +110,35 @@ class Bundle:
             self.model(engine)
 
 
-def load(where: str | Path = "") -> Bundle:
+def load(where: str | Path = "", trusted: Path | None = None) -> Bundle:
     """Read a bundle's bundle.json from a folder, a .zip or the name of a shipped bundle.
 
-    Raises BundleInvalid: unknown or missing key, wrong value, unreadable file.
+    ``trusted``: the public key that must have signed it (edge/signature.py). Raises BundleInvalid: unknown or
+    missing key, wrong value, unreadable file; SignatureRefused; UsageError for the key.
     """
     path = _find(str(where) or DEFAULT)
+    content = read_file(path, MANIFEST)
+    if trusted is not None:
+        _check_signature(path, content, trusted)
     try:
-        table = json.loads(_read(path, MANIFEST).removeprefix(codecs.BOM_UTF8))
+        table = json.loads(content.removeprefix(codecs.BOM_UTF8))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleInvalid(f"bundle '{path}': {MANIFEST} is not JSON: {error}") from error
     try:
         return _parse(table, path)
     except BundleInvalid as error:
         raise BundleInvalid(f"bundle '{path}': {error}") from error
+
+
+def _check_signature(path: Path, content: bytes, trusted: Path) -> None:
+    from edge import signature
+
+    if not has_file(path, signature.SIGNATURE):
+        raise SignatureRefused(f"bundle '{path}' is not signed: it has no {signature.SIGNATURE}")
+    try:
+        signature.check(content, read_file(path, signature.SIGNATURE), trusted)
+    except SignatureRefused as error:
+        raise SignatureRefused(f"bundle '{path}' is refused: {error}") from error
 
 
 def shipped() -> list[str]:
@@ -195,8 +210,19 @@ def _check_chosen(bundle: Bundle) -> None:
             )
 
 
-def _read(bundle: Path, name: str) -> bytes:
-    """One file's bytes, from inside the bundle and nowhere else."""
+def has_file(bundle: Path, name: str) -> bool:
+    """Whether the folder or .zip has a file of this name. Raises BundleInvalid for a .zip that is none."""
+    if bundle.is_dir():
+        return (bundle / name).exists()
+    try:
+        with zipfile.ZipFile(bundle) as archive:
+            return name in archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise BundleInvalid(f"bundle '{bundle}' cannot be read: {error}") from error
+
+
+def read_file(bundle: Path, name: str) -> bytes:
+    """One file's bytes, from inside the bundle and nowhere else. Raises BundleInvalid."""
     try:
         if bundle.is_dir():
             file = (bundle / name).resolve()

@@ -12,6 +12,7 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     │   └── EngineFailed(RuntimeError)     it could not load or run a model
     ├── ModelError                         anything about a model's files
     │   ├── BundleInvalid(ValueError)      bundle.json or a file it names is wrong
+    │   │   └── SignatureRefused           nobody who is trusted stands for it, or no longer
     │   ├── ModelMismatch(ValueError)      inputs or outputs are not what was asked for
     │   └── FetchFailed(OSError)           a download did not arrive whole
     ├── DetectorUnknown(ValueError)        no detector of that name
@@ -61,6 +62,10 @@ class ModelError(FerliteError):
 
 class BundleInvalid(ModelError, ValueError):
     """bundle.json, or a file that it names, is wrong."""
+
+
+class SignatureRefused(BundleInvalid):
+    """A bundle has no signature that is trusted, or one that is out of date or of an older version."""
 
 
 class ModelMismatch(ModelError, ValueError):

@@ -111,15 +111,17 @@ def open_pipeline(
     tracker: Tracker | None = None,
     detect_every: int = DETECT_EVERY,
     prior: Prior = "",
+    trusted: Path | None = None,
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
     so many frames, and they are followed in between (edge/follow.py). ``prior``: how common the
-    expressions are taken to be (edge/priors.py; "": the bundle's own). Raises FerliteError.
+    expressions are taken to be (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must
+    have signed the bundle. Raises FerliteError.
     """
-    loaded = bundles.load(bundle)
+    loaded = bundles.load(bundle, trusted)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
     options = detector_options or DetectorOptions()
     detector_choice = detect.choose(detector, options)

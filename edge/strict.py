@@ -4,8 +4,8 @@ is an error of one sentence that says what is valid.
     recipe = fill(Recipe, table, "'mine.toml'", RecipeInvalid)
 
 A field's annotation says what its value may be: bool, int, float, str, date, Path, Literal, another
-dataclass, tuple[X, ...], tuple[X, Y], Mapping[str, X], X | None or a union of plain types. ``within`` adds a range. A
-dataclass may check more in ``__post_init__``; what that raises is told with its place.
+dataclass, tuple[X, ...], tuple[X, Y], Mapping[str, X], X | None or a union of plain types. ``within`` adds a
+range. A dataclass may check more in ``__post_init__``; what that raises is told with its place.
 """
 
 from __future__ import annotations

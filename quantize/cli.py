@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.errors import UsageError
 from edge.exits import FAILED, OK, guard
 from measure import cli as bench
 from quantize.sizes import cli
@@ -53,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
     verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    sign = _verb(verbs, "sign", _sign, "sign a bundle, for ferlite run --require-signature")
+    sign.add_argument("bundle", help="a folder or a .zip")
+    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private Ed25519 key in PEM")
+    sign.add_argument(
+        "--version", type=int, metavar="N", help="a board takes no lower one (default: one more)"
+    )
+    sign.add_argument("--expires", metavar="DATE", help="the last day, as in 2027-06-30 (default: none)")
     cli.add(_verb(verbs, "sizes", cli.run, "accuracy per millisecond of networks at several input sizes"))
     bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
@@ -148,6 +156,24 @@ def _verify(arguments: argparse.Namespace) -> int:
     if wrong:
         print(f"{PROGRAM}: the bundle's record is not borne out: {', '.join(wrong)}", file=sys.stderr)
     return FAILED if wrong else OK
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    from datetime import date
+
+    from quantize.proof.sign import sign
+
+    try:
+        expires = date.fromisoformat(arguments.expires) if arguments.expires else None
+    except ValueError as error:
+        raise UsageError(
+            f"--expires is '{arguments.expires}', and must be a date as in 2027-06-30"
+        ) from error
+    signed = sign(arguments.bundle, arguments.key, arguments.version, expires)
+    until = f" until {signed.expires}" if signed.expires else ""
+    text = f"'{arguments.bundle}' is signed as version {signed.version}{until} with the key {signed.key[:16]}"
+    print(json.dumps(dataclasses.asdict(signed), indent=2) if arguments.json else text)
+    return OK
 
 
 def _print_checks(checks: list[Check], golden: Mapping[str, Outcome | None]) -> None:
