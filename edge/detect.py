@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from edge.align import Image
 from edge.detectors.table import DETECTORS
 from edge.engine import EngineOptions
-from edge.errors import DetectorUnknown
+from edge.errors import DetectorMissing, DetectorUnknown
 from edge.results import Face
 
 
@@ -83,4 +83,4 @@ def choose(wanted: str, options: DetectorOptions) -> DetectorChoice:
         if not reason:
             return DetectorChoice(name, tuple(skipped))
         skipped.append((name, reason))
-    raise DetectorUnknown("no detector can start: " + "; ".join(reason for _, reason in skipped))
+    raise DetectorMissing("no detector can start: " + "; ".join(reason for _, reason in skipped))

@@ -7,7 +7,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from edge.errors import FerliteError, SinkError
 from edge.losses import Losses
 from edge.results import FrameReadings
-from edge.sinks import Sink
+from edge.sink import Sink
 from edge.source import Frame
 
 

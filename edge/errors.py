@@ -15,9 +15,13 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     │   │   └── SignatureRefused           nobody who is trusted stands for it, or no longer
     │   ├── ModelMismatch(ValueError)      inputs or outputs are not what was asked for
     │   └── FetchFailed(OSError)           a download did not arrive whole
-    ├── DetectorUnknown(ValueError)        no detector of that name
+    ├── DetectorError                      anything about a face detector
+    │   ├── DetectorUnknown(ValueError)    no detector of that name
+    │   ├── DetectorMissing(OSError)       its file, or what it runs in, is not here
+    │   └── DetectorFailed(RuntimeError)   its file is not what it should be
     ├── SourceError(OSError)               no frames from there
     ├── SinkError(OSError)                 cannot write there
+    │   └── FrameNotSaved                  one picture could not be, the next may
     └── ToolchainError                     the build half
         ├── RecipeInvalid(ValueError)      a recipe has an unknown key or value
         ├── DataInvalid(ValueError)        a data set is not what it should be
@@ -76,8 +80,20 @@ class FetchFailed(ModelError, OSError):
     """A download did not arrive whole."""
 
 
-class DetectorUnknown(FerliteError, ValueError):
+class DetectorError(FerliteError):
+    """Anything about a face detector."""
+
+
+class DetectorUnknown(DetectorError, ValueError):
     """There is no detector of that name."""
+
+
+class DetectorMissing(DetectorError, OSError):
+    """The detector's file, or what it runs in, is not here."""
+
+
+class DetectorFailed(DetectorError, RuntimeError):
+    """The detector's file is not what it should be."""
 
 
 class SourceError(FerliteError, OSError):
@@ -86,6 +102,10 @@ class SourceError(FerliteError, OSError):
 
 class SinkError(FerliteError, OSError):
     """Results cannot be written there."""
+
+
+class FrameNotSaved(SinkError):
+    """One picture could not be saved; the next may do better."""
 
 
 class ToolchainError(FerliteError):

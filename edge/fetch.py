@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import FetchFailed, UsageError
+from edge.files import reason
 from edge.progress import Progress
 
 TIMEOUT = 20.0  # seconds without a byte
@@ -42,15 +43,44 @@ WEIGHTS = {
 
 
 def cache_folder() -> Path:
-    """Where fetched weights lie: $FERLITE_CACHE, else ferlite in the user's cache folder."""
+    """Where downloads lie: $FERLITE_CACHE, else ferlite in the user's cache folder.
+
+    Raises FetchFailed for a user without a home: containers and services run as such.
+    """
     if own := os.environ.get("FERLITE_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ferlite"
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "ferlite"
+    try:
+        return Path.home() / ".cache" / "ferlite"
+    except RuntimeError as error:
+        raise FetchFailed(
+            "this user has no home folder to keep downloads in: set FERLITE_CACHE to a folder"
+        ) from error
 
 
 def cached(name: str) -> Path:
-    """Where the named weights are, or would be once fetched."""
+    """Where the named weights are, or would be once fetched. Raises FetchFailed: see ``cache_folder``."""
     return cache_folder() / WEIGHTS[name].file
+
+
+def lacks(name: str) -> str:
+    """Why the named weights cannot be used here, and what to type for it, as a sentence; "" where they can.
+
+    A download that broke off, or a disk that lost a part, is seen here and not by an inference library.
+    """
+    weights = WEIGHTS[name]
+    try:
+        path = cached(name)
+        if not path.is_file():
+            return f"it needs its weights ({weights.bytes >> 10} KiB): ferlite fetch {name}"
+        if path.stat().st_size != weights.bytes or _digest(path) != weights.sha256:
+            return f"its weights '{path}' are damaged: ferlite fetch {name}"
+    except FetchFailed as error:
+        return f"it needs its weights, and {error}"
+    except OSError as error:
+        return f"its weights cannot be read: '{error.filename}': {reason(error)}"
+    return ""
 
 
 def fetch(name: str, address: str = "") -> Path:
@@ -63,20 +93,20 @@ def fetch(name: str, address: str = "") -> Path:
         raise UsageError(f"nothing called '{name}' can be fetched: choose {', '.join(WEIGHTS)}")
     weights = WEIGHTS[name]
     target = cached(name)
-    if target.is_file() and _digest(target) == weights.sha256:
+    if not lacks(name):
         return target
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(address or weights.address, part, weights)
     except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        why = getattr(error, "reason", error)
         raise FetchFailed(
-            f"cannot fetch '{name}' from {address or weights.address}: {reason}; "
+            f"cannot fetch '{name}' from {address or weights.address}: {why}; "
             f"offline, copy the file to '{target}' or give it with --detector-model"
         ) from error
     except OSError as error:
-        raise FetchFailed(f"cannot write '{part}': {error.strerror or error}") from error
+        raise FetchFailed(f"cannot write '{part}': {reason(error)}") from error
     if _digest(part) != weights.sha256:
         part.unlink()
         raise FetchFailed(

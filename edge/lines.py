@@ -80,28 +80,31 @@ class LineWriter:
     def _push(self) -> bool:
         """Write the rest, as far as it goes without waiting; whether that was all."""
         done = 0
-        while self._rest:
+        # Nowhere else while it is written: a signal that comes between the write and its booking raises, and
+        # close must not write the line again.
+        rest, self._rest = self._rest, b""
+        while rest:
             if self._poll is not None and not self._poll.poll(0):
+                self._rest = rest
                 return False
             try:
-                count = os.write(self._descriptor, self._rest if self._poll is None else self._rest[:PIECE])
+                count = os.write(self._descriptor, rest if self._poll is None else rest[:PIECE])
             except BrokenPipeError:
-                self._rest = b""
                 raise
             except BlockingIOError:  # another program that shares it made it so
                 if not self._patient:
+                    self._rest = rest
                     return False
                 select.select([], [self._descriptor], [])
                 continue
             except OSError as error:
                 self._take_back(done)
                 raise SinkError(f"cannot write to {self.name}: {error.strerror}") from error
-            self._rest, done = self._rest[count:], done + count
+            rest, done = rest[count:], done + count
         return True
 
     def _take_back(self, count: int) -> None:
         """Leave no half line: ``count`` bytes of it are in the file."""
-        self._rest = b""
         if self._plain and count:
             end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
             os.ftruncate(self._descriptor, end - count)

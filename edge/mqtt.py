@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 from edge.errors import FerliteError, SinkError, UsageError
 from edge.losses import Losses
 from edge.results import FrameReadings, Reading
-from edge.sinks import as_json
+from edge.sinks.json_lines import as_json
 from edge.source import Frame
 
 try:

@@ -16,6 +16,11 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 MOSAIC = 6  # blocks across a hidden face: too few to know anybody by
 
 
+def annotated(frame: Image, readings: Sequence[Reading], privacy: bool) -> Image:
+    """``draw``; with ``privacy`` the faces are taken out first."""
+    return draw(hide_faces(frame, readings) if privacy else frame, readings)
+
+
 def draw(frame: Image, readings: Sequence[Reading]) -> Image:
     """A copy of a uint8 [H, W, 3] BGR frame with each face's box, label and weights.
 

@@ -1,157 +1,209 @@
-"""The settings of ``ferlite run``: from the command line, or from an edge.json that a deployment wrote."""
+"""The settings of ``ferlite run``: one frozen dataclass, filled from its defaults, a file and what was typed.
+
+A new setting is one field here: its default, its range, what --help says of it, and the group it is shown in.
+The command line, the keys that edge.json may have and the checks of both follow from the field; what it does,
+``edge.run`` or the sinks say.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from edge.detect import DetectorOptions
-from edge.engine import EngineOptions, Setting
+from edge import command, strict
+from edge.detectors.table import DETECTORS
+from edge.engines.table import ENGINES
 from edge.errors import UsageError
-from edge.follow import DETECT_EVERY
-from edge.pipeline import Pipeline, open_pipeline
-from edge.sinks import CsvSink, JsonLinesSink, PictureSink, Sink, TableSink, VideoSink
-from edge.source import Source
-from edge.track import Tracker
+from edge.files import read_json
+from edge.sinks.table import SINKS
 
 SCHEMA = 1
-# key in edge.json -> (attribute of the command line, type)
-KEYS: dict[str, tuple[str, type]] = {
-    "source": ("source", str),
-    "bundle": ("bundle", str),
-    "prior": ("prior", str),
-    "engine": ("engine", str),
-    "engine_order": ("engine_order", list),
-    "device": ("device", str),
-    "engine_settings": ("engine_settings", dict),
-    "threads": ("threads", int),
-    "smooth": ("smooth", float),
-    "detector": ("detector", str),
-    "detector_model": ("detector_model", str),
-    "detect_size": ("detect_size", int),
-    "detect_every": ("detect_every", int),
-    "sink": ("sink", list),
+GROUPS = {
+    "model": "",
+    "faces": "",
+    "output": "a table, unless --json, --csv or --sink is given",
 }
-STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
+# What a file says of these holds for the engine, or the device, that it names itself.
+_OF_ENGINE, _OF_DEVICE = ("device", "engine_settings"), ("engine_settings",)
 
 
-def apply(arguments: argparse.Namespace, config: Path | None) -> None:
-    """Fill ``arguments`` from the file; what was typed on the command line wins. Raises UsageError."""
-    arguments.engine_order, arguments.engine_settings = (), {}
-    for key, value in (_read(config) if config else {}).items():
-        if key == "source":
-            arguments.source = arguments.source or [value]
-        elif key == "engine_order":
-            arguments.engine_order = tuple(value)
-        elif key == "sink":
-            _apply_sinks(arguments, value, str(config))
-        elif key == "engine_settings":
-            arguments.engine_settings = _engine_settings(value, str(config))
-        elif not getattr(arguments, KEYS[key][0]) or getattr(arguments, KEYS[key][0]) == "auto":
-            setattr(arguments, KEYS[key][0], Path(value) if key == "detector_model" else value)
-    if arguments.engine_settings and arguments.engine == "auto":
-        raise UsageError(f"'{config}': engine_settings belong to one engine: name it with engine")
-    _check(arguments)
+def _said(
+    text: str, group: str, metavar: str | None = None, span: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """A field's metadata: its option's help, where that is shown, and the range of its values."""
+    about: dict[str, Any] = {"text": text, "group": group, "metavar": metavar}
+    return about | (strict.within(*span) if span else {})
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Raise UsageError for a number that makes no sense."""
-    for name, value in (
-        ("threads", arguments.threads),
-        ("most", arguments.most),
-        ("smooth", arguments.smooth),
-    ):
-        if value < 0:
-            raise UsageError(f"--{name} is {value}, and must be 0 or more")
-    if arguments.detect_size and not 64 <= arguments.detect_size <= 4096:
-        raise UsageError(f"--detect-size is {arguments.detect_size}, and must be 64 to 4096 pixels")
-    if not 0 <= arguments.detect_every <= 1000:
-        raise UsageError(f"--detect-every is {arguments.detect_every}, and must be 1 to 1000 frames")
-    if arguments.privacy and arguments.detect_every > 1:
-        raise UsageError(
-            f"--privacy searches every frame: it does not go with --detect-every {arguments.detect_every}"
-        )
-    if arguments.detect_score is not None and not 0 <= arguments.detect_score <= 1:
-        raise UsageError(f"--detect-score is {arguments.detect_score}, and must be 0 to 1")
+@dataclass(frozen=True)
+class RunSettings:
+    """What ``ferlite run`` is to do; fields without help have no option of their own.
 
+    ``engine_order`` is the order in which "auto" tries engines. 0 and "" leave a choice to whom it concerns.
+    """
 
-def pipeline(arguments: argparse.Namespace, stills: bool) -> Pipeline:
-    """The pipeline that the settings ask for. Raises FerliteError."""
-    engine = EngineOptions(arguments.threads, arguments.device, arguments.engine_settings)
-    detector = DetectorOptions(
-        size=arguments.detect_size or (STILL_SIZE if stills else VIDEO_SIZE),
-        score=arguments.detect_score,
-        model=arguments.detector_model,
-        engine=arguments.detector_engine,
-        engine_options=EngineOptions(threads=arguments.threads),
+    source: tuple[str, ...] = ()
+    bundle: str = field(default="", metadata=_said("folder, .zip or shipped name", "model"))
+    prior: str = field(
+        default="",
+        metadata=_said(
+            "how common expressions are: a name (ferlite info) or a .json file", "model", "NAME|FILE"
+        ),
     )
-    return open_pipeline(
-        arguments.bundle,
-        arguments.engine,
-        arguments.detector,
-        engine_order=arguments.engine_order,
-        engine_options=engine,
-        detector_options=detector,
-        tracker=Tracker(smooth=arguments.smooth),
-        prior=arguments.prior,
-        # A face that is first searched for two frames after it came would be seen in those two.
-        detect_every=1 if arguments.privacy else arguments.detect_every or DETECT_EVERY,
+    engine: str = field(
+        default="auto", metadata=_said(f"auto, {', '.join(ENGINES)} (default: auto)", "model")
     )
+    engine_order: tuple[str, ...] = ()
+    device: str = field(default="", metadata=_said("CPU, GPU, NPU, AUTO; CUDA or TensorRT for onnx", "model"))
+    engine_settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    threads: int = field(
+        default=0, metadata=_said("engine threads (default: its own)", "model", "N", (0, 256))
+    )
+    smooth: float = field(
+        default=0.4,
+        metadata=_said(
+            "time constant of smoothing in videos, 0 for none (default: 0.4)", "model", "SECONDS", (0, 3600)
+        ),
+    )
+    detector: str = field(
+        default="auto", metadata=_said(f"auto, {', '.join(DETECTORS)} (default: auto)", "faces")
+    )
+    detector_model: Path | None = field(default=None, metadata=_said("its weights", "faces", "FILE"))
+    detector_engine: str = field(default="auto", metadata=_said("the engine it runs in", "faces", "ENGINE"))
+    detect_size: int = field(
+        default=0,
+        metadata=_said(
+            "longer side searched for faces (default: 640, in videos 384)", "faces", "PX", (0, 4096)
+        ),
+    )
+    detect_every: int = field(
+        default=0,
+        metadata=_said(
+            "search every Nth frame of a video, following faces (default: 3)", "faces", "N", (0, 1000)
+        ),
+    )
+    detect_score: float | None = field(
+        default=None, metadata=_said("least score of a face", "faces", "0-1", (0, 1))
+    )
+    sink: tuple[str, ...] = ()
+    sink_limit_mb: int = field(
+        default=0,
+        metadata=_said(
+            "begin a --sink's file anew at this size, keeping the last as FILE.1", "output", "N", (0, 100_000)
+        ),
+    )
+    save: Path | None = field(
+        default=None, metadata=_said("annotated picture, folder of them, or video", "output", "PATH")
+    )
+    privacy: bool = field(
+        default=False, metadata=_said("make faces unrecognisable in what --save writes", "output")
+    )
+    most: int = field(default=0, metadata=_said("stop after N frames", "output", "N", (0, 1e9)))
+    quiet: bool = field(default=False, metadata=_said("no remarks on standard error", "output"))
+    notify: bool = field(default=False, metadata=_said("tell systemd that frames flow (sd_notify)", "output"))
 
 
-def sinks(arguments: argparse.Namespace, sources: list[Source], labels: tuple[str, ...]) -> list[Sink]:
-    """The sinks that the settings ask for; ``sources`` are all pictures or, with --save, one video."""
-    chosen: list[Sink] = []
-    if arguments.json:
-        chosen.append(JsonLinesSink(arguments.json))
-    if arguments.csv:
-        chosen.append(CsvSink(arguments.csv, labels))
-    if "-" not in (arguments.json, arguments.csv):
-        chosen.append(TableSink())
-    if arguments.save and all(source.stills for source in sources):
-        single = sum(source.total for source in sources) == 1 and not arguments.save.is_dir()
-        chosen.append(PictureSink(arguments.save, arguments.privacy, single and bool(arguments.save.suffix)))
-    elif arguments.save:
-        chosen.append(VideoSink(arguments.save, sources[0].rate, arguments.privacy))
-    return chosen
+def add_options(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
+    """The options of ``only`` these settings, or of all; what is not typed is not in the namespace.
+
+    So a typed value differs from none even where it is the default, and other programs that run a pipeline
+    (a benchmark) offer the same words.
+    """
+    kinds = get_type_hints(RunSettings)
+    groups: dict[str, Any] = {}
+    for each in dataclasses.fields(RunSettings):
+        about = each.metadata
+        if not about or (only and each.name not in only):
+            continue
+        group = groups.get(about["group"])
+        if group is None:
+            said = GROUPS[about["group"]]
+            title = f"{about['group']} ({said})" if said else about["group"]
+            group = groups[about["group"]] = parser.add_argument_group(title)
+            if about["group"] == "output":
+                _add_sinks(group)
+        option = f"--{each.name.replace('_', '-')}"
+        if kinds[each.name] is bool:
+            group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=about["text"])
+        else:
+            group.add_argument(option, type=_reader(each, kinds[each.name]), default=argparse.SUPPRESS,
+                               metavar=about["metavar"], help=about["text"])  # fmt: skip
 
 
-def _read(config: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(config.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read '{config}': {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"'{config}' is not JSON: {error}") from error
+def _add_sinks(group: Any) -> None:
+    hidden = {"dest": "sink", "default": argparse.SUPPRESS}
+    group.add_argument("--json", action="append_const", const="jsonl:-", help="print JSON lines", **hidden)
+    group.add_argument("--csv", action="append_const", const="csv:-", help="print CSV", **hidden)
+    kinds = " or ".join(f"{kind}:FILE" for kind, sink in SINKS.items() if sink.named)
+    group.add_argument("--sink", action="append", type=command.filled, metavar="KIND:FILE",
+                       help=f"add to a file: {kinds}; may be repeated", **hidden)  # fmt: skip
+
+
+def _reader(each: dataclasses.Field[Any], kind: Any) -> Any:
+    """What turns the typed text into the field's value, and refuses what is out of its range."""
+    kind = next(iter(get_args(kind)), kind)  # X | None: None is for what was not typed
+    span = each.metadata.get("range")
+    if span:
+        return command.whole(int(span[0]), int(span[1])) if kind is int else command.number(*span)
+    return (lambda text: Path(command.filled(text))) if kind is Path else command.filled
+
+
+def resolve(arguments: argparse.Namespace) -> RunSettings:
+    """The settings that hold: the default, over it the --config file, over it what was typed.
+
+    A typed engine comes without the file's device and engine settings, a typed device without the file's
+    engine settings: they were meant for another. Raises UsageError.
+    """
+    typed = {name: value for name, value in vars(arguments).items() if name in _NAMES}
+    for name in ("source", "sink"):
+        if name in typed:
+            typed[name] = tuple(typed[name])
+    if not typed.get("source"):
+        typed.pop("source", None)
+    config = getattr(arguments, "config", None)
+    settings = from_file(config) if config else RunSettings()
+    foreign = _OF_ENGINE if "engine" in typed else _OF_DEVICE if "device" in typed else ()
+    settings = dataclasses.replace(settings, **{**{name: _DEFAULTS[name] for name in foreign}, **typed})
+    _check(settings)
+    return settings
+
+
+def from_file(path: Path) -> RunSettings:
+    """The settings that a file such as a deployed board's edge.json gives. Raises UsageError."""
+    table = read_json(path, UsageError)
     if not isinstance(table, dict) or table.pop("schema", None) != SCHEMA:
-        raise UsageError(f"'{config}': schema must be {SCHEMA}")
-    for key, value in table.items():
-        if key not in KEYS:
-            raise UsageError(f"'{config}': unknown key '{key}'; valid keys: schema, {', '.join(KEYS)}")
-        wanted = KEYS[key][1]
-        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
-            raise UsageError(f"'{config}': '{key}' is {value!r}, and must be a {wanted.__name__}")
-    return table
+        raise UsageError(f"'{path}': schema must be {SCHEMA}")
+    if isinstance(table.get("source"), str):
+        table["source"] = [table["source"]]
+    # "" is how a file leaves a choice open.
+    table = {key: value for key, value in table.items() if value != ""}
+    return strict.fill(RunSettings, table, f"'{path}'", UsageError)
 
 
-def _engine_settings(table: dict[str, Any], where: str) -> dict[str, Setting]:
-    for name, value in table.items():
-        if not isinstance(value, (str, int, float)):
-            raise UsageError(
-                f"'{where}': engine_settings: '{name}' is {value!r}, "
-                "and must be text, a number, true or false"
-            )
-    return table
+def _check(settings: RunSettings) -> None:
+    """Raise UsageError for settings that are each right and together are not."""
+    if settings.engine_settings and settings.engine == "auto":
+        raise UsageError("engine_settings belong to one engine: name it with engine")
+    if settings.privacy and not settings.save:
+        raise UsageError("--privacy changes what --save writes: add --save PATH")
+    if settings.privacy and settings.detect_every > 1:
+        raise UsageError(
+            f"--privacy searches every frame: it does not go with --detect-every {settings.detect_every}"
+        )
+    if 0 < settings.detect_size < 64:
+        raise UsageError(f"--detect-size is {settings.detect_size}, and must be 64 to 4096 pixels")
+    for spec in settings.sink:
+        kind, _, target = spec.partition(":")
+        if kind not in SINKS or not SINKS[kind].named or not target:
+            known = ", ".join(f"{kind}:FILE" for kind, sink in SINKS.items() if sink.named)
+            raise UsageError(f"unknown sink '{spec}': choose {known}, FILE being - for standard output")
 
 
-def _apply_sinks(arguments: argparse.Namespace, sinks: list[Any], where: str) -> None:
-    """ "jsonl:PATH" and "csv:PATH", "-" being standard output."""
-    for sink in sinks:
-        kind, _, target = str(sink).partition(":")
-        if kind not in ("jsonl", "csv") or not target:
-            raise UsageError(f"'{where}': unknown sink '{sink}': choose jsonl:PATH, csv:PATH")
-        name = "json" if kind == "jsonl" else "csv"
-        if getattr(arguments, name) is None:
-            setattr(arguments, name, target)
+_NAMES = {each.name for each in dataclasses.fields(RunSettings)}
+_DEFAULTS = {
+    each.name: each.default if each.default is not MISSING else {} for each in dataclasses.fields(RunSettings)
+}

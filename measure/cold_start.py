@@ -64,10 +64,12 @@ def _command(order: Order) -> list[str]:
         return [sys.executable, "-m", "measure.cold_start"]
     options = [
         "--bundle", order.bundle, "--engine", order.engines[0], "--threads", str(order.threads),
-        "--device", order.device, "--detector", order.detector, "--detector-engine", order.detector_engine,
+        "--detector", order.detector, "--detector-engine", order.detector_engine,
         "--detect-size", str(order.detect_size), "--detect-every", str(order.detect_every),
         "--most", str(order.frames), "--json", "--quiet",
     ]  # fmt: skip
+    if order.device:
+        options += ["--device", order.device]
     if order.detector_model:
         options += ["--detector-model", order.detector_model]
     return [sys.executable, "-m", "edge.cli", "run", *options, "--", order.source]

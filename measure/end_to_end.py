@@ -16,8 +16,9 @@ from edge.follow import DETECT_EVERY
 from edge.pipeline import Pipeline, open_pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
-from edge.settings import STILL_SIZE, VIDEO_SIZE
-from edge.sinks import JsonLinesSink
+from edge.run import STILL_SIZE, VIDEO_SIZE
+from edge.sink import Target
+from edge.sinks.json_lines import JsonLinesSink
 from edge.source import Frame, open_source
 from measure.request import Order
 from measure.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
@@ -36,7 +37,7 @@ def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, 
         detect_every=order.detect_every or DETECT_EVERY,
     ) as plain:  # fmt: skip
         pipeline = TimedPipeline(plain, watch)
-        sink = JsonLinesSink(os.devnull)
+        sink = JsonLinesSink(Target(os.devnull))
         try:
             result = _frames(order, pipeline, sink, watch)
         finally:

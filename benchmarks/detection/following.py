@@ -18,7 +18,7 @@ from edge.detect import DetectorOptions
 from edge.follow import Follower
 from edge.pipeline import open_pipeline
 from edge.results import Face
-from edge.settings import VIDEO_SIZE
+from edge.run import VIDEO_SIZE
 from edge.track import Tracker
 
 EVERY = (1, 2, 3, 5, 8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.align import Image
 from edge.detect import DetectorOptions
-from edge.errors import EngineFailed, EngineMissing
+from edge.errors import DetectorFailed, DetectorMissing
 from edge.results import Box, Face
 
 CASCADE = "haarcascade_frontalface_default.xml"
@@ -23,7 +23,7 @@ class HaarDetector:
 
     def __init__(self, options: DetectorOptions) -> None:
         if reason := self.lacks(options):
-            raise EngineMissing(reason)
+            raise DetectorMissing(reason)
         path = _cascade(options)
         # The constructor would print to the terminal about a bad file before it says so.
         self._cascade = cv2.CascadeClassifier()
@@ -32,7 +32,7 @@ class HaarDetector:
         except cv2.error:
             loaded = False
         if not loaded:
-            raise EngineFailed(f"'{path}' is not a Haar cascade that OpenCV can load")
+            raise DetectorFailed(f"'{path}' is not a Haar cascade that OpenCV can load")
         self._size = options.size
 
     @staticmethod

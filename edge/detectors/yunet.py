@@ -14,8 +14,8 @@ from edge import engine as engines
 from edge.align import Image
 from edge.detect import DetectorOptions
 from edge.engine import Array, Engine, ModelFile
-from edge.errors import EngineMissing, FerliteError, ModelMismatch
-from edge.fetch import WEIGHTS, cached
+from edge.errors import DetectorMissing, FerliteError, ModelMismatch
+from edge.fetch import cached, lacks
 from edge.onnx_file import refuse_external_data, set_input_shape
 from edge.results import Box, Face
 
@@ -35,7 +35,7 @@ class YunetDetector:
 
     def __init__(self, options: DetectorOptions) -> None:
         if reason := self.lacks(options):
-            raise EngineMissing(reason)
+            raise DetectorMissing(reason)
         path = options.model or cached("yunet")
         self._content = _read(path)
         refuse_external_data(self._content, path.name)
@@ -48,16 +48,13 @@ class YunetDetector:
     @staticmethod
     def lacks(options: DetectorOptions) -> str:
         """What is missing, as a sentence; "" where nothing is."""
-        path = options.model or cached("yunet")
-        if options.model is not None and path.suffix != ".onnx":
+        path = options.model
+        if path is not None and path.suffix != ".onnx":
             return f"detector 'yunet' reads an .onnx file, not '{path}'"
-        if not path.is_file():
-            if options.model is not None:
-                return f"detector 'yunet' has no file '{path}'"
-            return (
-                f"detector 'yunet' needs its weights ({WEIGHTS['yunet'].bytes >> 10} KiB): "
-                "ferlite fetch yunet"
-            )
+        if path is not None and not path.is_file():
+            return f"detector 'yunet' has no file '{path}'"
+        if path is None and (reason := lacks("yunet")):
+            return f"detector 'yunet': {reason}"
         try:
             engines.choose(options.engine, engines.readers(".onnx"))
         except FerliteError as error:
@@ -202,4 +199,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise EngineMissing(f"detector 'yunet': cannot read '{path}': {error.strerror}") from error
+        raise DetectorMissing(f"detector 'yunet': cannot read '{path}': {error.strerror}") from error

@@ -13,7 +13,7 @@ from edge.pipeline import Pipeline
 from edge.run import Summary, run
 from edge.serve.film import Newest
 from edge.serve.played import open_played
-from edge.sinks import Sink
+from edge.sink import Sink
 from edge.vitals import Vitals
 
 PORT = 8600

@@ -18,7 +18,7 @@ from edge.listen import Address
 from edge.serve.access import HEADERS, Gate, Handler, refusal
 from edge.serve.film import Film, Newest, be_nice
 from edge.serve.stills import LARGEST, Stills
-from edge.sinks import as_json
+from edge.sinks.json_lines import as_json
 from edge.vitals import Vitals
 
 PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"),

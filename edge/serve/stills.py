@@ -14,7 +14,7 @@ from edge.pipeline import Pipeline
 from edge.run import read
 from edge.serve.access import HEADERS, refusal
 from edge.serve.film import be_nice
-from edge.sinks import as_json
+from edge.sinks.json_lines import as_json
 from edge.source import Frame
 
 LARGEST = 16 * 2**20  # bytes of a picture

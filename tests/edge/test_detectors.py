@@ -14,7 +14,15 @@ from edge import detect
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.table import DETECTORS
 from edge.detectors.yunet import letterbox, nms
-from edge.errors import DetectorUnknown, EngineFailed, EngineMissing, FerliteError, ModelMismatch
+from edge.errors import (
+    DetectorFailed,
+    DetectorMissing,
+    DetectorUnknown,
+    EngineFailed,
+    FerliteError,
+    ModelMismatch,
+)
+from edge.fetch import WEIGHTS, cached
 from edge.results import Box
 
 
@@ -78,9 +86,9 @@ def test_yunet_refuses_what_is_no_yunet(data: Path, tmp_path: Path) -> None:
     yunet = detect.detector_class("yunet")
     with pytest.raises(FerliteError, match=r"tiny\.onnx"):
         yunet(DetectorOptions(model=data / "tiny.onnx"))
-    with pytest.raises(EngineMissing, match="reads an .onnx file"):
+    with pytest.raises(DetectorMissing, match="reads an .onnx file"):
         yunet(DetectorOptions(model=data / "tiny.tflite"))
-    with pytest.raises(EngineMissing, match="has no file"):
+    with pytest.raises(DetectorMissing, match="has no file"):
         yunet(DetectorOptions(model=tmp_path / "no.onnx"))
     (tmp_path / "junk.onnx").write_bytes(b"\x3a\x05junk!")
     with pytest.raises((ModelMismatch, EngineFailed), match=r"junk\.onnx"):
@@ -90,14 +98,39 @@ def test_yunet_refuses_what_is_no_yunet(data: Path, tmp_path: Path) -> None:
 def test_yunet_without_weights_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERLITE_CACHE", str(tmp_path))
     assert detect.detector_class("yunet").lacks(DetectorOptions()).endswith("ferlite fetch yunet")
+    with pytest.raises(DetectorMissing, match="needs its weights"):
+        detect.detector_class("yunet")(DetectorOptions())
     choice = detect.choose("auto", DetectorOptions())
     assert choice.name == "haar"
     assert choice.skipped[0][0] == "yunet"
 
 
+@pytest.mark.parametrize("content", [b"", b"\x08\x07", bytes(WEIGHTS["yunet"].bytes)])
+def test_damaged_weights_are_passed_over_with_what_mends_them(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERLITE_CACHE", str(tmp_path))
+    cached("yunet").write_bytes(content)
+    choice = detect.choose("auto", DetectorOptions())
+    assert choice.name == "haar"
+    said = f"detector 'yunet': its weights '{cached('yunet')}' are damaged: ferlite fetch yunet"
+    assert choice.skipped == (("yunet", said),)
+
+
+def test_a_user_without_a_home_has_the_other_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("FERLITE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    choice = detect.choose("auto", DetectorOptions())
+    assert choice.name == "haar" and "set FERLITE_CACHE to a folder" in choice.skipped[0][1]
+
+
 def test_haar_refuses_a_file_that_is_no_cascade(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "c.xml").write_text("<opencv_storage></opencv_storage>")
-    with pytest.raises(EngineFailed, match=r"c\.xml' is not a Haar cascade"):
+    with pytest.raises(DetectorFailed, match=r"c\.xml' is not a Haar cascade"):
         detect.detector_class("haar")(DetectorOptions(model=tmp_path / "c.xml"))
     assert capfd.readouterr() == ("", "")
 

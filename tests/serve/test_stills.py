@@ -37,7 +37,7 @@ def huge_png() -> bytes:
 def test_a_picture_is_read_as_run_reads_it(
     start: Start, open_tiny: Callable[[], Pipeline], frames: list[np.ndarray]
 ) -> None:
-    from edge.sinks import as_json
+    from edge.sinks.json_lines import as_json
 
     live = start()
     answer, body = live.ask("POST", "/read", png(frames[0]))

@@ -14,7 +14,7 @@ from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
 from edge.follow import DETECT_EVERY
 from edge.pipeline import open_pipeline
-from edge.settings import VIDEO_SIZE
+from edge.run import VIDEO_SIZE
 from edge.track import Tracker
 
 bundle, model, threads = sys.argv[1:4]

@@ -1,0 +1,71 @@
+"""JSON lines: one object a frame, as docs/json-lines.md describes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edge.results import FrameReadings, Reading
+from edge.sink import Target
+from edge.sinks.text_file import TextFile
+from edge.source import Frame
+
+JSON_SCHEMA = 1
+
+
+class JsonLinesSink:
+    """One JSON object a frame and line, sent on at once."""
+
+    def __init__(self, target: Target) -> None:
+        self._file = TextFile(target.place, target.limit)
+
+    def write(self, frame: Frame, result: FrameReadings) -> None:
+        """One line."""
+        self._file.write(as_line(result))
+
+    def close(self) -> None:
+        """Close the file, if it is one."""
+        self._file.close()
+
+
+def as_line(result: FrameReadings) -> str:
+    """The frame's line. A name that is not UTF-8 has its odd bytes as escapes, which Python reads back."""
+    table = as_json(result)
+    line = json.dumps(table, ensure_ascii=False)
+    return (line if line.isascii() or _encodes(line) else json.dumps(table)) + "\n"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_json(result: FrameReadings) -> dict[str, Any]:
+    """One frame as docs/json-lines.md describes it (schema 1)."""
+    return {
+        "schema": JSON_SCHEMA,
+        "source": result.source,
+        "frame": result.index,
+        "time": None if result.time is None else round(result.time, 4),
+        "width": result.width,
+        "height": result.height,
+        "faces": [_face_as_json(reading) for reading in result.readings],
+    }
+
+
+def _face_as_json(reading: Reading) -> dict[str, Any]:
+    face, box = reading.face, reading.face.box
+    points = face.landmarks
+    return {
+        "box": [round(value, 1) for value in (box.x, box.y, box.width, box.height)],
+        "score": None if face.score is None else round(face.score, 4),
+        "landmarks": points and [[round(x, 1), round(y, 1)] for x, y in points],
+        "track": reading.track,
+        "label": reading.label,
+        "expression": reading.expression,
+        "weights": {name: round(weight, 4) for name, weight in reading.weights.items()},
+        "doubts": list(reading.doubts),
+    }
