@@ -27,7 +27,7 @@ $(VENV)/.runtime: pyproject.toml
 $(VENV)/.toolchain: pyproject.toml | $(VENV)/.runtime
 ifneq ($(TORCH),)
 	$(PIP) '$(TORCH)'
-	$(PIP) --editable '.[train,build,tensorboard]'
+	$(PIP) --editable '.[train,build,pages,tensorboard]'
 endif
 	touch $@
 

@@ -11,13 +11,14 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
 from edge.files import write_text
-from measure.machine import cpu_name
+from measure import machine
 
 BATCH, RUNS = 32, 5
 # channels, side, kernel, stride: EfficientNet's depthwise layers for a 96-pixel face.
@@ -69,7 +70,7 @@ def main() -> None:
             "schema": 1,
             "kind": "ferlite depthwise",
             "command": " ".join(["python -m benchmarks.depthwise", *sys.argv[1:]]),
-            "cpu": cpu_name(),
+            "machine": asdict(machine.here()),
             "torch": torch.__version__,
             "rows": rows,
         }

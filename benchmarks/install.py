@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from benchmarks.peers import environments
 from benchmarks.peers.environments import ROOT, Peer
 from edge.engines.table import ENGINES
 from edge.files import write_text
+from measure import machine
 
 SMALLEST_PEER_MB = 331  # the smallest install of a peer that reads expressions, and what ours is held against
 TARGET_MB = SMALLEST_PEER_MB / 3
@@ -54,8 +55,7 @@ def main() -> int:
         "kind": "ferlite install",
         "command": "python -m benchmarks.install",
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
+        "machine": asdict(machine.here()),
         "target_mb": round(TARGET_MB, 1),
         "engines": {engine: measure(engine, arguments.cache) for engine in arguments.engines},
     }
@@ -91,8 +91,13 @@ def markdown(record: dict[str, Any]) -> str:
         ]
         rows.append(f"| {engine} | {each['bytes'] / 1e6:.0f} | {', '.join(parts)} |")
     met = all(each["bytes"] / 1e6 <= target for each in record["engines"].values())
-    rows += ["", f"Target {target:.0f} MB: {'met' if met else 'missed'}. {record['date']}, "
-             f"Python {record['python']}, {record['machine']}: `{record['command']}`"]  # fmt: skip
+    where = machine.read(record["machine"], "install.json")
+    python = where.python or record["python"]  # before there was one machine record
+    rows.append("")
+    rows.append(
+        f"Target {target:.0f} MB: {'met' if met else 'missed'}. {record['date']}, "
+        f"Python {python}, {where.arch}: `{record['command']}`"
+    )
     return "\n".join(rows)
 
 

@@ -119,7 +119,10 @@ def _by_stage(marks: list[str], totals: list[int]) -> dict[str, int]:
             frames.append({})  # what lies between two frames is the loop that measures
         else:
             frames[-1][mark] = frames[-1].get(mark, 0) + total
-    kept = frames[WARM_UPS:]
+    # All frames are taken from the source before the first is shown to the pipeline.
+    taken = [frame for frame in frames if set(frame) == {"decode"}]
+    shown = [frame for frame in frames if set(frame) != {"decode"}]
+    kept = taken[WARM_UPS:] + shown[WARM_UPS:]
     stages = dict.fromkeys(stage for frame in kept for stage in frame)
     # Not every frame is searched: a stage's count is that of the frames in which it was.
     return {
@@ -137,6 +140,7 @@ def _counted(folder: Path) -> int:
     import edge  # noqa: F401, I001 - before OpenCV, whose log level it sets
     import cv2
 
+    from measure import footage
     from measure.end_to_end import end_to_end
     from measure.request import Order
     from measure.stages import Stopwatch
@@ -156,12 +160,19 @@ def _counted(folder: Path) -> int:
 
     cv2.setNumThreads(1)
     order = Order(
-        str(_bundle(folder)), ("onnx",), threads=1, source=str(_clip(folder)), frames=FRAMES,
-        detector="yunet", detector_model=str(DATA / "tiny_yunet.onnx"), detector_engine="onnx",
-    )  # fmt: skip
-    result, _ = end_to_end(order, Marked())
-    if result["faces_per_frame"] != FACES:
-        raise SystemExit(f"the counted run found {result['faces_per_frame']} faces a frame, not {FACES}")
+        str(_bundle(folder)),
+        ("onnx",),
+        threads=1,
+        frames=FRAMES,
+        detector="yunet",
+        detector_model=str(DATA / "tiny_yunet.onnx"),
+        detector_engine="onnx",
+    )
+    watch = Marked()
+    taken = footage.take(str(_clip(folder)), WARM_UPS + FRAMES, folder, watch)
+    result, _ = end_to_end(order, taken, watch)
+    if result.faces_per_frame != FACES:
+        raise SystemExit(f"the counted run found {result.faces_per_frame} faces a frame, not {FACES}")
     (folder / "marks.json").write_text(json.dumps(marks), encoding="utf-8")
     return 0
 

@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ def main() -> int:
         "kind": "ferlite-placement",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "command": f"python -m benchmarks.placement --size {given.size}",
-        "machine": machine.in_short(),
+        "machine": asdict(machine.here()),
         "libraries": {each: engines.engine_class(each).version() for each in given.engines.split(",")},
         "size": given.size,
         "results": rows,

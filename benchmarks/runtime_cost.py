@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Any
 import cv2
 
 from edge.files import write_text
-from measure.machine import cpu_name
+from measure import machine
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
@@ -137,7 +138,7 @@ def main() -> int:
         "schema": 1,
         "command": f"python benchmarks/runtime_cost.py {' '.join(extra[:2])}",
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "machine": asdict(machine.here()),
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in ("numpy", "opencv-python-headless", "onnxruntime")},

@@ -26,6 +26,7 @@ from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from boards import board_table  # noqa: E402
+from measure import machine  # noqa: E402
 
 
 def accuracy() -> str:
@@ -82,9 +83,8 @@ def cost() -> str:
         spread = f"{min(values):.{digits}f} to {max(values):.{digits}f}" if len(values) > 1 else "one run"
         what, median = name.rsplit(",", 1)[0], statistics.median(values)
         rows.append(f"| {what} | {median:.{digits}f} {unit} | {spread} |")
-    machine = record["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    where = f"{machine['cpu']}, {machine['cores']} cores, load {machine['load'][0]:.1f}"
+    where = machine.read(record["machine"], "runtime_cost.json")
     rows += ["", f"{record['date']}, {where}; {libraries}. `{record['command']}`"]
     return "\n".join(rows)
 
@@ -134,8 +134,8 @@ def input_sizes() -> str:
             f"| {each['network']} | {each['trained_at']} | {each['size']} | {each['int8']['accuracy']:.1%} "
             f"| {each['int8']['ms']:.2f} | {each['int8']['ms'] / each['float']['ms']:.2f} |"
         )
-    machine, data = record["machine"], record["data"]
-    rows += ["", f"{record['date']}, {machine['cpu']}, {record['library']}, 1 thread, {data['split']} "]
+    where, data = machine.read(record["machine"], "input_size.json"), record["data"]
+    rows += ["", f"{record['date']}, {where.cpu}, {record['library']}, 1 thread, {data['split']} "]
     rows[-1] += f"({data['faces']:,} faces), {record['clock']}: `{record['command']}`"
     return "\n".join(rows)
 

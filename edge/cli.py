@@ -30,7 +30,12 @@ VERBS = {
     "doctor": "what works on this machine, and what to type for the rest",
     "fetch": "download weights that are not ours to ship",
 }
-OTHERS = {"train": "train models", "quantize": "int8 bundles, measured", "boards": "probe, deploy, flash"}
+OTHERS = {
+    "train": "train models",
+    "quantize": "int8 bundles, measured",
+    "bench": "what a bundle costs here: speed, memory, power",
+    "boards": "probe, deploy, flash",
+}
 BUNDLE = "folder, .zip or shipped name (default: the default)"
 
 

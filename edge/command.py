@@ -61,8 +61,13 @@ def _run(parser: Parser, argv: list[str]) -> int:
 def program(name: str, text: str, **settings: Any) -> tuple[Parser, Any]:
     """The parser of a program, which has --version, and where its verbs are added."""
     parser = Parser(prog=name, description=text, **settings)
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    add_version(parser)
     return parser, parser.add_subparsers(dest="verb", metavar="COMMAND", parser_class=Parser)
+
+
+def add_version(parser: Parser) -> None:
+    """Give a program --version."""
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
 
 
 def verb(verbs: Any, name: str, text: str, do: Action, *, json: bool = True, **settings: Any) -> Parser:

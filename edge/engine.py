@@ -6,7 +6,7 @@ An engine runs a model and does nothing else: no preprocessing, no downloads, no
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -18,6 +18,7 @@ from edge.errors import EngineError, EngineMissing, EngineRefused, EngineUnknown
 
 Array = npt.NDArray[Any]
 Setting = str | int | float | bool
+Wrap = Callable[["Engine"], "Engine"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class EngineOptions:
     CPU, GPU, NPU or AUTO for openvino. ``settings`` go to the library as they are: OpenVINO's properties
     (CACHE_DIR), the options of an ONNX Runtime provider (trt_engine_cache_path). A cache folder among them
     gets a subfolder for each version of what compiled: a compiled model is not promised to work in another.
+    ``wrap`` stands between the loaded engine and whoever asks it: a stopwatch, say.
     """
 
     threads: int = 0
     device: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    wrap: Wrap | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ def load(name: str, model: ModelFile, options: EngineOptions) -> Engine:
     wanted = engine_class(name)
     if not any(suffix in model.parts for suffix in wanted.formats):
         raise ModelMismatch(f"engine '{name}' reads {' or '.join(wanted.formats)} files, not '{model.name}'")
-    return wanted(model, options)
+    engine = wanted(model, options)
+    return options.wrap(engine) if options.wrap else engine
 
 
 def check_arrays(arrays: Sequence[Array], inputs: Sequence[Tensor]) -> list[Array]:

@@ -23,17 +23,26 @@ class Follower:
     the frame after it. 1 searches every frame and follows nothing.
     """
 
-    def __init__(self, detector: Search, every: int = DETECT_EVERY, flow: Flow | None = None) -> None:
-        self._detector, self._every, self._flow = detector, every, flow or Flow()
+    def __init__(
+        self,
+        detector: Search,
+        every: int = DETECT_EVERY,
+        joint: Callable[[str], None] = lambda stage: None,
+    ) -> None:
+        self._detector, self._every, self._joint = detector, every, joint
+        self._flow = Flow()
         self._faces: Sequence[Face] = ()
         self._wait = 0  # frames until the next search
 
     def __call__(self, frame: Image) -> Sequence[Face]:
         """The faces of the video's next frame, uint8 [H, W, 3] BGR, in frame pixels."""
         if self._every == 1:
-            return self._detector(frame)
+            found = self._detector(frame)
+            self._joint("detect")
+            return found
         if self._wait > 0:
             followed = self._flow.follow(frame, self._faces) if self._faces else []
+            self._joint("follow")
             if followed is not None:
                 self._wait -= 1
                 self._faces = followed
@@ -42,12 +51,14 @@ class Follower:
 
     def _search(self, frame: Image) -> Sequence[Face]:
         found = self._detector(frame)
+        self._joint("detect")
         # Detectors miss a face now and then: that must not last until the next search.
         missed = len(found) < len(self._faces)
         self._wait = 0 if missed else self._every - 1
         self._faces = found
         if found:
             self._flow.remember(frame, found)
+            self._joint("follow")
         return found
 
     def restart(self) -> None:

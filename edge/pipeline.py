@@ -5,6 +5,7 @@ frame -> detect (or follow) -> align -> classify -> (track, smooth) -> doubt -> 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from edge.results import Reading
 from edge.track import Tracker
 from edge.upright import Upright
 
+Joint = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -33,6 +36,10 @@ class Chosen:
     detector: str
     engines_skipped: tuple[tuple[str, str], ...]
     detectors_skipped: tuple[tuple[str, str], ...]
+
+
+def no_joint(stage: str) -> None:
+    """What hears of a stage's end where nobody measures."""
 
 
 class Pipeline:
@@ -46,6 +53,7 @@ class Pipeline:
         chosen: Chosen,
         tracker: Tracker | None = None,
         detect_every: int = DETECT_EVERY,
+        joint: Joint = no_joint,
     ) -> None:
         self.bundle, self.chosen, self.detect_every = bundle, chosen, detect_every
         self._detector, self._classifier, self._tracker = detector, classifier, tracker
@@ -53,7 +61,8 @@ class Pipeline:
         self._upright = Upright(detector) if detector.scores else None
         self._still = self._upright or detector
         self._search = self._upright.search if self._upright else detector
-        self._follower = Follower(self._search, detect_every)
+        self._follower = Follower(self._search, detect_every, joint)
+        self._joint = joint
 
     def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
         """Readings of a uint8 [H, W, 3] BGR frame, in the detector's order.
@@ -62,16 +71,23 @@ class Pipeline:
         treats it as a still. Raises UsageError for a frame that is none, and FerliteError.
         """
         check_frame(frame, time)
-        faces = self._still(frame) if time is None else self._follower(frame)
+        if time is None:
+            faces = self._still(frame)
+            self._joint("detect")
+        else:
+            faces = self._follower(frame)
         if not faces:
             return []
         crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
+        self._joint("align")
         weights = list(self._classifier(crops))
+        self._joint("classify")
         tracks: list[int | None] = [None] * len(faces)
         if self._tracker is not None and time is not None:
             numbers = self._tracker.assign([face.box for face in faces], time)
             weights = [self._tracker.smooth(n, w, time) for n, w in zip(numbers, weights, strict=True)]
             tracks = list(numbers)
+            self._joint("track")
         readings = []
         for face, crop, row, track in zip(faces, crops, weights, tracks, strict=True):
             named = dict(zip(self._classifier.labels, map(float, row), strict=True))
@@ -112,6 +128,7 @@ def open_pipeline(
     detect_every: int = DETECT_EVERY,
     prior: Prior = "",
     trusted: Path | None = None,
+    joint: Joint = no_joint,
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
@@ -119,7 +136,8 @@ def open_pipeline(
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
     so many frames, and they are followed in between (edge/follow.py). ``prior``: how common the
     expressions are taken to be (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must
-    have signed the bundle. Raises FerliteError.
+    have signed the bundle. ``joint`` hears the name of each stage of a frame when it is done. Raises
+    FerliteError.
     """
     loaded = bundles.load(bundle, trusted)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
@@ -133,4 +151,4 @@ def open_pipeline(
         classifier.close()
         raise
     chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
-    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every)
+    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every, joint)

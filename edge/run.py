@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge.detect import DetectorOptions
-from edge.engine import EngineOptions
+from edge.engine import EngineOptions, Wrap
 from edge.errors import FerliteError, FrameNotSaved, UsageError
 from edge.follow import DETECT_EVERY
-from edge.pipeline import Pipeline, open_pipeline
+from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.settings import RunSettings
@@ -30,9 +30,12 @@ class Summary:
     failures: int = 0
 
 
-def pipeline_of(settings: RunSettings, stills: bool) -> Pipeline:
+def pipeline_of(
+    settings: RunSettings, stills: bool, joint: Joint = no_joint, wrap: Wrap | None = None
+) -> Pipeline:
     """The pipeline that the settings ask for, with a detector that searches as is good for stills or videos.
 
+    ``joint`` hears of each stage's end, and ``wrap`` stands around every engine, for who measures.
     Raises FerliteError.
     """
     return open_pipeline(
@@ -40,16 +43,17 @@ def pipeline_of(settings: RunSettings, stills: bool) -> Pipeline:
         settings.engine,
         settings.detector,
         engine_order=settings.engine_order,
-        engine_options=EngineOptions(settings.threads, settings.device, settings.engine_settings),
+        engine_options=EngineOptions(settings.threads, settings.device, settings.engine_settings, wrap),
         detector_options=DetectorOptions(
             size=settings.detect_size or (STILL_SIZE if stills else VIDEO_SIZE),
             score=settings.detect_score,
             model=settings.detector_model,
             engine=settings.detector_engine,
-            engine_options=EngineOptions(threads=settings.threads),
+            engine_options=EngineOptions(threads=settings.threads, wrap=wrap),
         ),
         tracker=Tracker(smooth=settings.smooth),
         prior=settings.prior,
+        joint=joint,
         # A face that is first searched for two frames after it came would be seen in those two.
         detect_every=1 if settings.privacy else settings.detect_every or DETECT_EVERY,
     )

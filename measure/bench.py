@@ -1,76 +1,80 @@
-"""``bench`` as a library call: a bundle's speed on the machine at hand, as one record.
+"""``ferlite bench`` as a library call: a bundle's speed on the machine at hand, as one record.
 
-Every engine is measured in a process of its own, so that none pays for another's memory or threads.
+Every engine is measured in a process of its own, so that none pays for another's memory or threads. The
+source is opened once: all of them are shown the frames that it gave then.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from boards.sensor import Sensor
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Bundle
 from edge.errors import EngineError, ToolchainError, UsageError
-from edge.source import open_source
-from measure import cold_start, machine, power
+from measure import child, cold_start, footage, machine, power, scenarios
+from measure.end_to_end import WARM_UPS
+from measure.machine import Moment
+from measure.record import Measured, Record, Settings, Subject, Verdict, as_table, of_table
 from measure.request import Order, to_text
-from measure.stats import rounded
-
-SCHEMA = 1
-KIND = "ferlite bench"
 
 
-def measure(order: Order, command: str = "") -> dict[str, Any]:
+def measure(order: Order, command: str = "") -> Record:
     """Measure, and return the record (docs/how-we-measure.md describes it). Raises FerliteError."""
     loaded = bundles.load(order.bundle)
     names, skipped = choose(order, loaded)
-    if order.source:
-        open_source(order.source).close()  # a wrong one is said now, not after minutes
     sensor = power.choose(order.power)
-    measured = {}
-    moments = [machine.moment()]
-    for name in names:
-        single = dataclasses.replace(order, engines=(name,))
-        result = in_own_process("measure.scenarios", to_text(single))
-        moments += [*result.pop("watched"), machine.moment()]
-        entry = loaded.files[name]
-        measured[name] = {
-            "version": machine.engine_version(name),
-            "precision": entry.precision,
-            "model_bytes": sum(map(len, loaded.model(name).parts.values())),
-            **result,
-            "start": cold_start.starts(single),
-            "power": power.measure(single, sensor),
-        }
-    moments.append(machine.moment())
-    record = {
-        "schema": SCHEMA,
-        "kind": KIND,
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": command,
-        "machine": machine.machine(),
-        "before": moments[0],
-        "after": moments[-1],
-        "moments": moments,
-        "bundle": {
-            "name": loaded.name,
-            "digest": machine.bundle_digest(loaded),
-            "input": dataclasses.asdict(loaded.input),
-        },
-        "settings": settings(order),
-        "engines": measured,
-        "skipped": skipped,
-        "verdict": verdict(measured, moments),
-    }
-    return dict(rounded(record))
+    with tempfile.TemporaryDirectory(prefix="ferlite-bench-") as folder:
+        if order.source:
+            footage.take(order.source, WARM_UPS + order.frames, Path(folder))
+            order = dataclasses.replace(order, footage=folder)
+        measured: dict[str, Measured] = {}
+        moments = [machine.moment()]
+        for name in names:
+            single = dataclasses.replace(order, engines=(name,))
+            measured[name], watched = _engine(single, loaded, sensor)
+            moments += [*watched, machine.moment()]
+    record = Record(
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        command=command,
+        machine=machine.here(),
+        moments=(*moments, machine.moment()),
+        bundle=Subject(loaded.name, machine.bundle_digest(loaded), loaded.input),
+        settings=settings(order),
+        engines=measured,
+        skipped=skipped,
+        verdict=verdict(measured, moments),
+    )
+    # As it will be read again: what is printed, saved and drawn is then of the same digits.
+    return of_table(as_table(record), "this run")
+
+
+def _engine(order: Order, loaded: Bundle, sensor: Sensor | str) -> tuple[Measured, Sequence[Moment]]:
+    """The order's one engine, and looks at the board between its scenarios."""
+    name = order.engines[0]
+    what = "the measuring process"
+    words = child.module("measure.scenarios")
+    said = child.run(words, what, given=to_text(order), heard=True, env=child.surroundings())
+    outcome = scenarios.outcome(child.answer(said, what))
+    start = cold_start.starts(order)
+    figures = power.measure(order, sensor)
+    measured = Measured(
+        version=machine.engine_version(name),
+        precision=loaded.files[name].precision,
+        model_bytes=sum(map(len, loaded.model(name).parts.values())),
+        queries=outcome.queries,
+        frames=outcome.frames,
+        chosen=outcome.chosen,
+        start=start,
+        power=None if isinstance(figures, str) else figures,
+        no_power=figures if isinstance(figures, str) else "",
+    )
+    return measured, outcome.watched
 
 
 def choose(order: Order, loaded: Bundle) -> tuple[list[str], dict[str, str]]:
@@ -95,50 +99,29 @@ def choose(order: Order, loaded: Bundle) -> tuple[list[str], dict[str, str]]:
     return names, skipped
 
 
-def in_own_process(module: str, text: str) -> dict[str, Any]:
-    """What ``python -m module`` prints as JSON, given ``text``. Raises ToolchainError with its reason."""
-    place = str(Path(__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=text,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": place},
-        check=False,
-    )
-    if done.returncode:
-        raise ToolchainError(f"the measuring process died with exit code {done.returncode}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    if "error" in result:
-        raise ToolchainError(result["error"])
-    return result
-
-
-def settings(order: Order) -> dict[str, Any]:
+def settings(order: Order) -> Settings:
     """What the figures depend on besides bundle and machine; files by name and digest, not by place."""
-    kept = dataclasses.asdict(order)
-    for name in ("bundle", "engines", "source", "detector_model", "power"):
-        kept.pop(name)
+    kept = {
+        entry.name: getattr(order, entry.name)
+        for entry in dataclasses.fields(Settings)
+        if hasattr(order, entry.name)
+    }
     model = order.detector_model
-    return {
-        **kept,
+    named = {
         "source": Path(order.source).name if order.source else None,
         "source_digest": machine.source_digest(order.source) if order.source else None,
         "detector_model": Path(model).name if model else None,
         "detector_model_digest": machine.source_digest(model) if model else None,
     }
+    return Settings(**(kept | named))
 
 
-def verdict(measured: Mapping[str, Any], moments: list[dict[str, Any]]) -> dict[str, Any]:
+def verdict(measured: Mapping[str, Measured], moments: Sequence[Moment]) -> Verdict:
     """Whether the figures may be used: why the run is void, what is unstable, what could not be seen."""
     shaky = {
-        f"{engine} {name}": scenario["unstable"]
+        f"{engine} {name}": scenario.unstable
         for engine, each in measured.items()
-        for name, scenario in each["scenarios"].items()
-        if scenario["unstable"]
+        for name, scenario in each.scenarios.items()
+        if scenario.unstable
     }
-    return {
-        "voided": machine.voided(moments),
-        "unstable": shaky,
-        "throttling_known": machine.throttling_known(moments),
-    }
+    return Verdict(tuple(machine.voided(moments)), shaky, machine.throttling_known(moments))

@@ -1,7 +1,8 @@
 """Cold start and memory, seen from outside: processes that begin, give their first reading, and run on.
 
-With a source the process is ``ferlite run`` itself. Without one it is this module's ``main``: the engine and
-the network alone, one face after the other.
+With a source the process is ``ferlite run`` itself, on the source or, where that cannot be opened twice, on
+its footage. Without one it is this module's ``main``: the engine and the network alone, one face after the
+other.
 """
 
 from __future__ import annotations
@@ -14,44 +15,36 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from edge.errors import ToolchainError
 from edge.progress import Progress
+from measure import child, footage
+from measure.record import Life, Starts
 from measure.request import Order, from_text, to_text
 
 POLL_SECONDS = 0.02
 FACES = 300
 
 
-class Life(NamedTuple):
-    """One process: seconds to its first reading, MiB of memory (None where the system does not tell)."""
-
-    first_reading_s: float
-    cpu_s: float
-    steady_mib: float | None
-    peak_mib: float | None
-    first_faces: int
-
-
-def starts(order: Order) -> dict[str, Any]:
+def starts(order: Order) -> Starts:
     """The order's cold starts, one after the other; the first, which may read from the disk, stands apart."""
+    command, given = _command(order), "" if order.footage else to_text(order)
     lives = []
     with Progress("cold starts", order.starts + 1) as progress:
         for _ in range(order.starts + 1):
-            lives.append(live(_command(order), "" if order.source else to_text(order)))
+            lives.append(live(command, given))
             progress.advance()
     kept = lives[1:]
-    return {
-        "what": "ferlite run" if order.source else "engine and network alone",
-        "first_reading_s": statistics.median(life.first_reading_s for life in kept),
-        "process_cpu_s": statistics.median(life.cpu_s for life in kept),
-        "rss_steady_mib": _median([life.steady_mib for life in kept]),
-        "rss_peak_mib": max((life.peak_mib for life in kept if life.peak_mib is not None), default=None),
-        "faces_in_first_reading": lives[0].first_faces,
-        "first_start_s": lives[0].first_reading_s,
-        "raw": [life._asdict() for life in kept],
-    }
+    return Starts(
+        what="ferlite run" if order.footage else "engine and network alone",
+        first_reading_s=statistics.median(life.first_reading_s for life in kept),
+        process_cpu_s=statistics.median(life.cpu_s for life in kept),
+        rss_steady_mib=_median([life.steady_mib for life in kept]),
+        rss_peak_mib=max((life.peak_mib for life in kept if life.peak_mib is not None), default=None),
+        faces_in_first_reading=lives[0].first_faces,
+        first_start_s=lives[0].first_reading_s,
+        raw=tuple(kept),
+    )
 
 
 def _median(numbers: list[float | None]) -> float | None:
@@ -60,28 +53,35 @@ def _median(numbers: list[float | None]) -> float | None:
 
 
 def _command(order: Order) -> list[str]:
-    if not order.source:
-        return [sys.executable, "-m", "measure.cold_start"]
-    options = [
-        "--bundle", order.bundle, "--engine", order.engines[0], "--threads", str(order.threads),
-        "--detector", order.detector, "--detector-engine", order.detector_engine,
-        "--detect-size", str(order.detect_size), "--detect-every", str(order.detect_every),
-        "--most", str(order.frames), "--json", "--quiet",
-    ]  # fmt: skip
-    if order.device:
-        options += ["--device", order.device]
-    if order.detector_model:
-        options += ["--detector-model", order.detector_model]
-    return [sys.executable, "-m", "edge.cli", "run", *options, "--", order.source]
+    if not order.footage:
+        return child.module("measure.cold_start")
+    options = {
+        "--bundle": order.bundle,
+        "--engine": order.engines[0],
+        "--threads": str(order.threads),
+        "--device": order.device,
+        "--detector": order.detector,
+        "--detector-model": order.detector_model,
+        "--detector-engine": order.detector_engine,
+        "--detect-size": str(order.detect_size or ""),
+        "--detect-every": str(order.detect_every or ""),
+        "--most": str(order.frames),
+    }
+    words = [word for name, value in options.items() if value for word in (name, value)]
+    replay = footage.load(order.footage).replay
+    return child.module("edge.cli", "run", *words, "--json", "--quiet", "--", replay)
 
 
 def live(command: list[str], text: str) -> Life:
     """Run a process that prints a line at its first reading, and watch its memory until it ends."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     with tempfile.TemporaryFile() as complaints:
         began = time.perf_counter()
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=child.surroundings(),
         ) as process:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(text.encode())
@@ -94,8 +94,7 @@ def live(command: list[str], text: str) -> Life:
         complaints.seek(0)
         said = complaints.read().decode(errors="replace").strip()
     if process.returncode or not line:
-        last = said.rsplit("\n", 1)[-1] or f"exit code {process.returncode}"
-        raise ToolchainError(f"a cold start failed: {last}")
+        raise ToolchainError(f"a cold start {child.end(process.returncode, said)}")
     steady = statistics.median(sizes[len(sizes) // 2 :]) if sizes else None
     return Life(first, usage.ru_utime + usage.ru_stime, steady, peak, _faces(line))
 

@@ -5,58 +5,67 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
-from edge.detect import DetectorOptions
-from edge.engine import EngineOptions
-from edge.errors import FerliteError, ToolchainError
-from edge.follow import DETECT_EVERY
-from edge.pipeline import Pipeline, open_pipeline
+from edge.pipeline import Pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
-from edge.run import STILL_SIZE, VIDEO_SIZE
+from edge.run import pipeline_of
 from edge.sink import Target
 from edge.sinks.json_lines import JsonLinesSink
-from edge.source import Frame, open_source
+from edge.source import Frame
+from measure.footage import Footage
+from measure.record import Found, Frames, Stage
 from measure.request import Order
-from measure.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
+from measure.stages import STAGES, Stopwatch
 from measure.stats import percentile, summary
 
 WARM_UPS = 10
 
 
-def end_to_end(order: Order, watch: Stopwatch | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The source's frames through the timed pipeline into a sink. Raises FerliteError."""
+@dataclass
+class _Rows:
+    """What each frame cost, in the order they ran, warm-ups among them. Times in milliseconds."""
+
+    stages: list[dict[str, float]] = field(default_factory=list)
+    engine_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    faces: list[int] = field(default_factory=list)
+    searched: list[bool] = field(default_factory=list)
+
+
+def end_to_end(order: Order, footage: Footage, watch: Stopwatch | None = None) -> tuple[Frames, Found]:
+    """The footage through the timed pipeline into a sink. Raises FerliteError.
+
+    What decoding a frame cost is what it took the source to give it, which was before.
+    """
     watch = watch or Stopwatch()
-    with timed_engines(watch), open_pipeline(
-        order.bundle, order.engines[0], order.detector,
-        engine_options=EngineOptions(threads=order.threads, device=order.device),
-        detector_options=detector_options(order),
-        detect_every=order.detect_every or DETECT_EVERY,
-    ) as plain:  # fmt: skip
-        pipeline = TimedPipeline(plain, watch)
+    with pipeline_of(order.settings(), footage.stills, watch.lap, watch.engine) as pipeline:
         sink = JsonLinesSink(Target(os.devnull))
         try:
-            result = _frames(order, pipeline, sink, watch)
+            frames = _run(order, footage, pipeline, sink, watch)
         finally:
             sink.close()
     chosen = pipeline.chosen
-    return result, {"detector": chosen.detector, "detector_skipped": chosen.detectors_skipped}
+    return frames, Found(chosen.detector, chosen.detectors_skipped)
 
 
-def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: Stopwatch) -> dict[str, Any]:
-    rows: list[dict[str, float]] = []
-    totals, engine_ms, counts, cpu_ms = [], [], [], []
-    searched: list[bool] = []
+def through(footage: Footage, pipeline: Pipeline) -> Iterator[tuple[int, Frame]]:
+    """The footage's frames and their numbers, over and over: each round is a new source to ``pipeline``."""
+    for number in footage.endless():
+        if number == 0:
+            pipeline.restart()
+        yield number, footage.frame(number)
+
+
+def _run(order: Order, footage: Footage, pipeline: Pipeline, sink: JsonLinesSink, watch: Stopwatch) -> Frames:
+    rows = _Rows()
+    coming = through(footage, pipeline)
     with Progress("end to end", WARM_UPS + order.frames, "frames") as progress:
-        coming = supply(order.source, pipeline)
         for _ in range(WARM_UPS + order.frames):
+            number, frame = next(coming)
             cpu = time.process_time()
             watch.start()
-            frame = next(coming)
-            watch.lap("decode")
             readings = pipeline(frame.image, frame.time)
             watch.lap("judge")
             height, width = frame.image.shape[:2]
@@ -64,81 +73,47 @@ def _frames(order: Order, pipeline: TimedPipeline, sink: JsonLinesSink, watch: S
                 frame, FrameReadings(frame.source, frame.index, frame.time, width, height, tuple(readings))
             )
             watch.lap("output")
-            cpu_ms.append((time.process_time() - cpu) * 1e3)
-            rows.append(watch.stages)
-            totals.append(sum(watch.stages.values()))
-            engine_ms.append(watch.engine_ms)
-            searched.append(watch.searched)
-            counts.append(len(readings))
+            cpu = time.process_time() - cpu
+            rows.cpu_ms.append(footage.decode_cpu_ms[number] + cpu * 1e3)
+            rows.stages.append({**watch.stages, "decode": footage.decode_ms[number]})
+            rows.engine_ms.append(watch.engine_ms)
+            rows.faces.append(len(readings))
+            rows.searched.append(watch.searched)
             progress.advance()
-    figures = _frame_figures(rows, totals, engine_ms, counts, cpu_ms, (width, height))
-    figures["detect_every"], figures["searches"] = pipeline.detect_every, sum(searched[WARM_UPS:])
-    if not watch.search_engine:
-        figures["overhead"] = None  # the detector runs in no engine: its whole work would count as overhead
-    return figures
+    return _figures(rows, (width, height), pipeline.detect_every, watch.search_engine)
 
 
-def _frame_figures(
-    rows: list[dict[str, float]], totals: list[float], engine_ms: list[float], counts: list[int],
-    cpu_ms: list[float], shape: tuple[int, int],
-) -> dict[str, Any]:  # fmt: skip
-    """The record of an end-to-end run: its first ten frames are warm-ups."""
-    warm, kept = totals[:WARM_UPS], totals[WARM_UPS:]
-    stages = {}
-    for stage in STAGES:
-        times = [row[stage] for row in rows[WARM_UPS:]]
-        marks = {"median_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99}
-        stages[stage] = {
-            **{name: percentile(times, share) for name, share in marks.items()},
-            "mean_ms": sum(times) / len(times),
-            "raw_ms": times,
-        }
-    engine = engine_ms[WARM_UPS:]
+def _figures(rows: _Rows, shape: tuple[int, int], detect_every: int, search_engine: bool) -> Frames:
+    """The figures of a run: its first ten frames are warm-ups."""
+    totals = [sum(row.values()) for row in rows.stages]
+    kept, stages, engine = totals[WARM_UPS:], rows.stages[WARM_UPS:], rows.engine_ms[WARM_UPS:]
     # What the pipeline adds around its engines: reading files and writing results are not its doing.
-    added = sum(kept) - sum(row["decode"] + row["output"] for row in rows[WARM_UPS:]) - sum(engine)
-    return {
-        "frame_px": shape,
-        "frames": len(kept),
-        "faces_per_frame": sum(counts[WARM_UPS:]) / len(kept),
+    added = sum(kept) - sum(row["decode"] + row["output"] for row in stages) - sum(engine)
+    return Frames(
         **asdict(summary(kept)),
-        "frames_per_second": 1e3 * len(kept) / sum(kept),
-        "cpu_ms_per_frame": sum(cpu_ms[WARM_UPS:]) / len(kept),
-        "engine_ms_per_frame": sum(engine) / len(kept),
-        "overhead": added / sum(engine) if sum(engine) else None,
-        "stages": stages,
-        "warm_ups_ms": warm,
-        "raw_ms": kept,
-        "raw_engine_ms": engine,
-        "raw_faces": counts[WARM_UPS:],
-    }
-
-
-def detector_options(order: Order) -> DetectorOptions:
-    """The detector's options, its frame size by what the source is, as ``ferlite run`` has it."""
-    source = open_source(order.source)
-    size = STILL_SIZE if source.stills else VIDEO_SIZE
-    source.close()
-    return DetectorOptions(
-        size=order.detect_size or size,
-        model=Path(order.detector_model) if order.detector_model else None,
-        engine=order.detector_engine,
-        engine_options=EngineOptions(threads=order.threads),
+        frame_px=shape,
+        frames=len(kept),
+        faces_per_frame=sum(rows.faces[WARM_UPS:]) / len(kept),
+        frames_per_second=1e3 * len(kept) / sum(kept),
+        cpu_ms_per_frame=sum(rows.cpu_ms[WARM_UPS:]) / len(kept),
+        engine_ms_per_frame=sum(engine) / len(kept),
+        overhead=added / sum(engine) if search_engine and sum(engine) > 0 else None,
+        stages={name: _stage([row[name] for row in stages]) for name in STAGES},
+        warm_ups_ms=tuple(totals[:WARM_UPS]),
+        raw_ms=tuple(kept),
+        raw_engine_ms=tuple(engine),
+        raw_faces=tuple(rows.faces[WARM_UPS:]),
+        detect_every=detect_every,
+        searches=sum(rows.searched[WARM_UPS:]),
     )
 
 
-def supply(spec: str, pipeline: Pipeline) -> Iterator[Frame]:
-    """The source's frames, over and over. Raises SourceError; ToolchainError where it has none."""
-    while True:
-        source = open_source(spec)
-        pipeline.restart()
-        count = 0
-        try:
-            for frame in source.frames():
-                if isinstance(frame, FerliteError):
-                    raise frame
-                count += 1
-                yield frame
-        finally:
-            source.close()
-        if not count:
-            raise ToolchainError(f"source '{spec}' gives no frames")
+def _stage(times: list[float]) -> Stage:
+    return Stage(
+        median_ms=percentile(times, 0.5),
+        p90_ms=percentile(times, 0.9),
+        p95_ms=percentile(times, 0.95),
+        p99_ms=percentile(times, 0.99),
+        mean_ms=sum(times) / len(times),
+        raw_ms=tuple(times),
+    )

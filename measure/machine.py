@@ -1,4 +1,4 @@
-"""What a benchmark ran on, whether the machine held its speed, and whether two machines are alike."""
+"""What a figure was taken on, whether the machine held its speed, and whether two machines are alike."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from boards import match, telemetry
 from boards.errors import BoardsError
+from boards.facts import Telemetry
 from boards.probe import probe
 from boards.root_tree import Tree
 from edge.bundle import Bundle
 from edge.engine import engine_class
+from edge.errors import DataInvalid
+from edge.strict import fill
 
 # Figures taken under different ones of these cannot be set side by side.
 MACHINE_KEYS = ("board", "arch", "cpu", "core", "cores", "usable_cores", "features", "governor")
@@ -29,66 +30,107 @@ MACHINE_KEYS = ("board", "arch", "cpu", "core", "cores", "usable_cores", "featur
 REMARK_KEYS = ("system", "kernel", "python", "numpy", "opencv", "memory_mb", "clock_max_mhz", "ferlite")
 
 
-def machine(root: str | Path = "/") -> dict[str, Any]:
-    """The board, its CPU and system, and the versions of what every engine shares. None: not known."""
+@dataclass(frozen=True)
+class Machine:
+    """The board, its CPU and system, the versions of what every engine shares, and what else it was doing.
+
+    None: not known, or not asked by the ferlite that wrote the record. ``load`` is the mean number of
+    processes that ran or waited in the minute before.
+    """
+
+    board: str | None = None
+    model: str | None = None
+    arch: str | None = None
+    cpu: str | None = None
+    core: str | None = None
+    cores: int | None = None
+    usable_cores: int | None = None
+    features: tuple[str, ...] = ()
+    int8: tuple[str, ...] = ()
+    memory_mb: int | None = None
+    governor: str | None = None
+    clock_max_mhz: float | None = None
+    system: str | None = None
+    kernel: str | None = None
+    python: str | None = None
+    numpy: str | None = None
+    opencv: str | None = None
+    ferlite: str | None = None
+    load: float | None = None
+
+    def __str__(self) -> str:
+        """The CPU, its cores and the load, for the foot of a table."""
+        cores = self.usable_cores or self.cores
+        parts = [self.cpu or self.core or "unknown CPU"]
+        parts += [f"{cores} core{'' if cores == 1 else 's'}"] if cores else []
+        parts += [f"load {self.load:.1f}"] if self.load is not None else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Moment(Telemetry):
+    """Temperature, clock and throttling at one time. ``load``: see ``Machine``; None while measuring."""
+
+    load: float | None = None
+
+
+def here(root: str | Path = "/") -> Machine:
+    """This machine."""
     facts = probe(root)
     try:
         board: str | None = match.identify(facts)[0].id
     except BoardsError:
         board = None
-    return {
-        "board": board,
-        "model": facts.hardware.model,
-        "arch": facts.system.arch or platform.machine(),
-        "cpu": facts.cpu.name,
-        "core": facts.cpu.core,
-        "cores": facts.cpu.cores,
-        "usable_cores": usable_cores(),
-        "features": sorted(facts.cpu.features),
-        "int8": list(facts.cpu.int8),
-        "memory_mb": facts.memory.total_mb,
-        "governor": facts.telemetry.governor,
-        "clock_max_mhz": facts.telemetry.clock_max_mhz,
-        "system": facts.system.name,
-        "kernel": facts.system.kernel,
-        "python": platform.python_version(),
-        "numpy": _version("numpy"),
-        "opencv": str(importlib.import_module("cv2").__version__),
-        "ferlite": _version("ferlite"),
-    }
+    return Machine(
+        board=board,
+        model=facts.hardware.model,
+        arch=facts.system.arch or platform.machine(),
+        cpu=facts.cpu.name,
+        core=facts.cpu.core,
+        cores=facts.cpu.cores,
+        usable_cores=usable_cores(),
+        features=tuple(sorted(facts.cpu.features)),
+        int8=tuple(facts.cpu.int8),
+        memory_mb=facts.memory.total_mb,
+        governor=facts.telemetry.governor,
+        clock_max_mhz=facts.telemetry.clock_max_mhz,
+        system=facts.system.name,
+        kernel=facts.system.kernel,
+        python=platform.python_version(),
+        numpy=version("numpy"),
+        opencv=str(importlib.import_module("cv2").__version__),
+        ferlite=version("ferlite"),
+        load=round(os.getloadavg()[0], 2),
+    )
 
 
-def in_short() -> dict[str, Any]:
-    """What the figures were taken on, and what else it was doing."""
-    return {
-        "machine": platform.machine(),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
+def read(table: Mapping[str, Any] | str, where: str) -> Machine:
+    """The machine of a record, whichever ferlite wrote it. Raises DataInvalid."""
+    known: dict[str, Any] = {"arch": table} if isinstance(table, str) else dict(table)
+    if "machine" in known:  # before there was one record, builds named the architecture so
+        known["arch"] = known.pop("machine")
+        known["usable_cores"] = known.pop("cores", None)
+    if isinstance(known.get("load"), list):  # and some kept the means of 5 and 15 minutes too
+        known["load"] = known["load"][0]
+    return fill(Machine, known, where, DataInvalid)
 
 
-def cpu_name() -> str | None:
-    """The processor's name as the kernel gives it, or the board's; None where it gives neither."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return named[0] if named else None
-
-
-def moment(root: str | Path = "/") -> dict[str, Any]:
-    """Temperature, clock and throttling now, and the load (processes, last minute)."""
-    return {**asdict(telemetry.read(Tree(root))), "load": round(os.getloadavg()[0], 2)}
+def moment(root: str | Path = "/") -> Moment:
+    """This moment."""
+    return Moment(**asdict(telemetry.read(Tree(root))), load=round(os.getloadavg()[0], 2))
 
 
 def usable_cores() -> int | None:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def engine_version(name: str) -> str:
@@ -114,19 +156,16 @@ def source_digest(spec: str) -> str | None:
     return None
 
 
-def voided(moments: Iterable[Mapping[str, Any]]) -> list[str]:
+def voided(moments: Iterable[Moment]) -> list[str]:
     """Why a run with these ``moments`` (before, in between, after) does not count; empty where it does.
 
     The board throttled: at one of the moments, or between two of them by its own memory of the past.
     """
     reasons: list[str] = []
-    seen: list[Any] = []
+    seen: list[tuple[str, ...]] = []
     for each in moments:
-        for what in each.get("throttled") or ():
-            reasons.append(f"the board reported '{what}' during the run")
-        past = each.get("throttled_before")
-        if past is not None:
-            seen.append(tuple(past))
+        reasons += [f"the board reported '{what}' during the run" for what in each.throttled or ()]
+        seen += [each.throttled_before] if each.throttled_before is not None else []
     reasons += [
         f"the board throttled between two looks at it: {', '.join(after) or 'its record was cleared'}"
         for before, after in pairwise(seen)
@@ -135,22 +174,6 @@ def voided(moments: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(reasons))
 
 
-def throttling_known(moments: Iterable[Mapping[str, Any]]) -> bool:
+def throttling_known(moments: Iterable[Moment]) -> bool:
     """Whether the board can tell of its throttling at all."""
-    return any(
-        each.get("throttled") is not None or each.get("throttled_before") is not None for each in moments
-    )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _first_line(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
+    return any(each.throttled is not None or each.throttled_before is not None for each in moments)

@@ -5,8 +5,6 @@ Run as ``python -m measure.memory``, this is that process: it loads a model, run
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from edge.bundle_sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import BuildFailed
+from measure import child
 from measure.race import Runnable
 
 
@@ -24,17 +23,10 @@ def peak_rss(name: str, built: Runnable, spec: InputSpec) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for suffix, content in built.parts.items():
             (Path(folder) / f"model{suffix}").write_bytes(content)
-        place = str(Path(__file__).parent.parent)
-        command = [sys.executable, "-m", "measure.memory", name, folder, built.layout, str(spec.size)]
-        command.append(str(spec.channels))
-        environment = {**os.environ, "PYTHONPATH": place}
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, check=False, timeout=300
-        )
-    if done.returncode != 0:
-        reason = done.stderr.strip().split("\n")[-1]
-        raise BuildFailed(f"engine '{name}' could not be measured in a process of its own: {reason}")
-    return float(done.stdout)
+        size, channels = str(spec.size), str(spec.channels)
+        words = child.module("measure.memory", name, folder, built.layout, size, channels)
+        what = f"the process that measures engine '{name}'"
+        return float(child.run(words, what, minutes=5, env=child.surroundings(), error=BuildFailed))
 
 
 def main(name: str, folder: str, layout: str, size: int, channels: int) -> None:

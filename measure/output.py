@@ -7,21 +7,20 @@ import io
 import json
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from edge.files import read_record
-from measure.bench import KIND, SCHEMA
+from measure.machine import Machine, Moment
+from measure.record import Frames, Power, Record, Settings, Starts, Timed, as_table
 
 WIDTH = 80
-UNITS = {"end-to-end": "frame"}
 FIGURES = ("median_ms", "p90_ms", "p95_ms", "p99_ms")
 VOID = "VOID"
+COLUMNS = ("engine", "precision", "scenario", "stage", *FIGURES, "rate_per_second", "cpu_ms", "verdict")
 
 
-def dumps(record: Any) -> str:
+def as_json(record: Record) -> str:
     """JSON with one line for each list of plain values: a thousand times are not a thousand lines."""
-    return _indented(record, "") + "\n"
+    return _indented(as_table(record), "") + "\n"
 
 
 def _indented(value: Any, space: str) -> str:
@@ -35,158 +34,130 @@ def _indented(value: Any, space: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """A record that ``bench`` wrote. Raises DataInvalid."""
-    return read_record(Path(path), KIND, SCHEMA, "ferlite-quantize bench")
-
-
-COLUMNS = ("engine", "precision", "scenario", "stage", *FIGURES, "rate_per_second", "cpu_ms", "verdict")
-
-
-def as_csv(record: dict[str, Any]) -> str:
+def as_csv(record: Record) -> str:
     """A row per engine and scenario, and per stage of the end-to-end one; times in milliseconds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("bundle", "digest", "board", "cpu", *COLUMNS))
-    same = [record["bundle"]["name"], record["bundle"]["digest"], record["machine"]["board"]]
+    same = [record.bundle.name, record.bundle.digest, record.machine.board, record.machine.cpu]
     for row in _rows(record):
-        writer.writerow([*same, record["machine"]["cpu"], *row])
+        writer.writerow([*same, *row])
     return text.getvalue()
 
 
-def _rows(record: dict[str, Any]) -> Iterator[list[Any]]:
-    void = VOID if record["verdict"]["voided"] else ""
-    for engine, each in record["engines"].items():
-        for name, one in each["scenarios"].items():
-            times = [one[figure] for figure in FIGURES]
-            verdict = void or ("unstable" if one["unstable"] else "")
-            yield [engine, each["precision"], name, "", *times, rate(one), cpu_ms(one), verdict]
-            for stage, part in one.get("stages", {}).items():
-                times = [part[figure] for figure in FIGURES]
-                yield [engine, each["precision"], name, stage, *times, "", "", verdict]
+def _rows(record: Record) -> Iterator[list[Any]]:
+    void = VOID if record.verdict.voided else ""
+    for engine, each in record.engines.items():
+        for name, one in each.scenarios.items():
+            verdict = void or ("unstable" if one.unstable else "")
+            yield [engine, each.precision, name, "", *_four(one), one.rate, one.cpu_ms, verdict]
+        for stage, part in (each.frames.stages if each.frames else {}).items():
+            yield [engine, each.precision, "end-to-end", stage, *_four(part), "", "", verdict]
 
 
-def rate(scenario: dict[str, Any]) -> float:
-    """Faces or frames a second."""
-    return float(scenario.get("faces_per_second", scenario.get("frames_per_second", 0.0)))
+def _four(figures: Any) -> list[float]:
+    return [round(getattr(figures, figure), 4) for figure in FIGURES]
 
 
-def cpu_ms(scenario: dict[str, Any]) -> float:
-    """Milliseconds of all cores together, for one face or frame."""
-    return float(scenario.get("cpu_ms_per_face", scenario.get("cpu_ms_per_frame", 0.0)))
-
-
-def table(record: dict[str, Any]) -> str:
+def table(record: Record) -> str:
     """The record for a terminal of 80 columns."""
     lines = _head(record)
-    for engine, each in record["engines"].items():
-        lines += ["", f"{engine}  {each['version']}, {each['precision']}, {each['model_bytes'] / 1e6:.2f} MB"]
+    for engine, each in record.engines.items():
+        lines += ["", f"{engine}  {each.version}, {each.precision}, {each.model_bytes / 1e6:.2f} MB"]
         lines.append(f"  {'':<14}{'median':>9}{'p90':>9}{'p95':>9}{'p99':>9}{'per second':>14}{'CPU-ms':>9}")
-        for name, one in each["scenarios"].items():
-            lines.append(_scenario(name, one))
-        if "end-to-end" in each["scenarios"]:
-            lines += _stages(each["scenarios"]["end-to-end"], each["chosen"]["detector"])
-        lines += _wrapped(f"  start   {start_text(each['start'])}")
-        lines += _wrapped(f"  power   {power_text(each['power'])}")
-    for engine, why in record["skipped"].items():
+        lines += [_scenario(name, one) for name, one in each.scenarios.items()]
+        if each.frames and each.chosen:
+            lines += _stages(each.frames, each.chosen.detector)
+        lines += _wrapped(f"  start   {start_text(each.start)}")
+        lines += _wrapped(f"  power   {power_text(each.power) if each.power else each.no_power}")
+    for engine, why in record.skipped.items():
         lines += ["", *_wrapped(f"{engine} was not measured: {why}")]
     return "\n".join([*lines, "", *verdict_lines(record)])
 
 
-def _head(record: dict[str, Any]) -> list[str]:
-    machine, settings = record["machine"], record["settings"]
-    lines = _wrapped(
-        f"{record['bundle']['name']} ({record['bundle']['digest'][:12]}), {machine_text(machine)}"
-    )
-    lines += _wrapped(f"{settings_text(settings)}; {moment_text('before', record['before'])}; "
-                      f"{moment_text('after', record['after'])}")  # fmt: skip
-    return lines
+def _head(record: Record) -> list[str]:
+    before, after = record.moments[0], record.moments[-1]
+    lines = _wrapped(f"{record.bundle.name} ({record.bundle.digest[:12]}), {machine_text(record.machine)}")
+    times = f"{moment_text('before', before)}; {moment_text('after', after)}"
+    return lines + _wrapped(f"{settings_text(record.settings)}; {times}")
 
 
-def machine_text(machine: dict[str, Any]) -> str:
+def machine_text(machine: Machine) -> str:
     """Board, CPU and system in one line."""
-    cpu = machine["cpu"] or machine["core"] or "unknown CPU"
-    int8 = f" with {', '.join(machine['int8'])}" if machine["int8"] else ""
-    board = machine["model"] or machine["board"] or "unknown board"
+    cpu = machine.cpu or machine.core or "unknown CPU"
+    int8 = f" with {', '.join(machine.int8)}" if machine.int8 else ""
     return (
-        f"{board}: {cpu}{int8}, {machine['usable_cores']} of {machine['cores']} cores, "
-        f"governor {machine['governor'] or 'unknown'}, {machine['system'] or 'unknown system'}"
+        f"{machine.model or machine.board or 'unknown board'}: {cpu}{int8}, {machine.usable_cores} of "
+        f"{machine.cores} cores, governor {machine.governor or 'unknown'}, "
+        f"{machine.system or 'unknown system'}"
     )
 
 
-def settings_text(settings: dict[str, Any]) -> str:
+def settings_text(settings: Settings) -> str:
     """Threads and source."""
-    count = settings["threads"]
+    count = settings.threads
     threads = f"{count} thread{'' if count == 1 else 's'}" if count else "as many threads as the engine likes"
-    return f"{threads}, source {settings['source'] or 'none (no end-to-end run)'}"
+    return f"{threads}, source {settings.source or 'none (no end-to-end run)'}"
 
 
-def moment_text(when: str, moment: dict[str, Any]) -> str:
+def moment_text(when: str, moment: Moment) -> str:
     """Temperature, clock and load at a moment, as far as they are known."""
-    parts = [f"load {moment['load']:.2f}"]
-    if moment["temperature_c"] is not None:
-        parts.append(f"{moment['temperature_c']:.1f} °C")
-    if moment["clock_mhz"] is not None:
-        parts.append(f"{moment['clock_mhz']:.0f} MHz")
+    parts = [f"load {moment.load:.2f}"] if moment.load is not None else []
+    parts += [f"{moment.temperature_c:.1f} °C"] if moment.temperature_c is not None else []
+    parts += [f"{moment.clock_mhz:.0f} MHz"] if moment.clock_mhz is not None else []
     return f"{when}: {', '.join(parts)}"
 
 
-def _scenario(name: str, one: dict[str, Any]) -> str:
-    times = "".join(f"{one[figure]:9.2f}" for figure in FIGURES)
-    unit = UNITS.get(name, "face") + "s"
-    mark = "  !" if one["unstable"] else ""
-    return f"  {name:<14}{times}{rate(one):7.0f} {unit:<6}{cpu_ms(one):9.2f}{mark}"
+def _scenario(name: str, one: Timed) -> str:
+    times = "".join(f"{getattr(one, figure):9.2f}" for figure in FIGURES)
+    mark = "  !" if one.unstable else ""
+    return f"  {name:<14}{times}{one.rate:7.0f} {one.unit + 's':<6}{one.cpu_ms:9.2f}{mark}"
 
 
-def _stages(one: dict[str, Any], detector: str) -> list[str]:
-    names = list(one["stages"])
+def _stages(one: Frames, detector: str) -> list[str]:
     overhead = "runs in no engine"
-    if one["overhead"] is not None:
-        overhead = f"{one['overhead']:.0%} around the engines' own time"
-    parts = one["stages"]
-    middle = "".join(f"{part['mean_ms']:9.2f}" for part in parts.values())
-    slow = "".join(f"{part['p95_ms']:9.2f}" for part in parts.values())
+    if one.overhead is not None:
+        overhead = f"{one.overhead:.0%} around the engines' own time"
+    wide = min(9, (WIDTH - 8) // len(one.stages))
     return [
-        f"  stages{''.join(f'{name:>9}' for name in names)}",
-        f"  mean  {middle}",
-        f"  p95   {slow}",
+        f"  stages{''.join(f'{name:>{wide}}' for name in one.stages)}",
+        f"  mean  {''.join(f'{part.mean_ms:{wide}.2f}' for part in one.stages.values())}",
+        f"  p95   {''.join(f'{part.p95_ms:{wide}.2f}' for part in one.stages.values())}",
         *_wrapped(
-            f"  frames  {one['frames']} of {one['frame_px'][0]} x {one['frame_px'][1]}, "
-            f"{one['faces_per_frame']:.2f} faces each, {one['searches']} searched by {detector}; {overhead}"
+            f"  frames  {one.frames} of {one.frame_px[0]} x {one.frame_px[1]}, "
+            f"{one.faces_per_frame:.2f} faces each, {one.searches} searched by {detector}; {overhead}"
         ),
     ]
 
 
-def start_text(start: dict[str, Any]) -> str:
+def start_text(start: Starts) -> str:
     """Cold start and memory."""
-    steady, peak = start["rss_steady_mib"], start["rss_peak_mib"]
-    memory = "memory unknown" if steady is None else f"{steady:.0f} MiB steady, {peak:.0f} MiB peak"
-    return f"{start['first_reading_s']:.2f} s to the first reading ({start['what']}); {memory}"
+    memory = "memory unknown"
+    if start.rss_steady_mib is not None and start.rss_peak_mib is not None:
+        memory = f"{start.rss_steady_mib:.0f} MiB steady, {start.rss_peak_mib:.0f} MiB peak"
+    return f"{start.first_reading_s:.2f} s to the first reading ({start.what}); {memory}"
 
 
-def power_text(power: dict[str, Any]) -> str:
-    """Watts and joules, or why there are none."""
-    if not power["measured"]:
-        return str(power["why"])
-    unit = power["unit"]
+def power_text(power: Power) -> str:
+    """Watts and joules."""
     return (
-        f"{power['idle_w']:.2f} W idle, {power['running_w']:.2f} W running, {power['joules_each']:.4f} J per "
-        f"{unit}, {power['per_second_per_watt'] or 0:.1f} {unit}s/s per W, by {power['sensor']} at "
-        f"{power['samples_per_second']:.1f} values/s: {power['covers']}; left out: {power['leaves_out']}"
+        f"{power.idle_w:.2f} W idle, {power.running_w:.2f} W running, {power.joules_each:.4f} J per "
+        f"{power.unit}, {power.per_second_per_watt or 0:.1f} {power.unit}s/s per W, by {power.sensor} at "
+        f"{power.samples_per_second:.1f} values/s: {power.covers}; left out: {power.leaves_out}"
     )
 
 
-def verdict_lines(record: dict[str, Any]) -> list[str]:
+def verdict_lines(record: Record) -> list[str]:
     """What to think of the figures."""
-    verdict = record["verdict"]
+    verdict = record.verdict
     lines = []
-    for reason in verdict["voided"]:
+    for reason in verdict.voided:
         lines += _wrapped(f"VOID: {reason}")
-    for what, reasons in verdict["unstable"].items():
+    for what, reasons in verdict.unstable.items():
         lines += _wrapped(f"! {what} may be unstable: {'; '.join(reasons)}")
     if not lines:
         lines.append("stable by pyperf's rules")
-    if not verdict["throttling_known"]:
+    if not verdict.throttling_known:
         lines.append("this machine does not tell whether it throttled")
     return lines
 

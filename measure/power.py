@@ -6,14 +6,12 @@ the same reason). Without a sensor there is no figure, and never an estimate.
 
 from __future__ import annotations
 
-import json
-import os
+import dataclasses
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from boards import sensors
 from boards.errors import BoardsError
@@ -21,9 +19,12 @@ from boards.errors import UsageError as BoardsUsageError
 from boards.sensor import Sensor
 from edge.errors import ToolchainError, UsageError
 from edge.progress import Progress
+from measure import child
+from measure.record import Power
 from measure.request import Order, to_text
 
 FEWEST_SAMPLES = 5
+WORK = "the process whose power was to be measured"
 
 
 class Sample(NamedTuple):
@@ -47,22 +48,22 @@ def choose(wanted: str, root: str | Path = "/") -> Sensor | str:
     return sensor if sensor is not None else sensors.not_measurable(root)
 
 
-def measure(order: Order, sensor: Sensor | str) -> dict[str, Any]:
-    """Idle and running watts of the order's one engine. Raises ToolchainError."""
+def measure(order: Order, sensor: Sensor | str) -> Power | str:
+    """Idle and running watts of the order's one engine, or why there are none. Raises ToolchainError."""
     if isinstance(sensor, str):
-        return {"measured": False, "why": sensor}
+        return sensor
     seconds = max(order.power_seconds, sensor.window_s)
     try:
         idle = while_idle(sensor, seconds)
-        running, work = while_running(sensor, Order(**{**order.__dict__, "power_seconds": seconds}))
+        running, work = while_running(sensor, dataclasses.replace(order, power_seconds=seconds))
     except BoardsError as error:
         raise ToolchainError(str(error)) from error
-    return {**figures(sensor, idle, running, work), "unit": "frame" if order.source else "face"}
+    return figures(sensor, idle, running, work, "frame" if order.footage else "face")
 
 
 def figures(
-    sensor: Sensor, idle: Sequence[Sample], running: Sequence[Sample], work: dict[str, float]
-) -> dict[str, Any]:
+    sensor: Sensor, idle: Sequence[Sample], running: Sequence[Sample], work: dict[str, float], unit: str
+) -> Power:
     """The record. Raises ToolchainError where there are too few samples to speak of a mean."""
     for name, samples in (("idle", idle), ("running", running)):
         if len(samples) < FEWEST_SAMPLES:
@@ -72,23 +73,23 @@ def figures(
             )
     rate = work["count"] / (work["ended"] - work["began"])
     still, busy = mean(idle), mean(running)
-    return {
-        "measured": True,
-        "sensor": sensor.name,
-        "covers": sensor.covers,
-        "leaves_out": sensor.leaves_out,
-        "idle_w": still,
-        "running_w": busy,
-        "per_second": rate,
-        "joules_each": busy / rate,
-        "joules_each_above_idle": (busy - still) / rate,
-        "per_second_per_watt": rate / busy if busy > 0 else None,
-        "samples_per_second": len(running) / sum(sample.span for sample in running),
-        "idle_seconds": sum(sample.span for sample in idle),
-        "running_seconds": work["ended"] - work["began"],
-        "raw_idle_w": [sample.watts for sample in idle],
-        "raw_running_w": [sample.watts for sample in running],
-    }
+    return Power(
+        unit=unit,
+        sensor=sensor.name,
+        covers=sensor.covers,
+        leaves_out=sensor.leaves_out,
+        idle_w=still,
+        running_w=busy,
+        per_second=rate,
+        joules_each=busy / rate,
+        joules_each_above_idle=(busy - still) / rate,
+        per_second_per_watt=rate / busy if busy > 0 else None,
+        samples_per_second=len(running) / sum(sample.span for sample in running),
+        idle_seconds=sum(sample.span for sample in idle),
+        running_seconds=work["ended"] - work["began"],
+        raw_idle_w=tuple(sample.watts for sample in idle),
+        raw_running_w=tuple(sample.watts for sample in running),
+    )
 
 
 def mean(samples: Sequence[Sample]) -> float:
@@ -104,13 +105,12 @@ def while_idle(sensor: Sensor, seconds: float) -> list[Sample]:
 
 def while_running(sensor: Sensor, order: Order) -> tuple[list[Sample], dict[str, float]]:
     """Samples that lie whole within the time that the work ran, and the account of the work."""
-    place = str(Path(__file__).parent.parent)
     with subprocess.Popen(
-        [sys.executable, "-m", "measure.under_load"],
+        child.module("measure.under_load"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": place},
+        env=child.surroundings(),
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -118,7 +118,8 @@ def while_running(sensor: Sensor, order: Order) -> tuple[list[Sample], dict[str,
             process.stdin.flush()
             said = process.stdout.readline()
             if said.strip() != "ready":
-                raise ToolchainError(_complaint(said))
+                child.answer(said, WORK)
+                raise ToolchainError(f"{WORK} did not begin")
             process.stdin.write("go\n")
             process.stdin.flush()
             samples = sample_until(
@@ -127,18 +128,9 @@ def while_running(sensor: Sensor, order: Order) -> tuple[list[Sample], dict[str,
             told = process.stdout.read()
         finally:
             process.kill()
-    work = json.loads(told or "null")
-    if not isinstance(work, dict) or "error" in work:
-        raise ToolchainError(_complaint(told))
+    work = child.answer(told, WORK)
     inside = [s for s in samples if s.when - s.span >= work["began"] and s.when <= work["ended"]]
     return inside, work
-
-
-def _complaint(said: str) -> str:
-    try:
-        return str(json.loads(said)["error"])
-    except (ValueError, KeyError, TypeError):
-        return "the process whose power was to be measured died"
 
 
 def sample_until(sensor: Sensor, done: Callable[[], bool], what: str, seconds: float) -> list[Sample]:

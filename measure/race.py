@@ -18,6 +18,7 @@ from edge import engine as engines
 from edge.bundle_sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Array, Engine, EngineOptions, ModelFile
+from measure.stats import percentile, spread
 
 
 class Runnable(Protocol):
@@ -79,10 +80,12 @@ def race(name: str, plain: Runnable, quantized: Runnable, spec: InputSpec, threa
         for engine in pair:
             engine.close()
     first, second = (np.array(each) * 1e3 for each in times)
-    ratios = second.min(axis=1) / first.min(axis=1)
-    low, middle, high = np.percentile(ratios, [25, 50, 75])
-    spread = float((high - low) / middle)
-    float_ms, int8_ms = (np.percentile(each, [10, 50, 95]).round(4).tolist() for each in (first, second))
+    ratios = (second.min(axis=1) / first.min(axis=1)).tolist()
+    float_ms, int8_ms = (
+        [round(percentile(each.ravel().tolist(), share), 4) for share in (0.1, 0.5, 0.95)]
+        for each in (first, second)
+    )
+    wide = spread(ratios)
     return Race(
         threads=threads,
         runs=ROUNDS * RUNS,
@@ -93,8 +96,8 @@ def race(name: str, plain: Runnable, quantized: Runnable, spec: InputSpec, threa
         int8_p10_ms=int8_ms[0],
         int8_p95_ms=int8_ms[2],
         ratio=round(int8_ms[0] / float_ms[0], 4),
-        spread=round(spread, 4),
-        stable=spread <= UNSTABLE,
+        spread=round(wide, 4),
+        stable=wide <= UNSTABLE,
         ratios=tuple(round(float(value), 4) for value in ratios),
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.errors import UsageError
+from edge.settings import RunSettings
 
 MOST_QUERIES = 20_000
 
@@ -19,7 +21,8 @@ class Order:
     the N of multi-stream, ``batch`` the samples of an offline query, ``seconds`` the least time that each
     scenario is measured for. ``source`` ("": none) is what ``ferlite run`` takes, ``frames`` how many of it
     are timed; 0 leaves ``detect_size`` and ``detect_every`` as ``ferlite run`` has them. ``threads`` 0 leaves
-    them to the engine. ``power`` names a sensor, "auto" or "none".
+    them to the engine. ``power`` names a sensor, "auto" or "none". ``footage`` is the folder with the
+    source's frames (``measure.footage``), once they were taken.
     """
 
     bundle: str
@@ -39,6 +42,7 @@ class Order:
     starts: int = 5
     power: str = "auto"
     power_seconds: float = 20.0
+    footage: str = ""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -53,6 +57,20 @@ class Order:
             raise UsageError(f"--detect-size is {self.detect_size}, and must be 64 to 4096 pixels")
         if not 0 <= self.detect_every <= 1000:
             raise UsageError(f"--detect-every is {self.detect_every}, and must be 1 to 1000 frames")
+
+    def settings(self) -> RunSettings:
+        """Those of ``ferlite run`` for the first of the engines."""
+        return RunSettings(
+            bundle=self.bundle,
+            engine=self.engines[0],
+            device=self.device,
+            threads=self.threads,
+            detector=self.detector,
+            detector_model=Path(self.detector_model) if self.detector_model else None,
+            detector_engine=self.detector_engine,
+            detect_size=self.detect_size,
+            detect_every=self.detect_every,
+        )
 
 
 def to_text(order: Order) -> str:

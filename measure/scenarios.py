@@ -11,66 +11,87 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from boards import telemetry
 from boards.root_tree import Tree
-from edge.errors import FerliteError
+from edge.errors import FerliteError, ToolchainError
 from edge.progress import Progress
+from edge.strict import fill
+from measure import footage
 from measure.end_to_end import end_to_end
+from measure.machine import Moment
 from measure.network_alone import FaceReader
+from measure.record import Found, Frames, Queries
 from measure.request import MOST_QUERIES, Order, from_text
-from measure.stats import rounded, summary
+from measure.stats import summary
 
 WARM_UPS, WARM_SECONDS, FEWEST = 10, 0.2, 64
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one engine's process hands back; ``watched``: a look at the board after each scenario."""
+
+    queries: dict[str, Queries]
+    watched: tuple[Moment, ...]
+    frames: Frames | None = None
+    chosen: Found | None = None
+
+
 def main() -> int:
-    """Read an order from standard input, measure its one engine, print the result or what went wrong."""
+    """Read an order from standard input, measure its one engine, print the outcome or what went wrong."""
     order = from_text(sys.stdin.read())
     try:
-        result = measure(order)
+        told = asdict(measure(order))
     except FerliteError as error:
-        result = {"error": str(error)}
-    print(json.dumps(rounded(result)))
+        told = {"error": str(error)}
+    print(json.dumps(told))
     return 0
 
 
-def measure(order: Order) -> dict[str, Any]:
+def outcome(table: dict[str, Any]) -> Outcome:
+    """What ``main`` printed. Raises ToolchainError."""
+    return fill(Outcome, table, "the measuring process", ToolchainError)
+
+
+def measure(order: Order) -> Outcome:
     """All scenarios of the order's one engine. Raises FerliteError."""
-    scenarios: dict[str, Any] = {}
+    queries: dict[str, Queries] = {}
     watched = []
     with FaceReader(order) as classify:
         crops = classify.faces(max(order.faces, order.batch))
         for name, count in (("single-stream", 1), ("multi-stream", order.faces), ("offline", order.batch)):
-            scenarios[name] = _queries(name, partial(classify, crops[:count]), count, order.seconds)
-            watched.append(asdict(telemetry.read(Tree())))
-    result: dict[str, Any] = {"scenarios": scenarios, "watched": watched}
-    if order.source:
-        scenarios["end-to-end"], result["chosen"] = end_to_end(order)
-        watched.append(asdict(telemetry.read(Tree())))
-    return result
+            queries[name] = _queries(name, partial(classify, crops[:count]), count, order.seconds)
+            watched.append(_look())
+    if not order.footage:
+        return Outcome(queries, tuple(watched))
+    frames, chosen = end_to_end(order, footage.load(order.footage))
+    return Outcome(queries, (*watched, _look()), frames, chosen)
 
 
-def _queries(name: str, query: Callable[[], object], count: int, seconds: float) -> dict[str, Any]:
+def _look() -> Moment:
+    return Moment(**asdict(telemetry.read(Tree())))
+
+
+def _queries(name: str, query: Callable[[], object], count: int, seconds: float) -> Queries:
     """Time ``query`` (of ``count`` faces) for ``seconds`` and at least 64 times, after warm-ups."""
     warm_ups = _until(query, WARM_UPS, WARM_SECONDS, None)
     cpu = time.process_time()
     with Progress(name, unit="queries") as progress:
         times = _until(query, FEWEST, seconds, progress)
     cpu = time.process_time() - cpu
-    total = sum(times)
-    return {
-        "faces_per_query": count,
-        "queries": len(times),
+    return Queries(
         **asdict(summary(times)),
-        "faces_per_second": 1e3 * count * len(times) / total,
-        "cpu_ms_per_face": 1e3 * cpu / (count * len(times)),
-        "warm_ups_ms": warm_ups,
-        "raw_ms": times,
-    }
+        faces_per_query=count,
+        queries=len(times),
+        faces_per_second=1e3 * count * len(times) / sum(times),
+        cpu_ms_per_face=1e3 * cpu / (count * len(times)),
+        warm_ups_ms=tuple(warm_ups),
+        raw_ms=tuple(times),
+    )
 
 
 def _until(

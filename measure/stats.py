@@ -20,7 +20,7 @@ SHORTEST_VALUE_MS = 1.0
 FEWEST_VALUES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Of raw times in milliseconds. Percentiles are the nearest rank's: a time that really occurred.
 
@@ -44,6 +44,12 @@ def percentile(times: Sequence[float], share: float) -> float:
     """The nearest-rank percentile: the least time that ``share`` (0-1) of all do not exceed."""
     ranked = sorted(times)
     return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
+
+
+def spread(values: Sequence[float]) -> float:
+    """The middle half's width over the median: 0 where all are alike."""
+    low, middle, high = (percentile(values, share) for share in (0.25, 0.5, 0.75))
+    return (high - low) / middle
 
 
 def values(times: Sequence[float], span: float = VALUE_MS) -> list[float]:

@@ -11,12 +11,10 @@ import sys
 import time
 from collections.abc import Generator
 
-from edge.engine import EngineOptions
 from edge.errors import FerliteError
-from edge.follow import DETECT_EVERY
-from edge.pipeline import open_pipeline
-from edge.track import Tracker
-from measure.end_to_end import detector_options, supply
+from edge.run import pipeline_of
+from measure import footage
+from measure.end_to_end import through
 from measure.network_alone import FaceReader
 from measure.request import Order, from_text
 
@@ -34,7 +32,7 @@ def main() -> int:
 
 
 def _run(order: Order) -> dict[str, float]:
-    work = frames(order) if order.source else faces(order)
+    work = frames(order) if order.footage else faces(order)
     for _ in range(WARM_UPS):
         next(work)
     print("ready", flush=True)
@@ -50,16 +48,9 @@ def _run(order: Order) -> dict[str, float]:
 
 def frames(order: Order) -> Generator[None, None, None]:
     """The whole pipeline, a frame at each step."""
-    with open_pipeline(
-        order.bundle,
-        order.engines[0],
-        order.detector,
-        engine_options=EngineOptions(threads=order.threads, device=order.device),
-        detector_options=detector_options(order),
-        tracker=Tracker(),
-        detect_every=order.detect_every or DETECT_EVERY,
-    ) as pipeline:
-        for frame in supply(order.source, pipeline):
+    shown = footage.load(order.footage)
+    with pipeline_of(order.settings(), shown.stills) as pipeline:
+        for _, frame in through(shown, pipeline):
             pipeline(frame.image, frame.time)
             yield
 

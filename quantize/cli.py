@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import UsageError
 from edge.exits import FAILED, OK, guard
-from measure import cli as bench
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     sign.add_argument("--expires", metavar="DATE", help="the last day, as in 2027-06-30 (default: none)")
     cli.add(_verb(verbs, "sizes", cli.run, "accuracy per millisecond of networks at several input sizes"))
-    bench.add(_verb(verbs, "bench", bench.run, "measure a bundle's speed and power on this machine"))
     _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
     return parser
 

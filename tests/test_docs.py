@@ -22,6 +22,7 @@ ELSEWHERE = {
     "ferlite boards": "has its own tests",
     "ferlite train": "has its own tests",
     "ferlite quantize": "has its own tests",
+    "ferlite bench": "has its own tests",
 }
 
 

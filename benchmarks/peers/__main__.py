@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import shlex
 import sys
 import tempfile
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
 from edge.files import write_text
-from measure.machine import cpu_name
+from measure import machine
 
 
 def main() -> int:
@@ -118,8 +117,7 @@ def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, A
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": shlex.join(words),
         "note": arguments.note,
-        "machine": {"cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
-                    "python": platform.python_version(), "load": [round(one, 2) for one in os.getloadavg()]},
+        "machine": asdict(machine.here()),
         "settings": {"threads": arguments.threads, "frames": arguments.frames, "rounds": arguments.rounds,
                      "bundle": Path(arguments.bundle).name, "bundle_digest": _digest(Path(arguments.bundle)),
                      "detector": Path(arguments.detector).name, "photos": photos, "clips": digests},

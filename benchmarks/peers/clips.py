@@ -93,7 +93,7 @@ def place(index: int) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Write both clips as .avi files (Motion JPEG), for ``ferlite-quantize bench --source``."""
+    """Write both clips as .avi files (Motion JPEG), for ``ferlite bench --source``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.clips")
     parser.add_argument("--photos", type=Path, nargs="+", required=True, help="the first has one face")
     parser.add_argument("--to", type=Path, required=True, help="folder for one.avi and many.avi")

@@ -6,11 +6,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from measure import machine
+
 CLIPS = ("one", "many")
 # What the project set out for: ferlite's CPU as a share of the peer's, and bounds of its own.
 SHARES = {"intel": 1 / 2, "fer": 1 / 15, "EmotiEffLib": 1 / 12}
 MOST_RSS_MB, MOST_START_S, MOST_INSTALL_MB = 120.0, 0.8, 331 / 3
-MOST_OVERHEAD = 0.15  # of the pipeline over its engines, from the records of ferlite-quantize bench
+MOST_OVERHEAD = 0.15  # of the pipeline over its engines, from the records of ferlite bench
 MB_PER_MIB = 2**20 / 1e6
 Face = Sequence[Any]
 
@@ -102,10 +104,10 @@ def markdown(record: dict[str, Any]) -> str:
         ))  # fmt: skip
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", *(f"{name}: {why}." for name, why in record["not_run"].items())]
-    machine = record["machine"]
+    where = machine.read(record["machine"], "peers.json")
     lines.append("")
     lines.append(
-        f"{record['date']}, {machine['cpu']}, {machine['cores']} cores, "
+        f"{record['date']}, {where.cpu}, {where.usable_cores or where.cores} cores, "
         f"{record['settings']['threads']} thread, "
         f"load {min(record['loads']):.1f} to {max(record['loads']):.1f}, "
         f"ferlite's bundle {record['settings']['bundle']}: `{record['command']}`"

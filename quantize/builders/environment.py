@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 from edge.errors import BuildFailed, StorageFailed
 from edge.fetch import cache_folder
+from measure import child
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -136,16 +136,4 @@ def run_job(where: Environment, script: Path, order: Mapping[str, Any], inputs: 
 
 def command(words: Sequence[str], what: str) -> None:
     """Run a program and wait. Raises BuildFailed with the last thing it said where it fails or is killed."""
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=MINUTES * 60)
-    except subprocess.TimeoutExpired as error:
-        raise BuildFailed(f"{what} took over {MINUTES:.0f} minutes and was stopped") from error
-    except OSError as error:
-        raise BuildFailed(f"{what} could not start: {error.strerror or error}") from error
-    if done.returncode < 0:
-        raise BuildFailed(f"{what} was killed by signal {-done.returncode}: was there too little memory?")
-    if done.returncode != 0:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        # pip says what went wrong before it says what else it noticed.
-        wrong = [line for line in said if line.startswith("ERROR")] or said[-1:]
-        raise BuildFailed(f"{what} failed: {wrong[-1] if wrong else f'exit code {done.returncode}'}")
+    child.run(words, what, minutes=MINUTES, error=BuildFailed)

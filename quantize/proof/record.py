@@ -192,7 +192,7 @@ def full(
         "name": bundle.name,
         "date": now.strftime("%Y-%m-%d"),
         "seconds": round(build_facts[1], 1),
-        "machine": machine.in_short(),
+        "machine": dataclasses.asdict(machine.here()),
         "made_by": dict(bundle.made_by),
         "labels": list(bundle.labels),
         "input": dataclasses.asdict(bundle.input),

@@ -90,7 +90,7 @@ def measure(order: Order) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "command": order.command,
         "seconds": round(time.monotonic() - began, 1),
-        "machine": machine.in_short(),
+        "machine": dataclasses.asdict(machine.here()),
         "engine": order.recipe.engine,
         "library": engines.engine_class(order.recipe.engine).version(),
         "recipe": {"name": order.recipe.name, "sha256": order.recipe.sha256},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-from quantize.proof.page import STYLE, scatter
+from measure import machine
+from measure.machine import Machine
+from pages import html, plots
+from pages.plots import Point
 
 COLUMNS = ("network", "px", "float", "int8", "agree", "float ms", "int8 ms", "ratio", "points per ms")
 
@@ -35,14 +37,12 @@ def text(record: dict[str, Any]) -> str:
     lines = [
         "  ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in table
     ]
-    machine = record["machine"]
     return "\n".join(
         [
             *lines,
             "",
             f"* the size it was trained at. {record['library']}, 1 thread, processor time,",
-            f"{record['data']['faces']} faces of {record['data']['split']}; {machine['cpu']}, "
-            f"load {machine['load']}:",
+            f"{record['data']['faces']} faces of {record['data']['split']}; {_where(record)}:",
             "all ran in turns, so ratios can be relied on more than times",
         ]
     )
@@ -50,28 +50,22 @@ def text(record: dict[str, Any]) -> str:
 
 def page(record: dict[str, Any]) -> str:
     """The table and accuracy against time, self-contained."""
-    head = "".join(f"<th>{escape(each)}</th>" for each in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(record)
-    )
     points = [
-        (
-            row["network"],
-            f"{row['size']} px {kind}",
-            row[kind]["ms"],
-            100 * row[kind]["accuracy"],
-            kind == "float",
-        )
+        Point(row["network"], row[kind]["ms"], row[kind]["accuracy"], kind == "float", joined=True)
         for row in record["rows"]
         for kind in ("float", "int8")
     ]
-    machine = record["machine"]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Input sizes</title>'
-        f"<style>{STYLE}</style><h1>Accuracy by input size</h1><p class=fine>{escape(record['command'])}<br>"
-        f"{record['date']}, {escape(str(machine['cpu']))}, {machine['cores']} cores, load {machine['load']}, "
-        f"{escape(record['library'])}, 1 thread</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        "<p class=fine>* the size that the network was trained at. Rings are float, dots are int8.</p>"
-        f"{scatter(points)}</html>\n"
+    facts = f"{record['command']}\n{record['date']}, {_where(record)}, {record['library']}, 1 thread"
+    return html.page(
+        "Accuracy by input size",
+        [
+            html.paragraph(facts, fine=True),
+            html.table(COLUMNS, rows(record)),
+            html.paragraph("* the size that the network was trained at", fine=True),
+            html.plots(("Accuracy against time, a mark for each size", plots.accuracy_and_time(points))),
+        ],
     )
+
+
+def _where(record: dict[str, Any]) -> Machine:
+    return machine.read(record["machine"], "the record")

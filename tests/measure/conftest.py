@@ -1,4 +1,4 @@
-"""One real benchmark of the tiny bundle for all tests of ``ferlite-quantize bench``.
+"""One real benchmark of the tiny bundle for all tests of ``ferlite bench``.
 
 Beside tests/quantize and not in it: measuring needs no torch, and its tests run where there is none.
 """
@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from measure import output
-from quantize import cli
+from measure import cli
+from measure import record as records
+from measure.record import Record
 from tests.conftest import DATA, tiny_manifest
 
 
@@ -48,9 +49,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def options(clip: Path) -> list[str]:
     """Short runs of everything."""
     return [
-        "--seconds", "0.05", "--starts", "1", "--frames", "12", "--threads", "1", "--source", str(clip),
-        "--detector", "yunet", "--detector-model", str(DATA / "tiny_yunet.onnx"),
-    ]  # fmt: skip
+        *("--seconds", "0.05", "--starts", "1", "--frames", "12", "--threads", "1", "--source", str(clip)),
+        *("--detector", "yunet", "--detector-model", str(DATA / "tiny_yunet.onnx")),
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +61,14 @@ def files(bundle: Path, options: list[str], tmp_path_factory: pytest.TempPathFac
     paths = {kind: folder / f"record.{kind}" for kind in ("json", "csv", "html")}
     saved = ["--save", str(paths["json"]), "--csv", str(paths["csv"]), "--html", str(paths["html"])]
     meter = ["--power", "command:echo 2.5", "--power-seconds", "0.2"]
-    assert cli.main(["bench", str(bundle), *options, *meter, *saved]) == 0
+    assert cli.main([str(bundle), *options, *meter, *saved]) == 0
     return paths
 
 
 @pytest.fixture
-def record(files: dict[str, Path]) -> dict[str, Any]:
-    """The run's record, a new copy each time."""
-    return output.read(files["json"])
+def record(files: dict[str, Path]) -> Record:
+    """The run's record, read back."""
+    return records.read(files["json"])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from boards.sensor import Sensor
 from edge.errors import ToolchainError, UsageError
-from measure import power
+from measure import footage, power
 from measure.power import Sample
 from measure.request import Order
 from tests.boards.trees import write
@@ -23,12 +23,12 @@ def samples(*watts: float, span: float = 1.0) -> list[Sample]:
 
 
 def test_joules_per_frame_and_frames_per_watt() -> None:
-    told = power.figures(SENSOR, samples(*[2.0] * 10), samples(*[5.0] * 10), WORK)
-    assert told["idle_w"] == 2 and told["running_w"] == 5 and told["per_second"] == 20
-    assert told["joules_each"] == pytest.approx(0.25)
-    assert told["joules_each_above_idle"] == pytest.approx(0.15)
-    assert told["per_second_per_watt"] == pytest.approx(4.0)
-    assert told["samples_per_second"] == pytest.approx(1.0)
+    told = power.figures(SENSOR, samples(*[2.0] * 10), samples(*[5.0] * 10), WORK, "frame")
+    assert told.idle_w == 2 and told.running_w == 5 and told.per_second == 20 and told.unit == "frame"
+    assert told.joules_each == pytest.approx(0.25)
+    assert told.joules_each_above_idle == pytest.approx(0.15)
+    assert told.per_second_per_watt == pytest.approx(4.0)
+    assert told.samples_per_second == pytest.approx(1.0)
 
 
 def test_a_sample_weighs_as_much_as_the_time_it_stands_for() -> None:
@@ -40,7 +40,7 @@ def test_too_few_samples_are_no_mean(short: str) -> None:
     many, few = samples(*[1.0] * 9), samples(1.0, 1.0)
     pair = (few, many) if short == "idle" else (many, few)
     with pytest.raises(ToolchainError, match=f"2 values while {short}"):
-        power.figures(SENSOR, *pair, WORK)
+        power.figures(SENSOR, *pair, WORK, "face")
 
 
 def test_a_sensor_is_read_at_its_own_pace() -> None:
@@ -54,7 +54,7 @@ def test_a_sensor_is_read_at_its_own_pace() -> None:
 def test_a_board_without_a_sensor_is_not_measured_and_not_estimated(tmp_path: Path) -> None:
     sensor = power.choose("auto", tmp_path)
     assert isinstance(sensor, str) and sensor.startswith("not measurable on this board")
-    assert power.measure(Order("tiny"), sensor) == {"measured": False, "why": sensor}
+    assert power.measure(Order("tiny"), sensor) == sensor
 
 
 def test_the_boards_own_sensor_is_found(tmp_path: Path) -> None:
@@ -72,8 +72,9 @@ def test_what_cannot_be_had_is_our_error(tmp_path: Path) -> None:
         power.choose("guess", tmp_path)
 
 
-def test_work_that_fails_says_why(bundle: Path, clip: Path) -> None:
-    order = Order(str(bundle), ("onnx",), source=str(clip), detector="haar", detector_model=str(clip))
+def test_work_that_fails_says_why(bundle: Path, clip: Path, tmp_path: Path) -> None:
+    footage.take(str(clip), 2, tmp_path)
+    order = Order(str(bundle), ("onnx",), footage=str(tmp_path), detector="haar", detector_model=str(clip))
     with pytest.raises(ToolchainError, match="is not a Haar cascade"):
         power.while_running(SENSOR, order)
 

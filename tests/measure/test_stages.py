@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge import engine as engines
-from edge.detect import DetectorOptions
-from edge.pipeline import open_pipeline
+from edge.pipeline import Pipeline, open_pipeline
+from edge.run import pipeline_of
 from edge.track import Tracker
-from measure.stages import STAGES, Stopwatch, TimedPipeline, timed_engines
+from measure.request import Order
+from measure.stages import STAGES, Stopwatch
 from tests.conftest import DATA
-
-OPTIONS = DetectorOptions(model=DATA / "tiny_yunet.onnx")
 
 
 def frames(clip: Path) -> list[np.ndarray]:
@@ -29,24 +26,28 @@ def frames(clip: Path) -> list[np.ndarray]:
     return found
 
 
-def test_a_timed_pipeline_reads_what_the_plain_one_reads(bundle: Path, clip: Path) -> None:
+def timed(bundle: Path, watch: Stopwatch | None, detector: str = "yunet") -> Pipeline:
+    model = str(DATA / "tiny_yunet.onnx") if detector == "yunet" else ""
+    settings = Order(str(bundle), ("onnx",), detector=detector, detector_model=model).settings()
+    return pipeline_of(settings, False, watch.lap, watch.engine) if watch else pipeline_of(settings, False)
+
+
+def test_a_timed_pipeline_reads_what_ferlite_run_reads(bundle: Path, clip: Path) -> None:
+    from edge.detect import DetectorOptions
+
+    options = DetectorOptions(size=384, model=DATA / "tiny_yunet.onnx")
     pictures = frames(clip)
-    with open_pipeline(
-        bundle, "onnx", "yunet", detector_options=OPTIONS, tracker=Tracker(smooth=0.4)
-    ) as plain:
+    with open_pipeline(bundle, "onnx", "yunet", detector_options=options, tracker=Tracker()) as plain:
         expected = [plain(picture, k / 25) for k, picture in enumerate(pictures)]
-    watch = Stopwatch()
-    with timed_engines(watch), open_pipeline(bundle, "onnx", "yunet", detector_options=OPTIONS) as inner:
-        timed = TimedPipeline(inner, watch, smooth=0.4)
-        got = [timed(picture, k / 25) for k, picture in enumerate(pictures)]
+    with timed(bundle, Stopwatch()) as pipeline:
+        got = [pipeline(picture, k / 25) for k, picture in enumerate(pictures)]
     assert got == expected and all(got)
 
 
 def test_stages_add_up_to_the_call_and_hold_the_engines(bundle: Path, clip: Path) -> None:
     picture = frames(clip)[0]
     watch = Stopwatch()
-    with timed_engines(watch), open_pipeline(bundle, "onnx", "yunet", detector_options=OPTIONS) as inner:
-        pipeline = TimedPipeline(inner, watch)
+    with timed(bundle, watch) as pipeline:
         for moment in range(7):  # the last is a frame that is searched
             began = time.perf_counter()
             watch.start()
@@ -64,33 +65,31 @@ def test_stages_add_up_to_the_call_and_hold_the_engines(bundle: Path, clip: Path
 
 def test_a_frame_without_a_face_is_all_detection(bundle: Path) -> None:
     watch = Stopwatch()
-    with timed_engines(watch), open_pipeline(bundle, "onnx", "yunet", detector_options=OPTIONS) as inner:
-        pipeline = TimedPipeline(inner, watch)
+    with timed(bundle, watch) as pipeline:
         watch.start()
         assert pipeline(np.zeros((128, 160, 3), np.uint8), 0.0) == []
     assert watch.stages["detect"] > 0 and watch.stages["classify"] == 0
 
 
-def test_a_still_is_not_tracked(bundle: Path, clip: Path) -> None:
+def test_a_still_is_searched_and_not_tracked(bundle: Path, clip: Path) -> None:
     watch = Stopwatch()
-    with timed_engines(watch), open_pipeline(bundle, "onnx", "yunet", detector_options=OPTIONS) as inner:
+    with timed(bundle, watch) as pipeline:
         watch.start()
-        readings = TimedPipeline(inner, watch)(frames(clip)[0])
-    assert readings[0].track is None and watch.stages["track"] == 0
+        (reading,) = pipeline(frames(clip)[0])
+    assert reading.track is None and watch.stages["track"] == 0 and watch.searched
 
 
-def test_engines_are_wrapped_only_inside_the_block(bundle: Path) -> None:
-    load = engines.load
-    with pytest.raises(ZeroDivisionError), timed_engines(Stopwatch()):
-        assert engines.load is not load
-        raise ZeroDivisionError
-    assert engines.load is load
+def test_nobody_is_told_of_a_pipeline_that_is_not_timed(bundle: Path, clip: Path) -> None:
+    watch = Stopwatch()
+    with timed(bundle, None) as pipeline:
+        watch.start()
+        assert pipeline(frames(clip)[0], 0.0)
+    assert watch.engine_ms == 0 and sum(watch.stages.values()) == 0
 
 
 def test_a_detector_in_no_engine_leaves_the_classifiers_time(bundle: Path, clip: Path) -> None:
     watch = Stopwatch()
-    options = replace(OPTIONS, model=None)
-    with timed_engines(watch), open_pipeline(bundle, "onnx", "haar", detector_options=options) as inner:
+    with timed(bundle, watch, "haar") as pipeline:
         watch.start()
-        TimedPipeline(inner, watch)(frames(clip)[0])
+        pipeline(frames(clip)[0])
     assert watch.engine_ms == 0 and not watch.search_engine and watch.searched and watch.stages["detect"] > 0

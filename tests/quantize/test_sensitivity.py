@@ -9,7 +9,6 @@ from quantize.network import onnx_graph
 from quantize.network.export import Exported
 from quantize.network.source import Source
 from quantize.prepare.calibrate import Splits
-from quantize.proof.page import sensitivity_bars
 from quantize.recipe import SensitivityRecipe
 from quantize.sensitivity import cost, scan, worst
 
@@ -52,13 +51,3 @@ def test_a_spoilt_layer_is_found_to_suffer_most(source: Source, exported: Export
 
 def _outputs(model: onnx.ModelProto, weight: str) -> list[str]:
     return [node.output[0] for node in model.graph.node if weight in node.input]
-
-
-def test_the_page_shows_a_bar_for_each_layer_and_names_the_worst() -> None:
-    costs = [
-        {"layer": f"layer.{k}", "kl": 1e-4 * k, "sqnr_db": 40.0, "agreement": 1.0, "drop": 0.0}
-        for k in range(9)
-    ]
-    drawn = sensitivity_bars(costs)
-    assert drawn.count('class="cost"') == 9
-    assert all(f"layer.{k} (" in drawn for k in range(4, 9)) and "layer.3 (" not in drawn

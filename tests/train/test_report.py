@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
-import xml.etree.ElementTree as ET
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +9,10 @@ import pytest
 
 from edge.bundle_sections import Scaling
 from edge.errors import DataInvalid, ModelMismatch, UsageError
-from edge.results import Box
 from faces import corruptions, metrics, readers
 from faces.crop_rule import crop_rule_of
 from faces.face_set import LABELS
-from pages import plots
+from tests.pages.reading import plots_in, stands_alone
 from tests.train import make
 from train import card, classifier, evaluate, report
 from train.checkpoint import Trained
@@ -134,16 +130,10 @@ def test_a_bundle_of_other_labels_is_refused(bundle: Any, tmp_path: Path) -> Non
         BundleSubject(other, "onnx", 1)
 
 
-def svgs(html: str) -> list[ET.Element]:
-    return [ET.fromstring(each) for each in re.findall(r"<svg.*?</svg>", html, re.S)]
-
-
 def test_the_page_stands_alone_and_shows_the_record(record: dict[str, Any]) -> None:
     html = report.page([record, record | {"corruptions": None}])
-    addresses = set(re.findall(r"""(?:src|href)=|https?://[^"<\s]+""", html))
-    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
-    assert "<script" not in html
-    assert len(svgs(html)) == 4 + 3
+    assert stands_alone(html)
+    assert len(plots_in(html)) == 4 + 3
     total = record["score"]
     assert f"{total['accuracy']:.2%}" in html and f"{total['interval'][0]:.1%}" in html
     assert all(label in html for label in LABELS)
@@ -153,27 +143,6 @@ def test_the_page_stands_alone_and_shows_the_record(record: dict[str, Any]) -> N
 def test_the_page_escapes_what_it_is_given(record: dict[str, Any]) -> None:
     named = record | {"model": record["model"] | {"name": "<script>alert(1)</script>"}}
     assert "<script" not in report.page([named])
-
-
-def test_the_confusion_picture_has_each_share_once() -> None:
-    table = np.diag(np.arange(1, 8)) + np.eye(7, k=1, dtype=int)
-    drawing = ET.fromstring(plots.confusion(table.tolist(), LABELS))
-    cells = [each for each in drawing if each.tag.endswith("rect")]
-    shares = [float(each.attrib["fill-opacity"]) for each in cells]
-    expected = table / table.sum(1, keepdims=True)
-    np.testing.assert_allclose(np.array(shares).reshape(7, 7), expected, atol=1e-3)
-    wide, high = float(drawing.attrib["width"]), float(drawing.attrib["height"])
-    for cell in cells:
-        x, y, w, h = (float(cell.attrib[key]) for key in ("x", "y", "width", "height"))
-        assert Box(0, 0, wide, high).iou(Box(x, y, w, h)) == pytest.approx(w * h / (wide * high))
-
-
-def test_reliability_bars_stand_as_high_as_answers_were_right() -> None:
-    bins = [asdict(metrics.ConfidenceBin(10, 0.25, 0.5)), asdict(metrics.ConfidenceBin(0, 0.0, 0.0)),
-            asdict(metrics.ConfidenceBin(30, 0.9, 1.0))]  # fmt: skip
-    drawing = ET.fromstring(plots.reliability(bins, "t"))
-    heights = [float(each.attrib["height"]) for each in drawing if each.tag.endswith("rect") and len(each)]
-    assert heights == [110.0, 220.0]
 
 
 def test_the_card_says_what_was_measured_and_what_it_is_not_for(
