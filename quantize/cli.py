@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edge import command
+from edge.command import Parser
 from edge.errors import UsageError
-from edge.exits import FAILED, OK, guard
+from edge.exits import FAILED, OK
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
@@ -27,14 +28,13 @@ PROGRAM = "ferlite-quantize"
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``argv`` (default: the process's own arguments) and return the exit code."""
-    arguments = _parser().parse_args(argv)
-    return guard(PROGRAM, lambda: int(arguments.do(arguments)))
+    return command.main(PROGRAM, parser, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Trained classifiers to proved int8 bundles.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    build = _verb(verbs, "build", _build, "quantize a training run, prove it and write a bundle")
+def parser() -> Parser:
+    """The whole command line."""
+    top, verbs = command.program(PROGRAM, "Trained classifiers to proved int8 bundles.")
+    build = command.verb(verbs, "build", "quantize a training run, prove it and write a bundle", _build)
     build.add_argument("run", type=Path, help="folder of a training run, or its best.pt")
     build.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     build.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
@@ -44,34 +44,53 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--crop", default="fer2013", help="crop rule: a data set's name or a .json file")
     build.add_argument("--name", default="", help="the bundle's name (default: the training recipe's)")
-    build.add_argument("--max-drop", type=float, help="percentage points of accuracy int8 may lose")
-    build.add_argument("--min-agreement", type=float, help="share of faces that must keep their answer, 0-1")
-    build.add_argument("--max-ratio", type=float, help="int8 time over float time that is still accepted")
-    build.add_argument("--threads", type=int, default=0, help="threads for measuring accuracy (default: all)")
-    verify = _verb(verbs, "verify", _verify, "measure a bundle again and hold it against its own record")
+    build.add_argument(
+        "--max-drop",
+        type=command.number(0, 100),
+        metavar="POINTS",
+        help="percentage points of accuracy int8 may lose",
+    )
+    build.add_argument(
+        "--min-agreement",
+        type=command.number(0, 1),
+        metavar="0-1",
+        help="share of faces that must keep their answer",
+    )
+    build.add_argument(
+        "--max-ratio",
+        type=command.number(0, 1000),
+        metavar="RATIO",
+        help="int8 time over float time that is still accepted",
+    )
+    _threads(build)
+    verify = command.verb(
+        verbs, "verify", "measure a bundle again and hold it against its own record", _verify
+    )
     verify.add_argument("bundle", help="a folder, a .zip or the name of a shipped bundle")
     verify.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verify.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
-    verify.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    sign = _verb(verbs, "sign", _sign, "sign a bundle, for ferlite run --require-signature")
+    _threads(verify)
+    sign = command.verb(verbs, "sign", "sign a bundle, for ferlite run --require-signature", _sign)
     sign.add_argument("bundle", help="a folder or a .zip")
     sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private Ed25519 key in PEM")
     sign.add_argument(
-        "--version", type=int, metavar="N", help="a board takes no lower one (default: one more)"
+        "--version",
+        type=command.whole(1, 2**31),
+        metavar="N",
+        help="a board takes no lower one (default: one more)",
     )
     sign.add_argument("--expires", metavar="DATE", help="the last day, as in 2027-06-30 (default: none)")
-    cli.add(_verb(verbs, "sizes", cli.run, "accuracy per millisecond of networks at several input sizes"))
-    _verb(verbs, "recipes", _recipes, "list the built-in recipes and ladders")
-    return parser
+    cli.add(
+        command.verb(verbs, "sizes", "accuracy per millisecond of networks at several input sizes", cli.run)
+    )
+    command.verb(verbs, "recipes", "list the built-in recipes and ladders", _recipes)
+    return top
 
 
-def _verb(
-    verbs: Any, name: str, do: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    verb: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    verb.set_defaults(do=do)
-    verb.add_argument("--json", action="store_true", help="print the result as JSON")
-    return verb
+def _threads(verb: Parser) -> None:
+    verb.add_argument(
+        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
+    )
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -96,7 +115,7 @@ def _build(arguments: argparse.Namespace) -> int:
         ladder=ladder,
         framing=read_framing(arguments.crop),
         name=arguments.name,
-        command=command(arguments),
+        command=as_typed(arguments),
         threads=arguments.threads,
     )
     try:
@@ -104,7 +123,7 @@ def _build(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
         raise
-    print(json.dumps(outcome.record, indent=2) if arguments.json else table.text(outcome.record))
+    command.output(arguments, outcome.record, table.text(outcome.record))
     if outcome.passed:
         return OK
     failed = [engine for engine, climb in outcome.record["engines"].items() if not climb["passed"]]
@@ -116,7 +135,7 @@ def _build(arguments: argparse.Namespace) -> int:
     return FAILED
 
 
-def command(arguments: argparse.Namespace) -> str:
+def as_typed(arguments: argparse.Namespace) -> str:
     """The command as it may be written into a bundle: files by their names, not by where they lay here."""
     words = [PROGRAM, "build", arguments.run.name, "--data", arguments.data.name, "-o", arguments.out.name]
     words += ["--engines", arguments.engines]
@@ -139,14 +158,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     only = _words(arguments.engines)
     checks = verify.verify(arguments.bundle, arguments.data, only, arguments.threads)
     golden = verify.answers(arguments.bundle, only)
-    if arguments.json:
-        listing = [{**dataclasses.asdict(check), "holds": check.holds} for check in checks]
-        told = {engine: dataclasses.asdict(each) if each else None for engine, each in golden.items()}
-        print(
-            json.dumps({"schema": 1, "bundle": arguments.bundle, "checks": listing, "golden": told}, indent=2)
-        )
-    else:
-        _print_checks(checks, golden)
+    listing = [{**dataclasses.asdict(check), "holds": check.holds} for check in checks]
+    told = {engine: dataclasses.asdict(each) if each else None for engine, each in golden.items()}
+    facts = {"bundle": arguments.bundle, "checks": listing, "golden": told}
+    command.output(arguments, facts, "\n".join(_checks_text(checks, golden)))
     wrong = [f"{check.engine} on {check.data}" for check in checks if not check.holds]
     wrong += [
         f"{engine}'s golden answers" for engine, each in golden.items() if each and each.state == "other"
@@ -170,23 +185,25 @@ def _sign(arguments: argparse.Namespace) -> int:
     signed = sign(arguments.bundle, arguments.key, arguments.version, expires)
     until = f" until {signed.expires}" if signed.expires else ""
     text = f"'{arguments.bundle}' is signed as version {signed.version}{until} with the key {signed.key[:16]}"
-    print(json.dumps(dataclasses.asdict(signed), indent=2) if arguments.json else text)
+    command.output(arguments, dataclasses.asdict(signed), text)
     return OK
 
 
-def _print_checks(checks: list[Check], golden: Mapping[str, Outcome | None]) -> None:
+def _checks_text(checks: list[Check], golden: Mapping[str, Outcome | None]) -> list[str]:
+    lines = []
     for check in checks:
         said = "no record" if check.recorded is None else f"recorded {check.recorded:.2%}"
-        print(
+        lines.append(
             f"{check.engine:9}{check.data:17}{check.accuracy:.2%} of {check.images} ({said}), macro-F1 "
             f"{check.macro_f1:.3f}, ECE {check.ece:.2%}{'' if check.holds else ': DIFFERS'}"
         )
     for engine, each in golden.items():
         if each is None:
-            print(f"{engine:9}golden answers   none in the bundle")
+            lines.append(f"{engine:9}golden answers   none in the bundle")
         else:
             how = {"same": "bit for bit", "close": "within rounding", "other": "DIFFER"}[each.state]
-            print(f"{engine:9}golden answers   {how}: weights up to {each.largest:.4f} off")
+            lines.append(f"{engine:9}golden answers   {how}: weights up to {each.largest:.4f} off")
+    return lines
 
 
 def _recipes(arguments: argparse.Namespace) -> int:
@@ -194,22 +211,20 @@ def _recipes(arguments: argparse.Namespace) -> int:
 
     recipes = [recipe.load(name) for name in recipe.built_in()]
     ladders = [recipe.load_ladder(name) for name in recipe.built_in(recipe.LADDERS)]
-    if arguments.json:
-        listing = {
-            "schema": 1,
-            "recipes": {each.name: {"engine": each.engine, "sha256": each.sha256} for each in recipes},
-            "ladders": {
-                each.name: {engine: [one.name for one in rungs] for engine, rungs in each.engines.items()}
-                for each in ladders
-            },
-        }
-        print(json.dumps(listing, indent=2))
-        return OK
-    for each in recipes:
-        print(f"recipe {each.name:24}{each.engine}")
-    for ladder in ladders:
-        for engine, rungs in ladder.engines.items():
-            print(f"ladder {ladder.name:24}{engine}: {', '.join(one.name for one in rungs)}")
+    listing = {
+        "recipes": {each.name: {"engine": each.engine, "sha256": each.sha256} for each in recipes},
+        "ladders": {
+            each.name: {engine: [one.name for one in rungs] for engine, rungs in each.engines.items()}
+            for each in ladders
+        },
+    }
+    lines = [f"recipe {each.name:24}{each.engine}" for each in recipes]
+    lines += [
+        f"ladder {ladder.name:24}{engine}: {', '.join(one.name for one in rungs)}"
+        for ladder in ladders
+        for engine, rungs in ladder.engines.items()
+    ]
+    command.output(arguments, listing, "\n".join(lines))
     return OK
 
 

@@ -7,6 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
+from edge import command
 from edge.errors import UsageError
 from edge.exits import OK
 from edge.files import write_text
@@ -18,8 +19,20 @@ def add(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verb.add_argument("--sizes", default="48,64,80,96,112", help="pixels, with commas (default: 48 to 112)")
     verb.add_argument("--recipe", default="onnx-minmax", help="how int8 is made, and for which engine")
-    verb.add_argument("--faces", type=int, default=0, help="only so many public faces (default: all)")
-    verb.add_argument("--rounds", type=int, default=30, help="turns of ten runs each (default: 30)")
+    verb.add_argument(
+        "--faces",
+        type=command.whole(0, 10**6),
+        default=0,
+        metavar="N",
+        help="only so many public faces (default: all)",
+    )
+    verb.add_argument(
+        "--rounds",
+        type=command.whole(1, 10**6),
+        default=30,
+        metavar="N",
+        help="turns of ten runs each (default: 30)",
+    )
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     verb.add_argument("--html", type=Path, help="file to write table and plot to")
 
@@ -33,8 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
         pixels = [int(word) for word in arguments.sizes.split(",")]
     except ValueError as error:
         raise UsageError(f"--sizes '{arguments.sizes}': give numbers of pixels with commas") from error
-    if arguments.rounds < 1 or arguments.faces < 0:
-        raise UsageError("--rounds must be 1 or more, and --faces 0 or more")
     order = measure.Order(
         arguments.runs, arguments.data, pixels, recipe.load(arguments.recipe), arguments.faces,
         arguments.rounds, _command(arguments),

@@ -46,7 +46,7 @@ def test_a_network_is_measured_at_each_size_and_the_record_says_how(
     [
         (["--sizes", "big"], "--sizes 'big': give numbers of pixels"),
         (["--sizes", "8"], "--sizes: 8 is not 16 to 512 pixels"),
-        (["--rounds", "0"], "--rounds must be 1 or more"),
+        (["--rounds", "0"], "argument --rounds: '0' must be a whole number from 1"),
         (["--recipe", "steep"], "no recipe 'steep'"),
     ],
 )
