@@ -41,7 +41,7 @@ _PRERM = """\
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-    systemctl stop ferlite.service || true
+    systemctl stop ferlite.service ferlite-again.timer || true
 fi
 """
 _POSTRM = """\
@@ -49,7 +49,7 @@ _POSTRM = """\
 set -e
 if [ "$1" = remove ] || [ "$1" = purge ]; then
     rm -f "$DPKG_ROOT/etc/systemd/system/multi-user.target.wants/ferlite.service" \\
-        "$DPKG_ROOT/etc/systemd/system/ferlite.service"
+        "$DPKG_ROOT/etc/systemd/system/ferlite.service" "$DPKG_ROOT/etc/systemd/system/ferlite-again.timer"
     rm -rf "$DPKG_ROOT/opt/ferlite"
     if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 fi

@@ -86,7 +86,8 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     )  # fmt: skip
     texts = {
         "edge.json": choice.to_text(config),
-        "ferlite.service": systemd_unit.text(
+        systemd_unit.RETRY: systemd_unit.retry_text(),
+        systemd_unit.NAME: systemd_unit.text(
             plan.profile, engine, base=BASE, source=source, sinks=settings.sinks
         ),
     }
@@ -104,11 +105,16 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     return assemble(folder, target, found, contents, about)
 
 
+# What the runtime can write to. A sink that goes over the network needs a line here and no more: the unit
+# opens the network for its address by itself.
+_SINKS = ("jsonl", "csv")
+
+
 def check_settings(settings: Settings) -> None:
     """Refuse what the runtime or its sandbox would refuse at power-on. Raises UsageError."""
     for sink in settings.sinks:
         kind, _, place = sink.partition(":")
-        if kind not in ("jsonl", "csv") or not place:
+        if kind not in _SINKS or not place:
             raise UsageError(f"unknown sink '{sink}': choose jsonl:PATH or csv:PATH (PATH '-': the journal)")
         if place != "-" and (
             ".." in Path(place).parts or Path(systemd_unit.STATE) not in Path(place).parents

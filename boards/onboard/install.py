@@ -2,7 +2,7 @@
 """Installs, rolls back and reports ferlite on the board it runs on. Needs only the system's Python.
 
     PREFIX/opt/ferlite/
-        versions/ID/        venv, bundle, edge.json, ferlite.service, and COMPLETE once it is whole
+        versions/ID/        venv, bundle, edge.json, the units, and COMPLETE once it is whole
         current             link to versions/ID; changing it is the one moment an update takes effect
     PREFIX/etc/systemd/system/ferlite.service -> /opt/ferlite/current/ferlite.service
 
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
-UNIT = "ferlite.service"
+UNIT, RETRY = "ferlite.service", "ferlite-again.timer"
 _SPARE_BYTES = 32 << 20
 
 
@@ -276,15 +276,20 @@ def activate(board: Board, name: str) -> None:
         return
     # The way back is part of the version, so that one rename changes both.
     write_safely(board.versions / name / "previous", (old or "") + "\n")
-    link_units(board)
+    link_units(board, board.versions / name)
     link_safely(board.current, f"versions/{name}")
 
 
-def link_units(board: Board) -> None:
-    """Let systemd find the unit of whatever version is current, and start it at power-on."""
+def link_units(board: Board, version: Path) -> None:
+    """Let systemd find the units of whatever version is current, and start its service at power-on."""
     wants = board.units / "multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
-    for path, target in ((board.units / UNIT, f"/opt/ferlite/current/{UNIT}"), (wants / UNIT, f"../{UNIT}")):
+    links = [(board.units / UNIT, f"/opt/ferlite/current/{UNIT}"), (wants / UNIT, f"../{UNIT}")]
+    if (version / RETRY).is_file():
+        links.append((board.units / RETRY, f"/opt/ferlite/current/{RETRY}"))
+    else:  # a version of before there was a timer
+        (board.units / RETRY).unlink(missing_ok=True)
+    for path, target in links:
         if not path.is_symlink() or str(path.readlink()) != target:
             link_safely(path, target)
 

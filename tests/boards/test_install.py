@@ -81,6 +81,18 @@ def test_only_two_versions_are_kept(tmp_path: Path, pip_wheel: Path) -> None:
     assert sorted(path.name for path in (board / "opt/ferlite/versions").iterdir()) == sorted(ids[1:])
 
 
+def test_a_version_without_a_timer_leaves_no_link_to_one(tmp_path: Path, pip_wheel: Path) -> None:
+    """Versions of before there was one can still be rolled back to."""
+    board = tmp_path / "board"
+    for number, timer in ((1, False), (2, True)):
+        made = tiny.make(tmp_path / str(number), f"{number}.0", pip=pip_wheel, timer=timer)
+        good(run(made, board))
+        assert (board / "etc/systemd/system/ferlite-again.timer").is_symlink() is timer
+    good(run(None, board, "rollback"))
+    assert not (board / "etc/systemd/system/ferlite-again.timer").is_symlink()
+    assert says(board) == "ferlite 1.0"
+
+
 def test_what_lies_where(one: Payload, tmp_path: Path) -> None:
     board = tmp_path / "board"
     good(run(one, board))
@@ -88,7 +100,16 @@ def test_what_lies_where(one: Payload, tmp_path: Path) -> None:
     assert str(unit.readlink()) == "/opt/ferlite/current/ferlite.service"
     assert str((unit.parent / "multi-user.target.wants/ferlite.service").readlink()) == "../ferlite.service"
     current = board / "opt/ferlite/current"
-    for name in ("edge.json", "ferlite.service", "bundle/bundle.json", "manifest.json", "COMPLETE"):
+    retry = board / "etc/systemd/system/ferlite-again.timer"
+    assert str(retry.readlink()) == "/opt/ferlite/current/ferlite-again.timer"
+    for name in (
+        "edge.json",
+        "ferlite.service",
+        "ferlite-again.timer",
+        "bundle/bundle.json",
+        "manifest.json",
+        "COMPLETE",
+    ):
         assert (current / name).is_file()
     assert not (current / ".wheels").exists()
     assert (current / "edge.json").stat().st_mode & 0o777 == 0o644

@@ -83,23 +83,89 @@ def test_nothing_but_the_camera_is_reached_over_the_network(source: str, address
     assert (f"IPAddressAllow={address}" in lines) is bool(address)
 
 
+MQTT = "mqtt://192.168.1.9:1883/ferlite"
+
+
+@pytest.mark.parametrize(
+    ("source", "sinks", "allowed"),
+    [
+        ("/dev/video0", ("jsonl:-", MQTT), "192.168.1.9"),
+        ("/dev/video0", ("mqtts://user:word@broker.local/faces",), systemd_unit._LOCAL),
+        ("/dev/video0", ("https://[fd00::1]:8443/post",), "fd00::1"),
+        ("/dev/video0", ("http://example.org/post",), None),
+        ("rtsp://10.0.0.2/1", (MQTT,), "10.0.0.2 192.168.1.9"),
+        ("rtsp://10.0.0.2/1", ("http://example.org/post",), None),
+        ("/clip.mp4", (MQTT, "http://broker/post"), f"192.168.1.9 {systemd_unit._LOCAL}"),
+        ("/dev/video0", ("http://[no address/",), None),
+    ],
+)
+def test_a_sink_over_the_network_reaches_its_own_address_and_no_other(
+    source: str, sinks: tuple[str, ...], allowed: str | None
+) -> None:
+    board = profile.load("rpi-4b")
+    lines = systemd_unit.text(board, board.engine[0], source=source, sinks=sinks).splitlines()
+    assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" in lines and "PrivateNetwork=yes" not in lines
+    assert "After=network-online.target" in lines and "Wants=network-online.target" in lines
+    assert [one for one in lines if one.startswith("IPAddressAllow=")] == (
+        [f"IPAddressAllow={allowed}"] if allowed else []
+    )
+    assert ("IPAddressDeny=any" in lines) is bool(allowed)
+    assert "SocketBindDeny=ipv4:tcp" in lines, "nobody can ask it anything"
+
+
+def test_a_sink_that_is_a_file_opens_nothing() -> None:
+    board = profile.load("rpi-4b")
+    for sink in ("jsonl:-", "csv:/var/lib/ferlite/x.csv", "jsonl:/var/lib/ferlite/mqtt://x", "csv:http://x"):
+        text = systemd_unit.text(board, board.engine[0], source="/dev/video0", sinks=(sink,))
+        assert "PrivateNetwork=yes" in text and "network-online" not in text
+
+
 @needs_systemd
-@pytest.mark.parametrize("source", ["picamera2", "rtsp://10.0.0.2/1", "http://[fd00::1]/", "/clip.mp4"])
-def test_systemd_understands_every_line(source: str, tmp_path: Path) -> None:
+def test_a_broker_in_the_house_keeps_the_score(tmp_path: Path) -> None:
+    board = profile.load("rpi-4b")
+    text = systemd_unit.text(board, board.engine[0], source="/clip.mp4", sinks=(MQTT,))
+    assert score(text, tmp_path) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("source", "restart"),
+    [("/dev/video0", "always"), ("rtsp://10.0.0.2/1", "always"), ("/clip.mp4", "on-failure")],
+)
+def test_it_comes_back_unless_it_came_to_its_end(source: str, restart: str) -> None:
+    board = profile.load("rpi-4b")
+    lines = systemd_unit.text(board, board.engine[0], source=source, sinks=(MQTT,)).splitlines()
+    for line in (f"Restart={restart}", "RestartSec=1", "WatchdogSec=30", "StartLimitBurst=5"):
+        assert line in lines
+    assert "StartLimitIntervalSec=60" in lines and f"OnFailure={systemd_unit.RETRY}" in lines
+
+
+@needs_systemd
+@pytest.mark.parametrize(
+    ("source", "sink"),
+    [
+        ("picamera2", "jsonl:-"),
+        ("rtsp://10.0.0.2/1", "jsonl:-"),
+        ("http://[fd00::1]/", MQTT),
+        ("/clip.mp4", MQTT),
+    ],
+)
+def test_systemd_understands_every_line(source: str, sink: str, tmp_path: Path) -> None:
     board = profile.load("rpi-5")
     program = tmp_path / "current/venv/bin/ferlite"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    text = systemd_unit.text(board, board.engine[0], base=str(tmp_path), source=source, sinks=("jsonl:-",))
+    text = systemd_unit.text(board, board.engine[0], base=str(tmp_path), source=source, sinks=(sink,))
     (tmp_path / systemd_unit.NAME).write_text(text)
+    (tmp_path / systemd_unit.RETRY).write_text(systemd_unit.retry_text())
+    units = [str(tmp_path / name) for name in (systemd_unit.NAME, systemd_unit.RETRY)]
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(tmp_path / systemd_unit.NAME)],
+        ["systemd-analyze", "verify", "--man=no", *units],
         capture_output=True,
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stderr.splitlines() if systemd_unit.NAME in line]
+    complaints = [line for line in done.stderr.splitlines() if "ferlite" in line]
     assert complaints == []
 
 

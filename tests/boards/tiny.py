@@ -93,13 +93,15 @@ def ferlite_wheel(
 
 
 def make(folder: Path, version: str, *, pip: Path, broken: bool = False,
-         contents: dict[str, bytes] | None = None, **about: object) -> Payload:  # fmt: skip
+         contents: dict[str, bytes] | None = None, timer: bool = True,
+         **about: object) -> Payload:  # fmt: skip
     """A payload with that version of the tiny ferlite."""
     own = ferlite_wheel(folder / "wheels", version, broken=broken)
     found = [wheels.read_wheel(path) for path in (*sorted(own.parent.glob("*.whl")), pip)]
     files = {
         "edge.json": b"{}\n",
         "ferlite.service": b"[Service]\n",
+        **({"ferlite-again.timer": b"[Timer]\n"} if timer else {}),
         "bundle/bundle.json": b"{}",
         **(contents or {}),
     }
