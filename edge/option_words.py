@@ -54,6 +54,13 @@ OPTIONS: dict[str, str] = {
     "--ladder": "recipes to try in order",
     "--recipe": "how int8 is made",
     "--crop": "how a face is cut out",
+    # how faces are made
+    "--heads": "a pack of heads as meshes",
+    "--sheet": "a picture of the first faces that were made",
+    "--count": "faces to make",
+    "--first": "number of the first person",
+    "--yaw": "degrees that a head turns at most",
+    "--weakest": "strength of the weakest expression",
     "--name": "the bundle's name",
     "--max-drop": "accuracy int8 may lose, percentage points",
     "--min-agreement": "share of faces that must keep their answer",

@@ -16,6 +16,7 @@ from edge import command
 from edge.command import Parser
 from edge.exits import INTERRUPTED, OK
 from edge.files import write_text
+from train.synth import cli as synth_cli
 
 PROGRAM = "ferlite-train"
 
@@ -42,6 +43,7 @@ def parser() -> Parser:
     _data_options(data)
     data.add_argument("--side", type=command.whole(16, 512), default=48, metavar="PX",
                       help="pixels to bring pictures to (default: 48)")  # fmt: skip
+    synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
     _add_verbs_for_trained(verbs)
     return top

@@ -1,0 +1,65 @@
+"""``ferlite-train synth``: make a data set of rendered faces, and a sheet of its first ones to look at."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge import command
+from edge.errors import StorageFailed, UsageError
+from edge.exits import OK
+from edge.files import write_bytes
+
+
+def add(verb: command.Parser) -> None:
+    """The options of the verb."""
+    verb.add_argument(
+        "--heads", type=Path, required=True, metavar="FILE", help="packed ICT-FaceKit heads (ict_face.npz)"
+    )
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE", help="data set to write, .npz")
+    verb.add_argument("--sheet", type=Path, metavar="FILE", help="picture of the first faces to write, .png")
+    for option, kind, default, text in (
+        ("--count", command.whole(1, 1_000_000), 700, "faces to make, seven a person"),
+        ("--side", command.whole(16, 512), 96, "their side in pixels"),
+        ("--first", command.whole(0, 10**9), 0, "number of the first person"),
+        ("--yaw", command.number(0, 90), 25.0, "degrees they turn at most"),
+        ("--weakest", command.number(0, 1), 0.6, "strength 0-1 of the weakest expression"),
+    ):
+        verb.add_argument(
+            option, type=kind, default=default, metavar="N", help=f"{text} (default: {default:g})"
+        )
+    verb.add_argument("--crop", default="fer2013", help="data set whose measured crop rule cuts them")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the faces, write them, and say what they are."""
+    import cv2
+
+    from faces.crop_rule import crop_rule_of
+    from train.synth import dataset
+    from train.synth.mesh import load_heads
+
+    if arguments.out.suffix != ".npz":
+        raise UsageError(f"--out is '{arguments.out}', and must end with .npz")
+    if arguments.sheet and arguments.sheet.suffix != ".png":
+        raise UsageError(f"--sheet is '{arguments.sheet}', and must end with .png")
+    wish = dataset.Wish(arguments.count, arguments.side, arguments.first, arguments.yaw, arguments.weakest)
+    made = dataset.make(load_heads(arguments.heads), wish, crop_rule_of(arguments.crop))
+    dataset.write(made, arguments.out)
+    if arguments.sheet:
+        done, coded = cv2.imencode(".png", dataset.sheet(made))
+        if not done:
+            raise StorageFailed(f"cannot write '{arguments.sheet}': OpenCV could not encode it")
+        write_bytes(arguments.sheet, coded.tobytes())
+    people = len(set(made.person.tolist()))
+    facts = {
+        "file": str(arguments.out),
+        "source": dataset.SOURCE,
+        "faces": len(made),
+        "people": people,
+        "labels": list(made.labels),
+    }
+    command.output(
+        arguments, facts, f"{arguments.out}: {len(made)} faces of {people} people, {dataset.SOURCE}"
+    )
+    return OK
