@@ -8,7 +8,7 @@ logits, and the weights. ``check`` gives them again and compares:
 - "close": no weight is off by more than ``CLOSE``. Float arithmetic rounds differently from one processor to
   the next, and so does ONNX Runtime's int8: it adds branches and averages maps in float.
 - "other": the model does not do here what was measured. ONNX Runtime's int8 sums saturate on x86 processors
-  without VNNI, for one.
+  without VNNI, for one, where weights have all their eight bits (``reduce_range`` in a recipe).
 
     for engine in bundle.files:
         print(engine, golden.check(bundle, engine))

@@ -47,7 +47,8 @@ class QuantizeRecipe:
     (``features.1.*``); ``float_operators`` whole kinds of operators, by the engine's names for them.
     ``uint8_input`` feeds grey levels straight in, the normalisation being the input's scale. ``symmetric``
     centres the activations' ranges on 0. ``weights``: a channel's range is its extremes, or the one with the
-    least squared error (tflite). ``bias_correction`` undoes the mean error that rounding the weights makes,
+    least squared error (tflite). ``reduce_range`` gives weights seven bits of the eight, so that sums do not
+    saturate on x86 without VNNI (onnx, openvino). ``bias_correction`` undoes the mean error that rounding the weights makes,
     ``equalization`` evens out the ranges of channels before: see ``quantize.prepare.steps``.
     """
 
@@ -56,6 +57,7 @@ class QuantizeRecipe:
     symmetric: bool = False
     uint8_input: bool = True
     weights: Weights = "minmax"
+    reduce_range: bool = False
     bias_correction: bool = False
     equalization: Equalization = "none"
     keep_float: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ class OpenvinoBuilder:
                 import nncf
 
                 presets = nncf.QuantizationPreset
+                overflow = nncf.quantization.advanced_parameters.OverflowFix
                 quantized = nncf.quantize(
                     model,
                     nncf.Dataset(batches),
@@ -65,6 +66,9 @@ class OpenvinoBuilder:
                         names=ignored, types=[each for each in types if each in present]
                     ),
                     advanced_parameters=nncf.AdvancedQuantizationParameters(
+                        overflow_fix=overflow.ENABLE
+                        if recipe.quantize.reduce_range
+                        else overflow.FIRST_LAYER,
                         disable_bias_correction=not recipe.quantize.bias_correction,
                         activations_range_estimator_params=_estimator(recipe),
                     ),

@@ -59,7 +59,7 @@ def insert(
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(model),
         how.per_channel,
-        False,
+        how.reduce_range,
         QuantType.QInt8,
         kinds[how.activations],
         TensorsData(CalibrationMethod.MinMax, given),

@@ -72,7 +72,11 @@ class TfliteBuilder:
 def refuse(recipe: Recipe) -> None:
     """Raise RecipeInvalid for what ai-edge-quantizer cannot do."""
     recipe.refuse_unsupported(
-        activations=tuple(BITS), per_channel=(True,), uint8_input=(False,), symmetric=(False,)
+        activations=tuple(BITS),
+        per_channel=(True,),
+        uint8_input=(False,),
+        symmetric=(False,),
+        reduce_range=(False,),
     )
     if recipe.quantize.activations == "int16":
         # With 65,536 levels nothing is gained by cutting a range, and its histogram has fewer bins than that.

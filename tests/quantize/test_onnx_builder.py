@@ -62,6 +62,20 @@ def test_int8_takes_grey_levels_and_answers_nearly_as_float_does(
     assert accuracy.change(plain, given, splits.public, start.labels).agreement > 0.9
 
 
+def test_seven_bits_of_weight_leave_room_for_sums_without_vnni(network: Float, faces: Any) -> None:
+    """Two products of 255 and 64 fit 16 bits; two of 255 and 127 do not, and x86 without VNNI saturates."""
+    how = recipe()
+    extremes = {}
+    for narrow in (False, True):
+        chosen = replace(how, quantize=replace(how.quantize, reduce_range=narrow))
+        model = onnx.load_from_string(quantize(network, chosen, faces).parts[".onnx"])
+        values = [each for name, each in onnx_graph.constants(model).items() if name.endswith("_quantized")]
+        weights = [each for each in values if each.dtype == np.int8]
+        extremes[narrow] = max(int(np.abs(each.astype(int)).max()) for each in weights)
+    assert extremes == {False: 127, True: 64}
+    assert 2 * 255 * extremes[True] <= np.iinfo(np.int16).max
+
+
 def test_the_input_scale_is_the_normalisation_to_half_a_grey_level() -> None:
     spec = InputSpec(16, "grey", (100.5,), (60.0,))
     scale, zero = input_scale(spec)
