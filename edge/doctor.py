@@ -1,4 +1,7 @@
-"""``ferlite doctor``: what works here, what does not, and what to type about it."""
+"""``ferlite doctor``: what works here, what does not, and what to type about it.
+
+It must start where nothing else does: numpy, OpenCV and what needs them are imported where they are used.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,14 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import cv2
-import numpy as np
-
-from edge import bundle as bundles
-from edge import detect
-from edge import engine as engines
-from edge.bundle import Bundle
 from edge.detectors.table import DETECTORS
 from edge.engines.table import ENGINES
 from edge.errors import FerliteError
-from edge.golden import check
+
+if TYPE_CHECKING:
+    from edge.bundle import Bundle
 
 State = Literal["good", "note", "bad"]
 
@@ -37,15 +35,15 @@ def examine(bundle: str = "", golden: bool = False) -> list[Finding]:
 
     ``golden``: also run the bundle's golden faces in every engine that is installed (``edge.golden``).
     """
-    return [
+    findings = [
         Finding("python", "good", f"{platform.python_version()} on {platform.machine()}, {sys.platform}"),
-        _opencv(),
-        *(_engine(name) for name in ENGINES),
-        *(_detector(name) for name in DETECTORS),
-        _bundle(bundle),
-        *(_golden(bundle) if golden else ()),
-        _cameras(),
+        _libraries(),
     ]
+    if findings[-1].state != "bad":
+        findings += [_engine(name) for name in ENGINES]
+        findings += [_detector(name) for name in DETECTORS]
+        findings += [_bundle(bundle), *(_golden(bundle) if golden else ())]
+    return [*findings, _cameras()]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -60,7 +58,17 @@ def as_text(findings: list[Finding]) -> str:
     return "\n".join(f"{marks[f.state]} {f.what:<{width}} {f.text}" for f in findings)
 
 
-def _opencv() -> Finding:
+def _libraries() -> Finding:
+    """OpenCV and numpy, without which nothing runs."""
+    try:
+        import cv2
+        import numpy as np
+    except ImportError as error:
+        return Finding(
+            "opencv", "bad", f"OpenCV or numpy does not load here: {' '.join(str(error).split())[:200]}: "
+            "pip install --force-reinstall numpy 'opencv-python-headless>=4.12,<5' (headless: it needs no "
+            "library of a desktop)",
+        )  # fmt: skip
     text = f"{cv2.__version__}, numpy {np.__version__}"
     if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 12):
         return Finding(
@@ -71,6 +79,8 @@ def _opencv() -> Finding:
 
 
 def _engine(name: str) -> Finding:
+    from edge import engine as engines
+
     try:
         return Finding(name, "good", engines.engine_class(name).version())
     except FerliteError as error:
@@ -78,12 +88,17 @@ def _engine(name: str) -> Finding:
 
 
 def _detector(name: str) -> Finding:
+    from edge import detect
+
     reason = detect.detector_class(name).lacks(detect.DetectorOptions())
     return Finding(name, "note", reason) if reason else Finding(name, "good", "detector, ready")
 
 
 def _bundle(where: str) -> Finding:
     """Whether the bundle is whole, and an engine here runs it."""
+    from edge import bundle as bundles
+    from edge import engine as engines
+
     try:
         loaded = bundles.load(where)
         loaded.verify()
@@ -98,6 +113,8 @@ def _bundle(where: str) -> Finding:
 
 def _golden(where: str) -> list[Finding]:
     """Per engine, whether the bundle's model answers here what it answered where it was built."""
+    from edge import bundle as bundles
+
     try:
         loaded = bundles.load(where)
     except FerliteError:
@@ -106,6 +123,9 @@ def _golden(where: str) -> list[Finding]:
 
 
 def _golden_in(loaded: Bundle, engine: str) -> Finding:
+    from edge import engine as engines
+    from edge.golden import check
+
     what = f"golden {engine}"
     try:
         engines.engine_class(engine).version()

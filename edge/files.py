@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from edge.errors import DataInvalid, FerliteError, StorageFailed
+from edge.errors import DataInvalid, FerliteError, StorageFailed, UsageError
 
 Error = Callable[[str], FerliteError]
 LONGEST_NAME = 255  # bytes, on every file system that boards have
@@ -47,6 +47,28 @@ def whole(path: Path, error: Error = StorageFailed, keep_suffix: bool = False) -
         raise  # some of ours are OSErrors too, and say what failed
     except OSError as problem:
         raise error(f"cannot write '{path}': {reason(problem)}") from problem
+
+
+def refuse_same(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Raise UsageError where an output is an input, or another output: by their files, not their names.
+
+    None is what was not asked for. To be called before anything is opened.
+    """
+    read, written = [path for path in inputs if path], [path for path in outputs if path]
+    for index, path in enumerate(written):
+        if any(same_file(path, other) for other in read):
+            raise UsageError(f"'{path}' is read in this run: give another file to write to")
+        if any(same_file(path, other) for other in written[:index]):
+            raise UsageError(f"'{path}' would be written to twice: give two files")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether both names are of one file, or would be."""
+    with suppress(OSError, ValueError):
+        if one.exists() and other.exists():
+            return one.samefile(other)
+        return one.resolve() == other.resolve()
+    return False
 
 
 def part_of(path: Path, keep_suffix: bool = False) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.address import file_of
 from edge.errors import UsageError
+from edge.files import refuse_same, same_file
 from edge.formats import HEAD, is_video, picture_format
 from edge.images import SUFFIXES
 from edge.settings import RunSettings
@@ -32,15 +33,14 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
     for place in texts:
         _refuse_pictures(place)
     places = [*texts, *([settings.save] if settings.save else [])]
-    for index, place in enumerate(places):
-        for read in inputs:
-            if _same(place, read):
-                raise UsageError(f"'{place}' is read in this run: give another file to write to")
-        if any(_same(place, other) for other in places[:index]):
-            raise UsageError(f"'{place}' would be written to twice: give two files")
+    refuse_same(places, inputs)
     if [spec for spec in settings.sink if spec.endswith(":-")][1:]:
         raise UsageError("two outputs cannot both go to standard output: give one of them a file with --sink")
-    if settings.save and settings.save.is_dir() and any(_same(settings.save, read.parent) for read in inputs):
+    if (
+        settings.save
+        and settings.save.is_dir()
+        and any(same_file(settings.save, read.parent) for read in inputs)
+    ):
         raise UsageError(f"'{settings.save}' is the folder that the pictures are read from: save to another")
 
 
@@ -56,14 +56,6 @@ def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
                 yield path
             else:
                 yield from map(Path, glob.glob(spec, recursive=True))
-
-
-def _same(one: Path, other: Path) -> bool:
-    with suppress(OSError, ValueError):
-        if one.exists() and other.exists():
-            return one.samefile(other)
-        return one.resolve() == other.resolve()
-    return False
 
 
 def _refuse_pictures(place: Path) -> None:

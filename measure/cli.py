@@ -82,13 +82,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from edge.files import write_text
+    from edge.files import refuse_same, write_text
     from measure import output, page
     from measure.bench import measure
 
     for path in (arguments.save, arguments.csv, arguments.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
+    refuse_same(
+        [arguments.save, arguments.csv, arguments.html],
+        [Path(given) for given in (arguments.what[0], arguments.source, arguments.detector_model) if given],
+    )
     asked = order(arguments)
     record = measure(asked, told(asked))
     if arguments.save:

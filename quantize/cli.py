@@ -17,6 +17,7 @@ from edge import command
 from edge.command import Parser
 from edge.errors import UsageError
 from edge.exits import FAILED, OK
+from edge.files import refuse_same
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _build(arguments: argparse.Namespace) -> int:
     from quantize.proof import table
     from quantize.proof.bundling import read_framing
 
+    refuse_same([arguments.out], [arguments.run, arguments.data])
     ladder = recipe.load_ladder(arguments.ladder)
     settings = {
         "drop": arguments.max_drop,

@@ -15,7 +15,7 @@ from typing import Any
 from edge import command
 from edge.command import Parser
 from edge.exits import INTERRUPTED, OK
-from edge.files import write_text
+from edge.files import refuse_same, write_text
 from train.synth import cli as synth_cli
 
 PROGRAM = "ferlite-train"
@@ -149,6 +149,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from train import evaluate, loop
     from train.classifier import open_subject
 
+    refuse_same([arguments.record], [arguments.model, arguments.data])
     loop.use_threads(arguments.threads)
     subject = open_subject(arguments.model, arguments.engine, arguments.threads, arguments.flip)
     # Pictures come at the size of the network, as the runtime's crops do.
@@ -165,6 +166,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from train import evaluate, report
 
+    refuse_same([arguments.out], arguments.records)
     records = [evaluate.read_record(path) for path in arguments.records]
     write_text(arguments.out, report.page(records))
     command.output(arguments, {"report": str(arguments.out), "records": len(records)}, str(arguments.out))
@@ -190,6 +192,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
+    refuse_same([arguments.out], [arguments.model, arguments.data, *arguments.evaluation])
     trained = load_run(arguments.model)
     records = [each for path in arguments.evaluation for each in evaluate.accuracy_records(path, trained)]
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
@@ -218,6 +221,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
+    refuse_same([arguments.out], [arguments.model, arguments.data])
     trained = load_run(arguments.model)
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
     packed = pack.pack(trained, found.split("public"), arguments.out)

@@ -15,6 +15,7 @@ from edge.overlay import annotated
 from edge.results import FrameReadings
 from edge.sink import Target
 from edge.source import Frame
+from edge.sources.containers import missing_part
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "MJPG"}
 USUAL_RATE = 25.0
@@ -110,6 +111,8 @@ class VideoSink:
             os.fsync(handle)
         finally:
             os.close(handle)
+        if missing_part(self._part):
+            return "a part of the file is missing: is the disk full?"
         capture = cv2.VideoCapture(str(self._part), cv2.CAP_ANY)
         try:
             last = capture.isOpened() and capture.set(cv2.CAP_PROP_POS_FRAMES, max(0, self._written - 1))

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge import command
 from edge.errors import UsageError
 from edge.exits import OK
-from edge.files import write_text
+from edge.files import refuse_same, write_text
 
 
 def add(verb: argparse.ArgumentParser) -> None:
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize import recipe
     from quantize.sizes import measure, output
 
+    refuse_same([arguments.record, arguments.html], [*arguments.runs, arguments.data])
     try:
         pixels = [int(word) for word in arguments.sizes.split(",")]
     except ValueError as error:

@@ -201,7 +201,7 @@ def test_a_video_that_cannot_be_read_back_is_no_video(tmp_path: Path) -> None:
     sink._writer.release()  # type: ignore[attr-defined]
     part = sink._part  # type: ignore[attr-defined]
     part.write_bytes(part.read_bytes()[:200])
-    with pytest.raises(SinkError, match="of 5 frames the last cannot be read back: is the disk full"):
+    with pytest.raises(SinkError, match="is the disk full"):
         sink.close()
     assert list(tmp_path.iterdir()) == []
 

@@ -127,6 +127,44 @@ def test_a_full_or_closed_standard_output_is_one_sentence(
         assert said in done.stderr
 
 
+def test_a_disk_that_fills_up_under_a_video_is_noticed(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    """The limit on a file's size fails its writes as a full disk does, and FFmpeg says as little of it."""
+    pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
+    noise = cv2.VideoWriter(str(tmp_path / "n.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (160, 128))
+    for seed in range(30):
+        noise.write(np.random.default_rng(seed).integers(0, 255, (128, 160, 3), np.uint8))
+    noise.release()
+    run = f"ferlite run n.avi --bundle {make_bundle()} --detector haar --quiet --save"
+    for name in ("out.mp4", "out.avi", "out.mkv"):
+        done = shell(f"ulimit -f 60; trap '' XFSZ; {run} {name} > table.txt", tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+        assert f"cannot write '{name}'" in done.stderr
+        assert not (tmp_path / name).exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_sink_on_a_full_disk_ends_the_run_with_whole_lines(
+    clip: Path, make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
+    run = f"ferlite run v.avi --most 60 --bundle {make_bundle()} --detector haar --quiet --sink jsonl:o.jsonl"
+    done = shell(f"ulimit -f 2; trap '' XFSZ; {run}", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot write to 'o.jsonl': File too large" in done.stderr
+    lines = (tmp_path / "o.jsonl").read_text().splitlines()
+    assert len(lines) > 5 and all(json.loads(line)["frame"] == at for at, line in enumerate(lines))
+
+
+def test_doctor_starts_where_opencv_does_not(tmp_path: Path, make_bundle: MakeBundle) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: no such file', name='cv2')")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    done = shell("ferlite doctor", tmp_path, PYTHONPATH=path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "BAD  opencv" in done.stdout and "pip install --force-reinstall" in done.stdout
+    done = shell("ferlite run x.jpg", tmp_path, PYTHONPATH=path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "OpenCV does not load here: libGL.so.1" in done.stderr and "ferlite doctor" in done.stderr
+
+
 def test_a_user_without_a_home_can_run(
     tmp_path: Path, make_bundle: MakeBundle, bright_square: np.ndarray
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge import files
-from edge.errors import DataInvalid, SinkError, StorageFailed
+from edge.errors import DataInvalid, SinkError, StorageFailed, UsageError
 
 
 def names(folder: Path) -> list[str]:
@@ -99,6 +99,20 @@ def test_the_longest_names_have_room_for_a_part(tmp_path: Path) -> None:
             assert part.suffix == (path.suffix or ".part") and part != path
             part.write_text("y")
         assert path.read_text() == "y"
+
+
+def test_an_output_that_is_an_input_or_another_output_is_refused(tmp_path: Path) -> None:
+    path, link, other = tmp_path / "a.json", tmp_path / "l.json", tmp_path / "b.json"
+    path.write_text("[]")
+    link.symlink_to("a.json")
+    files.refuse_same([other, None], [path, None, Path("0")])
+    for outputs, inputs in (
+        ([link], [path]),
+        ([tmp_path / "x" / ".." / "a.json"], [link]),
+        ([other, other], []),
+    ):
+        with pytest.raises(UsageError, match="give (another file|two files)"):
+            files.refuse_same(outputs, inputs)
 
 
 def test_a_folder_appears_whole_in_the_place_of_the_old_one(tmp_path: Path) -> None:
