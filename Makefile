@@ -22,6 +22,7 @@ setup-train: $(VENV)/.toolchain
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[onnx,tflite,openvino,dev]'
+	@$(BIN)/ferlite fetch yunet || echo "going on without YuNet: faces are found by OpenCV's Haar cascade until 'ferlite fetch yunet' succeeds" >&2
 	touch $@
 
 $(VENV)/.toolchain: pyproject.toml | $(VENV)/.runtime
@@ -34,6 +35,7 @@ endif
 demo: setup
 	mkdir -p out
 	$(BIN)/ferlite run "$(PHOTO)" --save out/demo.png
+	@echo "Faces found by: $$($(BIN)/python -c 'from edge.detect import DetectorOptions, choose; print(choose("auto", DetectorOptions()).name)')" >&2
 	@echo "The picture with the overlay: out/demo.png" >&2
 
 test: setup-train test-tflite-runtime test-wheel
