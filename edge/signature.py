@@ -99,7 +99,7 @@ def check(
     UsageError for the key.
     """
     key = _public_key(public)
-    signed = _parse(signature)
+    signed = parse(signature)
     if signed.key != _named(key):
         raise SignatureRefused(f"signed with the key {signed.key[:16]}, and '{public}' is {_named(key)[:16]}")
     try:
@@ -115,7 +115,8 @@ def check(
     return signed
 
 
-def _parse(content: bytes) -> Signed:
+def parse(content: bytes) -> Signed:
+    """What a signature's file says, unchecked but for its form. Raises SignatureRefused."""
     try:
         signed = strict.fill(Signed, json.loads(content[:LARGEST]), "", SignatureRefused)
         good = signed.content() == content and signed.schema == SCHEMA and signed.version >= 0

@@ -1,0 +1,1 @@
+"""Input that somebody made to do harm: bundles with one bit changed, files that are not what they were."""
