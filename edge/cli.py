@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 from edge import command, exits, settings
 from edge.command import Parser
 from edge.errors import FerliteError, UsageError
+from edge.serve.command import TEXT
+from edge.serve.command import add as add_serve
 
 if TYPE_CHECKING:
     from edge.pipeline import Pipeline
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PROGRAM = "ferlite"
 VERBS = {
     "run": "read expressions from pictures, videos or a camera",
+    "serve": TEXT,
     "info": "what a bundle holds, checked",
     "doctor": "what works on this machine, and what to type for the rest",
     "fetch": "download weights that are not ours to ship",
@@ -66,6 +69,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_run(command.verb(verbs, "run", VERBS["run"], _run, json=False))
+    add_serve(verbs)
     info = command.verb(verbs, "info", VERBS["info"], _info)
     info.add_argument("bundle", nargs="?", default="", metavar="BUNDLE", help=BUNDLE)
     doctor = command.verb(verbs, "doctor", VERBS["doctor"], _doctor)
@@ -94,6 +98,8 @@ def _run(arguments: argparse.Namespace) -> int:
     wanted = settings.resolve(arguments)
     if not wanted.source:
         raise UsageError("nothing to look at: give a picture, a folder, a video or a camera number")
+    if wanted.privacy and not wanted.save:
+        raise UsageError("--privacy changes what --save writes: add --save PATH")
     from edge.outputs import refuse_losses
 
     refuse_losses(wanted, arguments.config)
@@ -124,19 +130,23 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     """Run all of them through one pipeline; how many frames or files failed."""
     from edge.notify import Notifier
     from edge.run import open_sinks, pipeline_of, run
+    from edge.vitals import Vitals
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     with ExitStack() as finish:
         pipeline = finish.enter_context(pipeline_of(wanted, all(source.stills for source in sources)))
         if not wanted.quiet:
             _remark_choice(pipeline)
-        sinks = open_sinks(wanted, sources, pipeline.bundle.labels)
+        vitals = Vitals()
+        sinks = open_sinks(wanted, sources, pipeline.bundle, vitals, _complain)
         for sink in sinks:
             finish.callback(sink.close)
-        return sum(
-            run(pipeline, source, sinks, most=wanted.most, complain=_complain, after_frame=passed).failures
-            for source in sources
-        )
+        failures = 0
+        for source in sources:
+            done = run(pipeline, source, sinks, vitals,
+                       most=wanted.most, complain=_complain, after_frame=passed)  # fmt: skip
+            failures += done.failures
+    return failures + sum(vitals.losses.values())
 
 
 def _complain(error: FerliteError) -> None:

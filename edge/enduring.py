@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
 
-from edge.errors import FerliteError, SinkError
+from edge.errors import FerliteError, FrameNotSaved, SinkError
 from edge.losses import Losses
 from edge.results import FrameReadings
 from edge.sink import Sink
@@ -25,7 +25,8 @@ class Enduring:
         counts: MutableMapping[str, int] | None = None,
     ) -> None:
         self._sink = sink
-        self._losses = Losses(getattr(sink, "name", type(sink).__name__), complain, counts)
+        self.name = sink.name
+        self._losses = Losses(sink.name, complain, counts)
 
     @property
     def lost(self) -> int:
@@ -47,8 +48,13 @@ class Enduring:
             self._losses.close()
 
 
-def pass_on(sinks: Sequence[Sink], frame: Frame, result: FrameReadings) -> list[Sink]:
-    """Give the frame to all ``sinks``; those that can be given more.
+def pass_on(
+    sinks: Sequence[Sink],
+    frame: Frame,
+    result: FrameReadings,
+    failed: Callable[[FerliteError], None] = lambda error: None,
+) -> list[Sink]:
+    """Give the frame to all ``sinks``; those that can be given more. ``failed`` hears of FrameNotSaved.
 
     A reader that left takes its own sink along and not the others. Raises BrokenPipeError when the last has
     gone, and what else a sink raises.
@@ -57,9 +63,9 @@ def pass_on(sinks: Sequence[Sink], frame: Frame, result: FrameReadings) -> list[
     for sink in sinks:
         try:
             sink.write(frame, result)
+        except FrameNotSaved as error:
+            failed(error)
         except BrokenPipeError:
-            if len(sinks) == 1:
-                raise
             continue
         left.append(sink)
     if not left and sinks:

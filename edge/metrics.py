@@ -7,6 +7,8 @@ from itertools import accumulate
 
 from edge.errors import SinkError
 from edge.listen import Address
+from edge.results import FrameReadings
+from edge.source import Frame
 from edge.vitals import LATENCIES, Vitals
 
 try:
@@ -62,7 +64,7 @@ def text(vitals: Vitals) -> tuple[bytes, str]:
     return generate_latest(registry(vitals)), CONTENT_TYPE_LATEST
 
 
-class MetricsServer:
+class MetricsSink:
     """Answers Prometheus at an address, in threads of its own. Raises SinkError."""
 
     def __init__(self, address: Address, vitals: Vitals) -> None:
@@ -71,6 +73,10 @@ class MetricsServer:
         except OSError as error:
             raise SinkError(f"cannot serve metrics at '{address}': {error.strerror}") from error
         self.port = int(self._server.server_port)
+        self.name = f"metrics at '{address}'"
+
+    def write(self, frame: Frame, result: FrameReadings) -> None:
+        """Nothing: the numbers are fetched when Prometheus asks."""
 
     def close(self) -> None:
         """Stop answering."""

@@ -117,7 +117,8 @@ class MqttSink:
         vitals: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._to, self._labels, self._model, self._vitals = to, labels, model, vitals
-        self._losses = Losses(f"MQTT broker '{to}'", complain, losses)
+        self.name = f"MQTT broker '{to}'"
+        self._losses = Losses(self.name, complain, losses)
         self._root = f"ferlite/{to.node}"
         self._why = "it was not reached yet"
         self._waiting: deque[paho.MQTTMessageInfo] = deque()

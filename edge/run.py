@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from edge.bundle import Bundle
 from edge.detect import DetectorOptions
+from edge.enduring import Enduring, pass_on
 from edge.engine import EngineOptions, Wrap
-from edge.errors import FerliteError, FrameNotSaved, UsageError
+from edge.errors import FerliteError, UsageError
 from edge.follow import DETECT_EVERY
+from edge.listen import address
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
 from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Frame, Source
+from edge.sources.live import LiveSource
 from edge.track import Tracker
+from edge.vitals import Vitals
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 Complain = Callable[[FerliteError], None]
@@ -54,28 +59,57 @@ def pipeline_of(
         tracker=Tracker(smooth=settings.smooth),
         prior=settings.prior,
         joint=joint,
+        trusted=settings.require_signature,
         # A face that is first searched for two frames after it came would be seen in those two.
         detect_every=1 if settings.privacy else settings.detect_every or DETECT_EVERY,
     )
 
 
-def open_sinks(settings: RunSettings, sources: Sequence[Source], labels: tuple[str, ...]) -> list[Sink]:
-    """The sinks that the settings ask for; a table on standard output where they name none.
+def open_sinks(
+    settings: RunSettings,
+    sources: Sequence[Source],
+    bundle: Bundle,
+    vitals: Vitals,
+    complain: Complain = lambda error: None,
+    usual: tuple[str, ...] = ("table:-",),
+) -> list[Sink]:
+    """The sinks that the settings ask for, ``usual`` where they name none. ``vitals`` counts what they lose.
 
-    Raises SinkError and UsageError.
+    Where a source is live, ``complain`` hears of a sink that fails and the run goes on. Raises SinkError, and
+    UsageError.
     """
+    live = any(not source.stills and isinstance(source, LiveSource) for source in sources)
     opened: list[Sink] = []
     try:
-        for spec in settings.sink or ("table:-",):
+        for spec in settings.sink or usual:
             kind, _, place = spec.partition(":")
-            opened.append(open_sink(kind, Target(place, labels, limit=settings.sink_limit_mb * 2**20)))
+            limit = settings.sink_limit_mb * 2**20
+            opened.append(open_sink(kind, Target(place, bundle.labels, limit=limit, live=live)))
         if settings.save:
             opened.append(_saving(settings, sources))
+        if live:
+            opened = [Enduring(sink, complain, vitals.losses) for sink in opened]
+        opened += _over_the_network(settings, bundle, vitals, complain)
     except BaseException:
         for sink in opened:
             sink.close()
         raise
     return opened
+
+
+def _over_the_network(
+    settings: RunSettings, bundle: Bundle, vitals: Vitals, complain: Complain
+) -> Iterator[Sink]:
+    """What needs a package of its own, imported only where it is asked for."""
+    if settings.mqtt:
+        from edge.mqtt import MqttSink, broker
+
+        to = broker(settings.mqtt, settings.mqtt_password, settings.mqtt_ca)
+        yield MqttSink(to, bundle.labels, bundle.name, complain, vitals.losses, vitals.as_json)
+    if settings.metrics:
+        from edge.metrics import MetricsSink
+
+        yield MetricsSink(address(settings.metrics, "--metrics"), vitals)
 
 
 def _saving(settings: RunSettings, sources: Sequence[Source]) -> Sink:
@@ -92,17 +126,20 @@ def run(
     pipeline: Pipeline,
     source: Source,
     sinks: Sequence[Sink],
+    vitals: Vitals | None = None,
     *,
     most: int = 0,
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
 ) -> Summary:
-    """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``.
+    """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
 
     A file or stream that fails, and a picture that cannot be saved, is handed to ``complain`` and counted;
     the rest goes on. ``after_frame`` is called when a frame has passed all the way. Raises SinkError where
-    results cannot be written at all.
+    results cannot be written at all, BrokenPipeError when nobody reads any more.
     """
+    frames_of = vitals.watch(source) if vitals else source
+    ways_out = list(sinks)
     summary = Summary()
     pipeline.restart()
     total = min(most, source.total) if most and source.total else most or source.total
@@ -113,17 +150,15 @@ def run(
             progress.clear()
             complain(error)
 
-        for frame in _until_failure(source, most):
+        for frame in _until_failure(frames_of, most):
             if isinstance(frame, FerliteError):
                 failed(frame)
             else:
                 result = read(pipeline, frame)
                 progress.clear()
-                for sink in sinks:
-                    try:
-                        sink.write(frame, result)
-                    except FrameNotSaved as error:
-                        failed(error)
+                if vitals:
+                    vitals.passed(result)
+                ways_out = pass_on(ways_out, frame, result, failed)
                 summary.frames += 1
                 summary.faces += len(result.readings)
                 after_frame()

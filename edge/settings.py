@@ -54,6 +54,9 @@ class RunSettings:
             "how common expressions are: a name (ferlite info) or a .json file", "model", "NAME|FILE"
         ),
     )
+    require_signature: Path | None = field(
+        default=None, metadata=_said("run only a bundle that this public key has signed", "model", "KEY")
+    )
     engine: str = field(
         default="auto", metadata=_said(f"auto, {', '.join(ENGINES)} (default: auto)", "model")
     )
@@ -100,7 +103,22 @@ class RunSettings:
         default=None, metadata=_said("annotated picture, folder of them, or video", "output", "PATH")
     )
     privacy: bool = field(
-        default=False, metadata=_said("make faces unrecognisable in what --save writes", "output")
+        default=False, metadata=_said("make faces unrecognisable in what is saved or served", "output")
+    )
+    mqtt: str = field(
+        default="",
+        metadata=_said("publish to a broker: mqtt://HOST or mqtts://USER@HOST:PORT/NODE", "output", "URL"),
+    )
+    mqtt_password: Path | None = field(
+        default=None, metadata=_said("whose first line is the broker's password", "output", "FILE")
+    )
+    mqtt_ca: Path | None = field(
+        default=None,
+        metadata=_said("certificates to trust the broker by (default: the system's)", "output", "FILE"),
+    )
+    metrics: str = field(
+        default="",
+        metadata=_said("serve numbers to Prometheus (HOST 127.0.0.1 if left out)", "output", "HOST:PORT"),
     )
     most: int = field(default=0, metadata=_said("stop after N frames", "output", "N", (0, 1e9)))
     quiet: bool = field(default=False, metadata=_said("no remarks on standard error", "output"))
@@ -188,8 +206,8 @@ def _check(settings: RunSettings) -> None:
     """Raise UsageError for settings that are each right and together are not."""
     if settings.engine_settings and settings.engine == "auto":
         raise UsageError("engine_settings belong to one engine: name it with engine")
-    if settings.privacy and not settings.save:
-        raise UsageError("--privacy changes what --save writes: add --save PATH")
+    if not settings.mqtt and (settings.mqtt_password or settings.mqtt_ca):
+        raise UsageError("--mqtt-password and --mqtt-ca are for a broker: add --mqtt URL")
     if settings.privacy and settings.detect_every > 1:
         raise UsageError(
             f"--privacy searches every frame: it does not go with --detect-every {settings.detect_every}"

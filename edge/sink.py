@@ -17,7 +17,8 @@ class Target:
 
     ``place`` is a path, or "-" for standard output. ``labels`` are the bundle's, in order. ``rate``: frames a
     second of a video, 0 where unknown. ``single``: ``place`` is one picture and not a folder. ``limit``:
-    bytes at which a text file is put aside and begun anew, 0 for never.
+    bytes at which a text file is put aside and begun anew, 0 for never. ``live``: frames come once and
+    wait for no slow reader.
     """
 
     place: str
@@ -26,10 +27,16 @@ class Target:
     rate: float = 0.0
     single: bool = False
     limit: int = 0
+    live: bool = False
 
 
 class Sink(Protocol):
-    """Takes each frame's readings; made with a Target, for which it raises SinkError."""
+    """Takes each frame's readings; made with a Target, for which it raises SinkError.
+
+    ``name`` is what messages call it.
+    """
+
+    name: str
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """One frame. Raises SinkError, and FrameNotSaved where the next frame may do better."""

@@ -24,7 +24,7 @@ TEMPERATURE_EVERY = 2.0  # seconds: reading a sensor can take milliseconds
 
 
 class Vitals:
-    """Counts a run's frames, faces, faults and latency. It is a sink; ``watch`` wraps the source."""
+    """Counts a run's frames, faces, faults and latency; ``watch`` wraps the source."""
 
     def __init__(self) -> None:
         self.frames, self.faces = 0, 0
@@ -53,7 +53,7 @@ class Vitals:
         self.faults[type(error).__name__] += 1
         self.last_fault = str(error)
 
-    def write(self, frame: Frame, result: FrameReadings) -> None:
+    def passed(self, result: FrameReadings) -> None:
         """A frame was read."""
         now = time.monotonic()
         self.frames += 1
@@ -64,9 +64,6 @@ class Vitals:
             self.latency = now - came
             self.latency_sum += self.latency
             self.latencies[bisect_left(LATENCIES, self.latency)] += 1
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     @property
     def fps(self) -> float:

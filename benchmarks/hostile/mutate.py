@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -47,7 +48,7 @@ def json_mutant(seeds: Sequence[bytes], dice: random.Random) -> bytes:
         elif choice < 0.5 and isinstance(inside[key], (int, float)):
             inside[key] = inside[key] * dice.choice((-1, 0, 1e9, 1e-9, float("nan"), float("inf")))
         else:
-            inside[key] = dice.choice(VALUES)
+            inside[key] = deepcopy(dice.choice(VALUES))
     try:
         return json.dumps(table, ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass")
     except RecursionError:

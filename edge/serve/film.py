@@ -32,6 +32,7 @@ class Newest:
     """The sink: hands the next frame over when it was asked for. With ``privacy``, without its faces."""
 
     def __init__(self, privacy: bool) -> None:
+        self.name = "the live page"
         self._privacy = privacy
         self._lock = threading.Lock()
         self._asked: tuple[asyncio.AbstractEventLoop, asyncio.Future[Shot]] | None = None

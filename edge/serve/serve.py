@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from edge.errors import FerliteError
+from edge.errors import FerliteError, SinkError, UsageError
 from edge.listen import LOOPBACK, Address
-from edge.pipeline import Pipeline
-from edge.run import Summary, run
+from edge.run import Summary, open_sinks, pipeline_of, run
 from edge.serve.film import Newest
 from edge.serve.played import open_played
+from edge.serve.server import Server, Show
+from edge.serve.stills import Stills
+from edge.settings import RunSettings
 from edge.sink import Sink
 from edge.vitals import Vitals
 
@@ -21,46 +23,55 @@ PORT = 8600
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Where to serve, who may look ("": whoever reaches a loopback address), and whether without faces."""
+    """Where to serve, and the token that opens it ("": whoever reaches a loopback address may look)."""
 
     address: Address = field(default_factory=lambda: Address(LOOPBACK, PORT))
     token: str = ""
-    privacy: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.token and not self.address.loopback:
+            raise UsageError(f"whoever can reach '{self.address}' could look: a token is needed")
 
 
 def serve(
-    spec: str,
-    open_pipeline: Callable[[bool], Pipeline],
+    settings: RunSettings,
     options: ServeOptions,
     *,
-    sinks: Callable[[Vitals, Pipeline], Sequence[Sink]] = lambda vitals, pipeline: (),
     ready: Callable[[int], None] = lambda port: None,
     complain: Callable[[FerliteError], None] = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
-    most: int = 0,
 ) -> Summary:
-    """Serve the source ``spec`` until it ends, or for ever without one ("": stills only).
+    """Serve the source of ``settings`` until it ends, or for ever without one (stills only).
 
-    ``open_pipeline`` makes one for stills (True) or for the video. ``sinks`` are further ways out; ``ready``
-    is told the port. Raises FerliteError.
+    ``ready`` is told the port. Raises FerliteError.
     """
-    from edge.serve.server import Server, Show
-    from edge.serve.stills import Stills
-
-    with ExitStack() as open_ones:
-        vitals, newest = Vitals(), Newest(options.privacy)
-        stills = Stills(lambda: open_pipeline(True))
-        source = open_ones.enter_context(closing(open_played(spec))) if spec else None
-        pipeline = open_ones.enter_context(open_pipeline(False)) if source else None
-        show = Show(newest, vitals, stills, pipeline.bundle.labels if pipeline else None)
-        server = open_ones.enter_context(closing(Server(options.address, options.token, show)))
-        ready(server.port)
-        if source is None or pipeline is None:
+    if len(settings.source) > 1:
+        raise UsageError("serve shows one source: give one video, camera or stream")
+    vitals, newest = Vitals(), Newest(settings.privacy)
+    stills = Stills(lambda: pipeline_of(settings, stills=True))
+    with ExitStack() as finish:
+        if not settings.source:
+            show = Show(newest, vitals, stills, None, _numbers(vitals))
+            server = finish.enter_context(closing(Server(options.address, options.token, show)))
+            ready(server.port)
             threading.Event().wait()
-            return Summary()
-        ways_out: list[Sink] = [vitals, newest, *sinks(vitals, pipeline)]
-        for sink in ways_out:
-            open_ones.callback(sink.close)
-        return run(
-            pipeline, vitals.watch(source), ways_out, most=most, complain=complain, after_frame=after_frame
-        )
+        source = finish.enter_context(closing(open_played(settings.source[0])))
+        pipeline = finish.enter_context(pipeline_of(settings, stills=False))
+        sinks = open_sinks(settings, [source], pipeline.bundle, vitals, complain, usual=())
+        for sink in sinks:
+            finish.callback(sink.close)
+        show = Show(newest, vitals, stills, pipeline.bundle.labels, _numbers(vitals))
+        server = finish.enter_context(closing(Server(options.address, options.token, show)))
+        ready(server.port)
+        ways_out: list[Sink] = [newest, *sinks]
+        return run(pipeline, source, ways_out, vitals,
+                   most=settings.most, complain=complain, after_frame=after_frame)  # fmt: skip
+
+
+def _numbers(vitals: Vitals) -> Callable[[], tuple[bytes, str]] | None:
+    """Prometheus' text, where its package is installed."""
+    try:
+        from edge import metrics
+    except SinkError:
+        return None
+    return lambda: metrics.text(vitals)

@@ -34,7 +34,9 @@ class CsvSink:
 
     def __init__(self, target: Target) -> None:
         self._labels = target.labels
-        self._file = TextFile(target.place, target.limit, _row((*BEFORE, *target.labels, "doubts")))
+        head = _row((*BEFORE, *target.labels, "doubts"))
+        self._file = TextFile(target.place, target.limit, head, patient=not target.live)
+        self.name = self._file.name
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """The frame's rows; none for a video's frame without a face."""

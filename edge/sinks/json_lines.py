@@ -17,7 +17,8 @@ class JsonLinesSink:
     """One JSON object a frame and line, sent on at once."""
 
     def __init__(self, target: Target) -> None:
-        self._file = TextFile(target.place, target.limit)
+        self._file = TextFile(target.place, target.limit, patient=not target.live)
+        self.name = self._file.name
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """One line."""

@@ -23,6 +23,7 @@ class PictureSink:
     def __init__(self, target: Target) -> None:
         self._place, self._privacy, self._single = Path(target.place), target.privacy, target.single
         self._names: set[str] = set()
+        self.name = f"'{self._place}'"
         if self._single and self._place.suffix.lower() not in COLOUR:
             raise SinkError(f"cannot save a picture as '{self._place}': end its name in {', '.join(COLOUR)}")
         folder = self._place.parent if self._single else self._place

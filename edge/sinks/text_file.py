@@ -15,14 +15,16 @@ class TextFile:
     """Appends whole lines. ``head`` is the first line of every file, and of standard output.
 
     At ``limit`` bytes the file is put aside as FILE.1, in the place of the one before, and begun anew
-    (0: never). Raises SinkError, of a file that begins with another line than ``head`` too.
+    (0: never). ``patient``: a slow reader is waited for; else what it would hold up is refused. Raises
+    SinkError, of a file that begins with another line than ``head`` too.
     """
 
-    def __init__(self, place: str, limit: int = 0, head: str = "") -> None:
-        self._place, self._limit, self._head = place, limit, head
+    def __init__(self, place: str, limit: int = 0, head: str = "", *, patient: bool = True) -> None:
+        self._place, self._limit, self._head, self._patient = place, limit, head, patient
         if place == STANDARD_OUTPUT and sys.stdout is None:
             raise SinkError("standard output is closed: there is nowhere to print readings")
         self._open()
+        self.name = self._lines.name
 
     def write(self, record: str) -> None:
         """Send a record, a line or several, on its way at once. Raises SinkError, BrokenPipeError."""
@@ -38,7 +40,7 @@ class TextFile:
 
     def _open(self) -> None:
         self._refuse_other(Path(self._place))
-        self._lines = LineWriter(self._place, append=True)
+        self._lines = LineWriter(self._place, append=True, patient=self._patient)
         if self._head and (self._lines.empty or not Path(self._place).is_file()):
             self._lines.write(self._head)
         self._size = Path(self._place).stat().st_size if self._limit and Path(self._place).is_file() else 0

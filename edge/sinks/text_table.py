@@ -12,7 +12,8 @@ class TableSink:
     """For eyes: programs are better served by JSON lines or CSV."""
 
     def __init__(self, target: Target) -> None:
-        self._file = TextFile(target.place, target.limit)
+        self._file = TextFile(target.place, target.limit, patient=not target.live)
+        self.name = self._file.name
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """The frame's readings."""

@@ -30,6 +30,7 @@ class VideoSink:
 
     def __init__(self, target: Target) -> None:
         self._place, self._privacy = Path(target.place), target.privacy
+        self.name = f"'{self._place}'"
         self._rate = target.rate or USUAL_RATE
         suffix = self._place.suffix.lower()
         if suffix not in CODECS:

@@ -20,7 +20,7 @@ pytest.importorskip(
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.metrics import MetricsServer, text
+from edge.metrics import MetricsSink, text
 
 READING = Reading(Face(Box(0, 0, 50, 50)), {"anger": 1.0}, "anger")
 
@@ -30,7 +30,7 @@ def run_of(frames: int) -> Vitals:
     for index in range(frames):
         frame = Frame("cam", index, index / 10, np.zeros((4, 4, 3), np.uint8))
         vitals.came(frame)
-        vitals.write(frame, FrameReadings("cam", index, index / 10, 4, 4, (READING, READING)))
+        vitals.passed(FrameReadings("cam", index, index / 10, 4, 4, (READING, READING)))
     return vitals
 
 
@@ -47,7 +47,7 @@ def test_prometheus_reads_what_is_served() -> None:
     vitals = run_of(7)
     vitals.fault(SourceError("'cam' is gone"))
     vitals.losses["MQTT broker 'x'"] = 4
-    server = MetricsServer(Address("127.0.0.1", 0), vitals)
+    server = MetricsSink(Address("127.0.0.1", 0), vitals)
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as answer:
             found = samples(answer.read())
@@ -68,7 +68,7 @@ def test_buckets_rise_and_hold_what_took_so_long() -> None:
     frame = Frame("cam", 0, 0.0, np.zeros((4, 4, 3), np.uint8))
     vitals.came(frame)
     time.sleep(0.06)
-    vitals.write(frame, FrameReadings("cam", 0, 0.0, 4, 4, ()))
+    vitals.passed(FrameReadings("cam", 0, 0.0, 4, 4, ()))
     found = samples(text(vitals)[0])
     assert found["ferlite_latency_seconds_bucket", "0.05"] == 0
     assert found["ferlite_latency_seconds_bucket", "2.0"] == 1
@@ -76,9 +76,9 @@ def test_buckets_rise_and_hold_what_took_so_long() -> None:
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:
-    first = MetricsServer(Address("127.0.0.1", 0), Vitals())
+    first = MetricsSink(Address("127.0.0.1", 0), Vitals())
     try:
         with pytest.raises(SinkError, match="cannot serve metrics at '127.0.0.1:"):
-            MetricsServer(Address("127.0.0.1", first.port), Vitals())
+            MetricsSink(Address("127.0.0.1", first.port), Vitals())
     finally:
         first.close()

@@ -39,7 +39,7 @@ def test_frames_and_faults_are_counted_as_they_come() -> None:
     with pytest.raises(SourceError, match="is gone"):
         for item in watched.frames():
             if isinstance(item, Frame):
-                vitals.write(item, FrameReadings("cam", item.index, item.time, 4, 4, ()))
+                vitals.passed(FrameReadings("cam", item.index, item.time, 4, 4, ()))
     assert (vitals.frames, vitals.faults["SourceError"], vitals.last_fault) == (2, 2, "'cam' is gone")
     assert sum(vitals.latencies) == 2 and vitals.latency is not None
     assert vitals.fps > 0

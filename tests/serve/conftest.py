@@ -125,7 +125,7 @@ def start(open_tiny: Callable[[], Pipeline], film: Path) -> Iterator[Callable[..
         if video:
             pipeline, source = open_tiny(), Until(open_played(str(film)), over)
             labels = pipeline.bundle.labels
-            thread = threading.Thread(target=run, args=(pipeline, vitals.watch(source), [vitals, newest]))
+            thread = threading.Thread(target=run, args=(pipeline, source, [newest], vitals))
             ends.extend([pipeline.close, source.close, thread.join])
         server = Server(Address(host, 0), token, Show(newest, vitals, Stills(open_tiny), labels))
         ends.append(server.close)

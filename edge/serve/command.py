@@ -1,0 +1,67 @@
+"""``ferlite serve``: the command line of the live page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from edge import command, exits, settings
+from edge.errors import FerliteError, SinkError
+
+PROGRAM = "ferlite"
+TEXT = "show a live page, and read pictures that are sent over HTTP"
+WORDS = (
+    "bundle", "prior", "require_signature", "engine", "device", "threads", "smooth", "detector",
+    "detector_model", "detector_engine", "detect_size", "detect_every", "detect_score", "sink_limit_mb",
+    "privacy", "mqtt", "mqtt_password", "mqtt_ca", "metrics", "most", "quiet", "notify",
+)  # fmt: skip
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to ``ferlite``'s."""
+    serve = command.verb(verbs, "serve", TEXT, _serve, json=False)
+    serve.add_argument("source", nargs="?", type=command.filled, default=argparse.SUPPRESS, metavar="SOURCE",
+                       help="video, camera number, /dev/videoN, URL, picamera2; none: stills")  # fmt: skip
+    serve.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)"
+    )
+    serve.add_argument("--listen", type=command.filled, default="8600", metavar="HOST:PORT",
+                       help="where (default: 8600 of this machine alone)")  # fmt: skip
+    serve.add_argument("--token-file", type=Path, metavar="FILE",
+                       help="whose first line opens the page; made up where others can reach it")  # fmt: skip
+    settings.add_options(serve, WORDS)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    if hasattr(arguments, "source"):
+        arguments.source = [arguments.source]
+    wanted = settings.resolve(arguments)
+    try:
+        import aiohttp  # noqa: F401 - the page's server is the only thing that needs it
+    except ModuleNotFoundError as error:
+        raise SinkError("serve needs the aiohttp package: pip install 'ferlite[serve]'") from error
+    from edge.listen import address
+    from edge.notify import Notifier
+    from edge.serve.access import new_token, token_from
+    from edge.serve.serve import ServeOptions, serve
+
+    where = address(arguments.listen, "--listen")
+    token = token_from(arguments.token_file) if arguments.token_file else ""
+    made_up = "" if token or where.loopback else new_token()
+
+    def ready(port: int) -> None:
+        host = "localhost" if where.loopback else where.host
+        host = f"[{host}]" if ":" in host else host
+        key = f"?token={made_up}" if made_up else "?token=..." if token else ""
+        print(f"{PROGRAM}: serving at http://{host}:{port}/{key}", file=sys.stderr, flush=True)
+
+    passed = Notifier().frame_passed if wanted.notify else lambda: None
+    options = ServeOptions(where, token or made_up)
+    summary = serve(wanted, options, ready=ready, complain=_complain, after_frame=passed)
+    return exits.FAILED if summary.failures else exits.OK
+
+
+def _complain(error: FerliteError) -> None:
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
