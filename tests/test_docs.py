@@ -19,6 +19,7 @@ ELSEWHERE = {
     "ferlite run 0": "needs a camera",
     "ferlite run rtsp://": "needs a stream",
     "ferlite fetch": "needs the network",
+    "ferlite serve": "has its own tests",
     "ferlite boards": "has its own tests",
     "ferlite train": "has its own tests",
     "ferlite quantize": "has its own tests",

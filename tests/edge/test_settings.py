@@ -33,6 +33,9 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "sink_limit_mb": (5, ["--sink-limit-mb", "6"], 6),
     "save": ("a.png", ["--save", "b.png"], Path("b.png")),
     "most": (1, ["--most", "2"], 2),
+    "require_signature": ("a.pem", ["--require-signature", "b.pem"], Path("b.pem")),
+    "mqtt": ("mqtt://a", ["--mqtt", "mqtt://b"], "mqtt://b"),
+    "metrics": ("1", ["--metrics", "2"], "2"),
     "source": (["a.jpg"], ["b.jpg", "c.jpg"], ("b.jpg", "c.jpg")),
 }
 SWITCHES = ("privacy", "quiet", "notify")
@@ -56,7 +59,7 @@ def settings(folder: Path, table: dict[str, Any], *typed: str) -> RunSettings:
 
 def test_every_setting_is_tried_here() -> None:
     assert {each.name for each in fields(RunSettings)} == {
-        *VALUES, *SWITCHES, "engine_order", "engine_settings",
+        *VALUES, *SWITCHES, "engine_order", "engine_settings", "mqtt_password", "mqtt_ca",
     }  # fmt: skip
 
 
@@ -69,6 +72,18 @@ def test_a_file_wins_over_the_default_and_what_was_typed_over_the_file(name: str
     assert held == (tuple(in_file) if isinstance(in_file, list) else type(held)(in_file))
     assert getattr(settings(tmp_path, {name: in_file}, *typed), name) == value
     assert getattr(settings(tmp_path, {}), name) == plain
+
+
+def test_what_a_broker_needs_goes_with_a_broker(tmp_path: Path) -> None:
+    for name in ("mqtt_password", "mqtt_ca"):
+        option = f"--{name.replace('_', '-')}"
+        held = settings(tmp_path, {"mqtt": "mqtts://me@b", name: "a"})
+        assert getattr(held, name) == Path("a")
+        assert getattr(settings(tmp_path, {"mqtt": "mqtts://me@b", name: "a"}, option, "c"), name) == Path(
+            "c"
+        )
+        with pytest.raises(UsageError, match="add --mqtt URL"):
+            settings(tmp_path, {name: "a"})
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
