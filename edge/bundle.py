@@ -22,6 +22,7 @@ from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule, EngineFile
 from edge.engine import ModelFile
 from edge.errors import BundleInvalid, SignatureRefused, UsageError
 from edge.priors import Prior
+from edge.strict import shown
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -163,7 +164,7 @@ def _parse(table: Any, path: Path) -> Bundle:
     schema = table.pop("schema", None)
     if schema != SCHEMA:
         raise BundleInvalid(
-            f"schema {schema!r} is not {SCHEMA}: this ferlite is too old or the file is damaged"
+            f"schema {shown(schema)} is not {SCHEMA}: this ferlite is too old or the file is damaged"
         )
     # What named the scaling to follow before priors were kept apart.
     if "annotators" in table and "prior" not in table:

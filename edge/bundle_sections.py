@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from edge.errors import BundleInvalid
 from edge.priors import LEAST
-from edge.strict import is_number
+from edge.strict import is_number, shown
 
 Colour = Literal["grey", "rgb", "bgr"]
 Layout = Literal["NCHW", "NHWC"]
@@ -188,7 +188,7 @@ class AccuracyRecord:
 def check(good: bool, key: str, value: Any, valid: str) -> None:
     """Raise BundleInvalid unless ``good``, naming the key, its value and what would be ``valid``."""
     if not good:
-        raise BundleInvalid(f"'{key}' is {value!r:.80}, and must be {valid}")
+        raise BundleInvalid(f"'{key}' is {shown(value)}, and must be {valid}")
 
 
 def _is_digest(value: Any) -> bool:

@@ -98,8 +98,6 @@ def _run(arguments: argparse.Namespace) -> int:
     wanted = settings.resolve(arguments)
     if not wanted.source:
         raise UsageError("nothing to look at: give a picture, a folder, a video or a camera number")
-    if wanted.privacy and not wanted.save:
-        raise UsageError("--privacy changes what --save writes: add --save PATH")
     from edge.outputs import refuse_losses
 
     refuse_losses(wanted, arguments.config)

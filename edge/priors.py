@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from edge.errors import UsageError
-from edge.strict import is_number
+from edge.strict import is_number, shown
 
 # Shares by label, or the name of one that the bundle has, or a .json file of such shares ("": the bundle's).
 Prior: TypeAlias = "str | Mapping[str, float]"
@@ -56,7 +56,7 @@ def shares(prior: Mapping[str, Any], labels: Sequence[str], where: str = "prior"
         )
     for label, weight in prior.items():
         if not is_number(weight) or not 0 <= weight < float("inf"):
-            raise UsageError(f"{where} gives '{label}' {weight!r:.40}: a weight is a number from 0 up")
+            raise UsageError(f"{where} gives '{label}' {shown(weight, 40)}: a weight is a number from 0 up")
     total = float(sum(prior.values()))
     if total == 0:
         raise UsageError(f"{where} gives every expression 0: at least one must be possible")

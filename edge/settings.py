@@ -170,11 +170,12 @@ def _reader(each: dataclasses.Field[Any], kind: Any) -> Any:
     return (lambda text: Path(command.filled(text))) if kind is Path else command.filled
 
 
-def resolve(arguments: argparse.Namespace) -> RunSettings:
+def resolve(arguments: argparse.Namespace, served: bool = False) -> RunSettings:
     """The settings that hold: the default, over it the --config file, over it what was typed.
 
     A typed engine comes without the file's device and engine settings, a typed device without the file's
-    engine settings: they were meant for another. Raises UsageError.
+    engine settings: they were meant for another. ``served``: others see the picture, so that there is
+    something to hide from them. Raises UsageError.
     """
     typed = {name: value for name, value in vars(arguments).items() if name in _NAMES}
     for name in ("source", "sink"):
@@ -187,6 +188,8 @@ def resolve(arguments: argparse.Namespace) -> RunSettings:
     foreign = _OF_ENGINE if "engine" in typed else _OF_DEVICE if "device" in typed else ()
     settings = dataclasses.replace(settings, **{**{name: _DEFAULTS[name] for name in foreign}, **typed})
     _check(settings)
+    if settings.privacy and not (settings.save or served):
+        raise UsageError("--privacy changes what --save writes: add --save PATH")
     return settings
 
 

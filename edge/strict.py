@@ -54,7 +54,7 @@ def read_toml(text: str, where: str, valid: Sequence[str], error: Error) -> dict
         raise error(f"{where} is not TOML that can be read: it is nested too deeply") from problem
     schema = table.pop("schema", None)
     if schema != SCHEMA:
-        raise error(f"{where}: schema {schema!r} is not {SCHEMA}")
+        raise error(f"{where}: schema {shown(schema)} is not {SCHEMA}")
     _refuse_unknown(table, valid, where, error)
     return table
 
@@ -66,7 +66,7 @@ def fill(cls: type[T], table: Any, where: str, error: Error, **ours: Any) -> T:
     that the table must not have, with their values.
     """
     if not isinstance(table, dict):
-        raise error(f"{_before(where)}{table!r:.80} stands where a table of settings belongs")
+        raise error(f"{_before(where)}{shown(table)} stands where a table of settings belongs")
     known = {item.name: item for item in fields(cls) if item.name not in ours}  # type: ignore[arg-type]
     _refuse_unknown(table, list(known), where, error)
     for name, item in known.items():
@@ -88,6 +88,14 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
+def shown(value: Any, most: int = 80) -> str:
+    """The value as a message quotes it, cut to so many characters."""
+    try:
+        return repr(value)[:most]
+    except RecursionError:
+        return "a value that is nested too deeply to be shown"
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a value stands, and the range that it must be in."""
@@ -98,7 +106,7 @@ class _Place:
     error: Error
 
     def refuse(self, value: Any, valid: str) -> NoReturn:
-        raise self.error(f"{_before(self.where)}'{self.name}' is {value!r:.80}, and must be {valid}")
+        raise self.error(f"{_before(self.where)}'{self.name}' is {shown(value)}, and must be {valid}")
 
     @property
     def inside(self) -> str:

@@ -37,7 +37,7 @@ def add(verbs: Any) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     if hasattr(arguments, "source"):
         arguments.source = [arguments.source]
-    wanted = settings.resolve(arguments)
+    wanted = settings.resolve(arguments, served=True)
     try:
         import aiohttp  # noqa: F401 - the page's server is the only thing that needs it
     except ModuleNotFoundError as error:

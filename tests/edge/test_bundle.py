@@ -195,3 +195,18 @@ def test_shipped_bundles_are_whole() -> None:
         bundle.verify()
         assert bundle.accuracy, f"{name} ships without a measured accuracy"
         assert json.loads((bundle.path / "bundle.json").read_text())["name"] == name
+
+
+def test_a_value_that_is_nested_too_deeply_to_be_shown_is_refused(make_bundle: Callable[..., Path]) -> None:
+    """Found by benchmarks/hostile/fuzz.py: JSON takes what repr() gives up on."""
+    deep = 0
+    for _ in range(900):
+        deep = [deep]
+
+    def change(table: dict[str, Any]) -> None:
+        table["labels"] = deep
+
+    with pytest.raises(BundleInvalid, match="'labels' is .*must be"):
+        bundles.load(make_bundle(change))
+    with pytest.raises(BundleInvalid, match="schema"):
+        bundles.load(make_bundle(lambda table: table.update(schema=deep), name="other"))
