@@ -5,46 +5,54 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from boards import bundle, card_device, choice, deb, flash, payload, profile, texts
-from boards.cli_verb import add_verb, cache_folder, output, payload_arguments, settings_from
+from boards import bundle, card_device, choice, profile, texts
+from boards.cli_verb import cache_folder, path, payload_options, settings_from
 from boards.errors import UsageError
-from boards.payload import Payload, Settings
 from boards.profile import Image, Profile
 from boards.progress import say
-from boards.wheels import Target
+from boards.settings import Settings
+from edge import command
+from edge.command import Parser, filled
+from edge.exits import OK
+
+if TYPE_CHECKING:
+    from boards.payload import Payload
 
 
 def add_verbs(verbs: Any) -> None:
     """Declare flash and deb."""
-    _flash_parser(verbs)
-
-
-def _flash_parser(verbs: Any) -> None:
-    one = add_verb(verbs, "flash", "make an image or a card that installs ferlite at its first start", _flash)
-    one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
-    one.add_argument("--image", type=Path, help="stock system image (.img); it is not changed")
-    one.add_argument("--out", type=Path, help="image to make (or folder, for boards flashed by a hook)")
-    one.add_argument("--device", default="", help="also write it to this card, as /dev/disk/by-id/...")
+    one = command.verb(
+        verbs, "flash", "make an image or a card that installs ferlite at its first start", _flash
+    )
+    one.add_argument("bundle", metavar="BUNDLE", help="folder, .zip or shipped name")
+    one.add_argument("--image", type=path, help="stock system image (.img); it is not changed")
+    one.add_argument("--out", "-o", type=path, help="image to make (or folder, for boards flashed by a hook)")
+    one.add_argument("--card", type=filled, metavar="DEVICE",
+                     help="also write it to this card, as /dev/disk/by-id/...")  # fmt: skip
     one.add_argument("--yes", action="store_true", help="really write to the card")
     one.add_argument("--dry-run", action="store_true", help="only print every change")
-    _board_arguments(one)
-    one = add_verb(verbs, "deb", "build a package with a bundle and all of its wheels", _deb)
-    one.add_argument("bundle", metavar="BUNDLE", help="folder of a model bundle")
+    _board_options(one)
+    one = command.verb(verbs, "deb", "build a package with a bundle and all of its wheels", _deb)
+    one.add_argument("bundle", metavar="BUNDLE", help="folder, .zip or shipped name")
     one.add_argument(
-        "--out", type=Path, default=Path(), help="package to make, or its folder (default: here)"
+        "--out", "-o", type=path, default=Path(), help="package to make, or its folder (default: here)"
     )
-    _board_arguments(one)
+    _board_options(one)
 
 
-def _board_arguments(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--board", required=True, help="the board's id")
-    one.add_argument("--system", default="", help="system image of the board (see ferlite boards show)")
-    payload_arguments(one)
+def _board_options(one: Parser) -> None:
+    one.add_argument("--board", type=filled, required=True, help="the board's id")
+    one.add_argument("--system", type=filled, metavar="NAME",
+                     help="system image of the board (see ferlite boards show)")  # fmt: skip
+    payload_options(one)
 
 
 def _make_payload(arguments: argparse.Namespace, settings: Settings, system: Image, folder: str) -> Payload:
+    from boards import payload
+    from boards.wheels import Target
+
     board = profile.load(arguments.board)
     plan = choice.plan(board, bundle.read(arguments.bundle), own_wheels=bool(arguments.wheels))
     target = Target(board.arch, system.python, system.glibc)
@@ -58,14 +66,16 @@ def _flash(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     act = _flash_hook if board.flash.method == "rootfs-hook" else _flash_image
     result = act(arguments, board, settings)
-    output(arguments.json, result, texts.table(result))
-    return 0
+    command.output(arguments, result, texts.table(result))
+    return OK
 
 
 def _flash_hook(arguments: argparse.Namespace, board: Profile, settings: Settings) -> dict[str, Any]:
     """A folder for the maker's own tool; with --dry-run, what it would hold."""
+    from boards import flash
+
     with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
-        system = board.image_named(arguments.system)
+        system = board.image_named(arguments.system or "")
         made = _make_payload(arguments, settings, system, folder)
         planned = flash.hook_changes(made) if arguments.dry_run else flash.rootfs_hook(arguments.out, made)
         result: dict[str, Any] = {"system": system.name, "version": made.id}
@@ -77,11 +87,13 @@ def _flash_hook(arguments: argparse.Namespace, board: Profile, settings: Setting
 
 def _flash_image(arguments: argparse.Namespace, board: Profile, settings: Settings) -> dict[str, Any]:
     """An image, and a card where one is named; with --dry-run, what would be written to it."""
+    from boards import flash
+
     card = None
-    if arguments.device:
-        card = card_device.examine(arguments.device, arguments.image.stat().st_size)
+    if arguments.card:
+        card = card_device.examine(arguments.card, arguments.image.stat().st_size)
     stock = flash.examine(arguments.image)
-    system = flash.system_of(board, stock.form, arguments.system)
+    system = flash.system_of(board, stock.form, arguments.system or "")
     with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
         made = _make_payload(arguments, settings, system, folder)
         planned = flash.changes(stock, made) if arguments.dry_run else flash.flash(stock, arguments.out, made)
@@ -105,9 +117,9 @@ def _check_flash(arguments: argparse.Namespace, board: Profile) -> None:
         )
     if not arguments.out and not arguments.dry_run:
         raise UsageError("where shall the result go? name it with --out")
-    if board.flash.method == "rootfs-hook" and (arguments.image or arguments.device):
+    if board.flash.method == "rootfs-hook" and (arguments.image or arguments.card):
         raise UsageError(
-            f"{board.name} is flashed with its maker's tool: leave out --image and --device, and --out is a "
+            f"{board.name} is flashed with its maker's tool: leave out --image and --card, and --out is a "
             "folder for that tool"
         )
     if board.flash.method == "fat" and not arguments.image:
@@ -117,7 +129,12 @@ def _check_flash(arguments: argparse.Namespace, board: Profile) -> None:
 
 
 def _deb(arguments: argparse.Namespace) -> int:
-    system, settings = profile.load(arguments.board).image_named(arguments.system), settings_from(arguments)
+    from boards import deb, flash
+
+    system, settings = (
+        profile.load(arguments.board).image_named(arguments.system or ""),
+        settings_from(arguments),
+    )
     with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
         made = _make_payload(arguments, settings, system, folder)
         out = deb.build(made, arguments.out)
@@ -127,5 +144,5 @@ def _deb(arguments: argparse.Namespace) -> int:
         "system": system.name,
         "sha256": flash.sha256(out),
     }
-    output(arguments.json, result, texts.table(result))
-    return 0
+    command.output(arguments, result, texts.table(result))
+    return OK

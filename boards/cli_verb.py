@@ -1,43 +1,31 @@
-"""How a verb of the command line is declared, what payload verbs share, and how results are printed."""
+"""What verbs of the command line share: how a board is reached, and what may be chosen for a payload."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from boards.errors import UsageError
-from boards.payload import Settings, check_settings
+from boards.remote import Remote
+from boards.settings import Settings, check_settings
+from edge.command import Parser, filled, whole
 
 
-def add_verb(
-    verbs: Any, name: str, help_text: str, action: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    """Declare a verb; every verb takes --json."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=help_text, description=help_text.capitalize() + "."
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(action=action)
-    return parser
+def path(text: str) -> Path:
+    """An option's text as a path, which "" is not."""
+    return Path(filled(text))
 
 
-def output(as_json: bool, data: object, text: str) -> None:
-    """Print a verb's result, and nothing else, on standard output."""
-    print(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text)
-
-
-def payload_arguments(one: argparse.ArgumentParser) -> None:
+def payload_options(one: Parser) -> None:
     """What may be chosen for a payload."""
-    one.add_argument("--source", default="", help="where frames come from (default: the board's camera)")
-    one.add_argument("--sink", action="append", default=[], help="where readings go (default: jsonl:-)")
+    one.add_argument("--source", type=filled, help="where frames come from (default: its camera)")
+    one.add_argument("--sink", action="append", type=filled, default=[], metavar="KIND:PATH",
+                     help="where readings go; may be repeated (default: jsonl:-)")  # fmt: skip
     one.add_argument("--detector", default="haar", choices=["haar", "yunet"], help="face detector")
-    one.add_argument("--detector-model", type=Path, help="weights of the detector (.onnx) to carry along")
-    one.add_argument("--wheels", action="append", default=[], type=Path, help="folder of wheels of your own")
-    one.add_argument("--wheelhouse", type=Path, help="folder to keep downloaded wheels in")
+    one.add_argument("--detector-model", type=path, metavar="ONNX", help="its weights, to carry along")
+    one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
+    one.add_argument("--wheelhouse", type=path, help="folder to keep downloaded wheels in")
     one.add_argument("--offline", action="store_true", help="download nothing")
 
 
@@ -50,7 +38,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         if not folder.is_dir():
             raise UsageError(f"'{folder}' is not a folder of wheels")
     settings = Settings(
-        source=arguments.source,
+        source=arguments.source or "",
         sinks=tuple(arguments.sink) or ("jsonl:-",),
         detector=arguments.detector,
         detector_model=arguments.detector_model,
@@ -60,6 +48,25 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     )
     check_settings(settings)
     return settings
+
+
+def ssh_options(one: Parser) -> None:
+    """How a board is reached."""
+    one.add_argument("--port", type=whole(1, 65535), default=0, metavar="N", help="ssh port")
+    one.add_argument("--identity", type=filled, metavar="FILE", help="ssh key file")
+    one.add_argument("--ssh-config", type=filled, metavar="FILE", help="ssh configuration file")
+    one.add_argument(
+        "--accept-new-host-key", action="store_true", help="trust a host seen for the first time"
+    )
+
+
+def remote_from(arguments: argparse.Namespace) -> Remote:
+    """The board that was typed."""
+    return Remote(
+        arguments.host, port=arguments.port, identity=arguments.identity or "",
+        config=arguments.ssh_config or "",
+        accept_new_host_key=arguments.accept_new_host_key,
+    )  # fmt: skip
 
 
 def cache_folder() -> Path:

@@ -24,10 +24,11 @@ from boards.bundle import Bundle
 from boards.child import last_line
 from boards.errors import BoardRefused, DeployFailed
 from boards.facts import Facts
-from boards.payload import Payload, Settings
+from boards.payload import Payload
 from boards.profile import Profile
 from boards.progress import say
 from boards.remote import Remote
+from boards.settings import Settings, check_settings
 from boards.wheels import Target
 
 # What the probe consists of; these use the standard library only and run on the board as they are.
@@ -171,7 +172,7 @@ def target_of(found: Facts) -> Target:
 def deploy(bundle: Bundle, remote: Remote, *, board: str = "", settings: Settings, cache: Path,
            prefix: str = "/", start: bool = True) -> dict[str, Any]:  # fmt: skip
     """Put a bundle on a board and start it. Raises BoardsError; the board then runs what it ran before."""
-    payload.check_settings(settings)
+    check_settings(settings)
     named = profile.load(board) if board else None
     say(f"looking at {remote.host}")
     cameras = [one.camera for one in ([named] if named else profile.load_all())]

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from boards import child, wheels
 from boards.errors import BoardsError, EmulationFailed, ToolMissing, UsageError
-from boards.payload import Settings
 from boards.profile import Image, Profile
 from boards.progress import say
+from boards.settings import Settings
 from boards.wheels import Target, Wheel
 
 # Debian releases by the Python that they bring: the board's own system is emulated by the one that fits.

@@ -178,7 +178,7 @@ def _check_room(stock: Stock, found: list[Change]) -> None:
 def flash(stock: Stock, out: Path, payload: Payload) -> list[Change]:
     """Write the changed copy of ``stock`` to ``out``. Raises ImageInvalid; ``out`` is whole or not there."""
     if out.is_block_device():
-        raise UsageError("--out is a file; a card is named with --device")
+        raise UsageError("--out is a file; a card is named with --card")
     if out.exists():
         raise ImageInvalid(f"'{out}' is already there: remove it, or give another name with --out")
     planned = changes(stock, payload)

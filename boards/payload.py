@@ -16,28 +16,16 @@ from typing import Any
 
 from boards import choice, systemd_unit, wheels
 from boards.choice import Plan
-from boards.errors import BoardRefused, PayloadInvalid, UsageError
+from boards.errors import BoardRefused, PayloadInvalid
 from boards.match import python_is_enough, python_refusal
 from boards.onboard import install
+from boards.settings import Settings, check_settings
 from boards.wheels import Target, Wheel
 
 BASE = "/opt/ferlite"
 INSTALLER = Path(install.__file__)
 # A virtual environment's own files, compiled modules and the file system's rounding.
 _OVERHEAD = 1.35
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user may choose beside the board and the bundle; empty means the profile's choice."""
-
-    source: str = ""
-    sinks: tuple[str, ...] = ("jsonl:-",)
-    detector: str = "haar"
-    detector_model: Path | None = None
-    own_wheels: tuple[Path, ...] = ()
-    wheelhouse: Path | None = None
-    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,27 +91,6 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     contents |= {name: text.encode() for name, text in texts.items()}
     contents |= {f"detector/{model.name}": _read(model)} if model else {}
     return assemble(folder, target, found, contents, about)
-
-
-# What the runtime can write to. A sink that goes over the network needs a line here and no more: the unit
-# opens the network for its address by itself.
-_SINKS = ("jsonl", "csv")
-
-
-def check_settings(settings: Settings) -> None:
-    """Refuse what the runtime or its sandbox would refuse at power-on. Raises UsageError."""
-    for sink in settings.sinks:
-        kind, _, place = sink.partition(":")
-        if kind not in _SINKS or not place:
-            raise UsageError(f"unknown sink '{sink}': choose jsonl:PATH or csv:PATH (PATH '-': the journal)")
-        if place != "-" and (
-            ".." in Path(place).parts or Path(systemd_unit.STATE) not in Path(place).parents
-        ):
-            raise UsageError(f"sink '{sink}': the service may write below {systemd_unit.STATE} only")
-    if settings.detector == "yunet" and settings.detector_model is None:
-        raise UsageError("detector yunet needs its weights: give the .onnx file with --detector-model")
-    if settings.detector_model and not settings.detector_model.is_file():
-        raise UsageError(f"there is no file '{settings.detector_model}' for --detector-model")
 
 
 def _read(path: Path) -> bytes:

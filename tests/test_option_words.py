@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import boards.cli
 import edge.cli
 import measure.cli
 import quantize.cli
@@ -18,6 +19,7 @@ PARSERS = {
     "ferlite-train": train.cli.parser,
     "ferlite-quantize": quantize.cli.parser,
     "ferlite-bench": measure.cli.parser,
+    "ferlite-boards": boards.cli.parser,
 }
 
 

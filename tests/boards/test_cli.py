@@ -35,7 +35,7 @@ def test_a_refused_board_still_shows_what_it_is(tmp_path: Path) -> None:
     done = run("probe", "--root", str(tmp_path))
     assert done.returncode == 1
     assert "armhf, 32-bit" in done.stdout
-    assert done.stderr.startswith("ferlite boards: this is a 32-bit system")
+    assert done.stderr.startswith("ferlite-boards: this is a 32-bit system")
     assert len(done.stderr.splitlines()) == 1
     assert json.loads(run("probe", "--root", str(tmp_path), "--json").stdout)["board"] is None
 
@@ -46,8 +46,10 @@ def test_a_refused_board_still_shows_what_it_is(tmp_path: Path) -> None:
         (["probe", "--root", "/no/such/folder"], 2, "--root '/no/such/folder' is not a folder"),
         (["show", "rpi-9"], 1, "unknown board 'rpi-9'"),
         (["plan", "/no/such/bundle", "--board", "rpi-4b"], 1, "no bundle '/no/such/bundle'"),
-        ([], 2, "required: VERB"),
         (["frobnicate"], 2, "invalid choice: 'frobnicate'"),
+        (["show"], 2, "the following arguments are required: BOARD (see ferlite-boards show --help)"),
+        (["probe", "--host", ""], 2, "argument --host: it is empty"),
+        (["probe", "--roo", "/"], 2, "unrecognized arguments: --roo"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_code(arguments: list[str], code: int, says: str) -> None:
@@ -58,10 +60,28 @@ def test_bad_input_gets_one_sentence_and_a_code(arguments: list[str], code: int,
     assert "Traceback" not in done.stderr
 
 
-def test_errors_as_json_too() -> None:
-    done = run("show", "rpi-9", "--json")
+def test_without_a_verb_it_says_what_there_is() -> None:
+    done = run()
+    assert done.returncode == 0
+    for verb in ("list", "probe", "plan", "deploy", "flash", "deb", "emulate", "boot"):
+        assert f"\n    {verb} " in done.stdout
+    assert "Arm board" in done.stdout and "QEMU" in run("emulate", "--help").stdout
+    assert run("--version").stdout.startswith("ferlite-boards ")
+
+
+def test_what_needs_a_package_that_is_missing_says_which(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "onnx")
+    code = (
+        "import sys; sys.modules['packaging'] = None\n"
+        "from boards import cli\n"
+        "assert cli.main(['list']) == 0 and cli.main(['plan', sys.argv[1], '--board', 'rpi-4b']) == 0\n"
+        "sys.exit(cli.main(['deb', sys.argv[1], '--board', 'rpi-4b']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
-    assert json.loads(done.stderr)["error"] == "BoardUnknown"
+    assert done.stderr == "ferlite-boards: this needs the package packaging: pip install 'ferlite[boards]'\n"
 
 
 @pytest.mark.parametrize("board", ["rpi-zero-2w", "intel-lnl"])
@@ -72,7 +92,7 @@ def test_show(board: str) -> None:
 
 
 def test_list_as_text_and_json() -> None:
-    ids = [one["id"] for one in json.loads(run("list", "--json").stdout)]
+    ids = [one["id"] for one in json.loads(run("list", "--json").stdout)["boards"]]
     assert len(ids) >= 15
     assert [line.split()[0] for line in run("list").stdout.splitlines()] == ids
 
@@ -129,7 +149,7 @@ def test_nothing_that_is_typed_ends_in_a_traceback(
     make_bundle(tmp_path / "BUNDLE", "onnx", "tflite")
     assert cli.main(words) in (1, 2)
     said = capsys.readouterr().err.splitlines()
-    assert said[-1].startswith("ferlite boards: ") and "unexpected" not in said[-1]
+    assert said[-1].startswith("ferlite-boards: ") and "unexpected" not in said[-1]
 
 
 def test_no_home_and_an_unknown_user(tmp_path: Path) -> None:

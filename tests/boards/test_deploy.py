@@ -21,9 +21,10 @@ from boards import bundle, cli, deploy, profile
 from boards.deploy import look, probe_remote, send_and_install, target_of
 from boards.errors import BoardRefused, BoardsError, DeployFailed, UsageError
 from boards.facts import from_json
-from boards.payload import Payload, Settings
+from boards.payload import Payload
 from boards.probe import probe
 from boards.remote import Remote
+from boards.settings import Settings
 from tests.boards import tiny
 from tests.boards.conftest import Server, free_port, start_server
 from tests.boards.test_choice import make_bundle
@@ -155,7 +156,7 @@ def test_a_camera_whose_package_is_missing_is_said_before_anything_is_sent(
         (["--sink", "csv:/etc/passwd"], "the service may write below /var/lib/ferlite only"),
         (["--detector", "yunet"], "detector yunet needs its weights"),
         (["--detector-model", "/none.onnx"], "there is no file '/none.onnx'"),
-        (["--port", "70000"], "--port is 70000, and must be 1 to 65535"),
+        (["--port", "70000"], "argument --port: '70000' must be a whole number from 1 to 65535"),
     ],
 )
 def test_what_is_typed_is_checked_before_ssh(

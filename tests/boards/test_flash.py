@@ -263,7 +263,7 @@ def test_a_rootfs_hook(payload: Payload, tmp_path: Path) -> None:
         (["--board", "rpi-4b", "--out", "x"], "name the stock .img file with --image"),
         (["--board", "rpi-4b", "--out", "x", "--image", "/none.img"], "there is no image '/none.img'"),
         (["--board", "rpi-4b", "--image", "/none.img"], "name it with --out"),
-        (["--board", "jetson-nano", "--out", "x", "--image", "y"], "leave out --image and --device"),
+        (["--board", "jetson-nano", "--out", "x", "--image", "y"], "leave out --image and --card"),
         (["--board", "jetson-nano"], "name it with --out"),
         (["--board", "intel-n100", "--out", "x"], "ferlite boards deb BUNDLE --board intel-n100"),
     ],

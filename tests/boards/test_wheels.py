@@ -11,7 +11,7 @@ import pytest
 from boards import choice, payload, profile, wheels
 from boards.bundle import read
 from boards.errors import BoardRefused, PayloadInvalid, UsageError
-from boards.payload import Settings
+from boards.settings import Settings, check_settings
 from boards.wheels import Target
 from tests.boards import tiny
 from tests.boards.test_choice import make_bundle
@@ -119,7 +119,10 @@ def test_a_payload_is_not_made_of_wheels_that_do_not_fit(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (Settings(sinks=("mqtt://broker",)), "unknown sink 'mqtt://broker': choose jsonl:PATH or csv:PATH"),
+        (
+            Settings(sinks=("mqtt://broker",)),
+            "unknown sink 'mqtt://broker': choose jsonl:PATH, csv:PATH, table:PATH (PATH '-': the journal)",
+        ),
         (Settings(sinks=("jsonl:",)), "unknown sink 'jsonl:'"),
         (Settings(sinks=("csv:/etc/passwd",)), "the service may write below /var/lib/ferlite only"),
         (Settings(sinks=("csv:/var/lib/ferlite/../x",)), "the service may write below /var/lib/ferlite only"),
@@ -128,7 +131,7 @@ def test_a_payload_is_not_made_of_wheels_that_do_not_fit(tmp_path: Path) -> None
 )
 def test_settings_that_would_fail_at_power_on(settings: Settings, says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        payload.check_settings(settings)
+        check_settings(settings)
     assert says in str(caught.value)
 
 
