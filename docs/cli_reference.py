@@ -35,7 +35,7 @@ PARSERS = {
     "ferlite train": train.cli.parser,
     "ferlite quantize": quantize.cli.parser,
     "ferlite bench": measure.cli.parser,
-    "ferlite boards": getattr(boards.cli, "parser", None) or getattr(boards.cli, "_parser"),  # noqa: B009
+    "ferlite boards": boards.cli.parser,
 }
 
 
