@@ -11,7 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import agreement, board_table, bundle, choice, cli_emulate, cli_make, match, profile, texts
+from boards import (
+    agreement,
+    board_table,
+    bundle,
+    choice,
+    cli_emulate,
+    cli_fleet,
+    cli_make,
+    match,
+    profile,
+    texts,
+)
 from boards.cli_verb import cache_folder, payload_options, remote_from, settings_from, ssh_options
 from boards.errors import BoardsError, UsageError
 from boards.facts import Facts
@@ -44,6 +55,7 @@ def parser() -> Parser:
     one.add_argument("bundle", metavar="BUNDLE", help="folder, .zip or shipped name")
     one.add_argument("--board", type=filled, help="a board's id (default: this machine)")
     _deploy_parser(verbs)
+    cli_fleet.add_verb(verbs)
     cli_make.add_verbs(verbs)
     cli_emulate.add_verbs(verbs)
     return top

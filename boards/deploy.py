@@ -22,6 +22,7 @@ from boards import choice, facts, match, payload, profile
 from boards.agreement import camera_note, disagreements
 from boards.bundle import Bundle
 from boards.child import last_line
+from boards.choice import Plan
 from boards.errors import BoardRefused, DeployFailed
 from boards.facts import Facts
 from boards.payload import Payload
@@ -169,9 +170,28 @@ def target_of(found: Facts) -> Target:
     return Target(system.arch, system.python, system.glibc)
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A board that was looked at and can take the bundle: what will run there, and what wheels must fit."""
+
+    seen: Look
+    plan: Plan
+    target: Target
+
+
 def deploy(bundle: Bundle, remote: Remote, *, board: str = "", settings: Settings, cache: Path,
            prefix: str = "/", start: bool = True) -> dict[str, Any]:  # fmt: skip
     """Put a bundle on a board and start it. Raises BoardsError; the board then runs what it ran before."""
+    ready = prepare(bundle, remote, board=board, settings=settings, prefix=prefix)
+    with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
+        made = payload.make(ready.plan, ready.target, settings, Path(folder), cache)
+        return send_and_install(made, remote, ready.seen, prefix=prefix, start=start)
+
+
+def prepare(
+    bundle: Bundle, remote: Remote, *, board: str = "", settings: Settings, prefix: str = "/"
+) -> Ready:
+    """Look at a board, once, and decide what runs there; nothing is sent. Raises BoardsError."""
     check_settings(settings)
     named = profile.load(board) if board else None
     say(f"looking at {remote.host}")
@@ -185,9 +205,7 @@ def deploy(bundle: Bundle, remote: Remote, *, board: str = "", settings: Setting
     plan = choice.plan(chosen, bundle, found, own_wheels=bool(settings.own_wheels))
     target, engine = target_of(found), plan.chosen()
     say(f"{bundle.name} will run on {engine.name} ({engine.device}); gathering wheels for {target}")
-    with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
-        made = payload.make(plan, target, settings, Path(folder), cache)
-        return send_and_install(made, remote, seen, prefix=prefix, start=start)
+    return Ready(seen, plan, target)
 
 
 def _chosen(found: Facts, named: Profile | None) -> Profile:

@@ -10,6 +10,7 @@ sentence: what failed, the value quoted, what to type next. ``edge.exits`` turns
         ├── BoardUnknown(LookupError)         no profile of that name, or none matches
         ├── BoardRefused(RuntimeError)        the board or its system cannot run ferlite
         ├── BundleInvalid(ValueError)         a bundle that cannot be read
+        ├── FleetInvalid(ValueError)          a fleet's file has an unknown key or value
         ├── PayloadInvalid(ValueError)        a payload or wheelhouse that does not fit the board
         ├── ToolMissing(OSError)              a program of the system is not installed
         ├── DeployFailed(OSError)             the board could not be reached, or refused the payload
@@ -46,6 +47,10 @@ class BoardRefused(BoardsError, RuntimeError):
 
 class BundleInvalid(BoardsError, ValueError):
     """A bundle cannot be read."""
+
+
+class FleetInvalid(BoardsError, ValueError):
+    """A fleet's file has an unknown key or value."""
 
 
 class PayloadInvalid(BoardsError, ValueError):

@@ -39,13 +39,14 @@ _FAILURES = (
 
 @dataclass
 class Remote:
-    """One connection, shared by all commands. Use it as a context manager."""
+    """One connection, shared by all commands. Use it as a context manager. ``quiet``: no progress line."""
 
     host: str
     port: int = 0
     identity: str = ""
     config: str = ""
     accept_new_host_key: bool = False
+    quiet: bool = False
     _folder: str = field(default="", init=False, repr=False)
 
     def __enter__(self) -> Remote:
@@ -106,7 +107,7 @@ class Remote:
             # A broken pipe is tar's or ssh's end; their own words say more.
             with (
                 contextlib.suppress(BrokenPipeError),
-                Progress("sending", total, "bytes") as progress,
+                Progress("sending", total, "bytes", stream=io.StringIO() if self.quiet else None) as progress,
                 cast(IO[bytes], process.stdin) as stream,
             ):
                 _write_tar(stream, files, progress)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from boards.agreement import disagreements
 from boards.choice import Plan
 from boards.facts import Accelerator, Facts
 from boards.profile import EngineChoice, Profile
+
+if TYPE_CHECKING:
+    from boards.fleet import Outcome
 
 _LABEL = 13
 _POWER = {
@@ -175,6 +178,19 @@ def installed_text(result: Mapping[str, Any]) -> str:
     if "started" in result:
         pairs.append(("service", started.get(result["started"], "not started here: it starts at power-on")))
     return _rows(pairs)
+
+
+def fleet_text(done: Sequence[Outcome]) -> str:
+    """A row a board: how it fared, what it is or runs, what went wrong."""
+    width = max(len(one.name) for one in done) + 2
+    lines = []
+    for one in done:
+        runs = one.result.get("current")
+        parts = (one.result.get("board"), f"version {runs}" if runs else "", one.result.get("bundle"))
+        told = one.error or ", ".join(str(part) for part in parts if part)
+        lines.append(f"{one.name:<{width}}{'ok ' if one.ok else 'BAD'}  {told}")
+    well = sum(one.ok for one in done)
+    return "\n".join([*lines, f"{well} of {len(done)} boards are well"])
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -79,6 +79,7 @@ OPTIONS: dict[str, str] = {
     "--root": "a recorded file tree in place of the machine's",
     "--host": "a board, as user@host",
     "--port": "the ssh port",
+    "--limit": "boards worked on at once",
     "--identity": "the ssh key",
     "--ssh-config": "the ssh configuration",
     "--accept-new-host-key": "trust a host seen for the first time",

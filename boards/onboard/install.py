@@ -359,13 +359,14 @@ def rollback(board: Board, start: bool) -> dict[str, Any]:
 
 
 def status(board: Board) -> dict[str, Any]:
-    """What is installed."""
+    """What is installed; ``active`` is whether its service runs, None where there is no systemd to ask."""
     try:
         manifest = json.loads((board.current / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = {}
     about = {key: manifest.get(key) for key in ("board", "bundle", "engine", "ferlite")}
-    return {"current": board.current_id(), "previous": board.previous_id(), **about}
+    active = systemctl("is-active", "--quiet", UNIT) if board.is_live else None
+    return {"current": board.current_id(), "previous": board.previous_id(), "active": active, **about}
 
 
 def main(argv: list[str] | None = None) -> int:

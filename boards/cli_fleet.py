@@ -1,0 +1,71 @@
+"""The verb for many boards: probe them, roll a bundle out to them in stages, ask how they are."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boards import texts
+from boards.cli_verb import cache_folder, path
+from boards.errors import UsageError
+from boards.settings import Settings
+from edge import command
+from edge.exits import FAILED, OK
+from edge.files import write_text
+
+if TYPE_CHECKING:
+    from boards.fleet import Outcome
+
+
+def add_verb(verbs: Any) -> None:
+    """Declare fleet."""
+    one = command.verb(verbs, "fleet", "probe, update or ask many boards at once, over ssh", _fleet)
+    one.add_argument("fleet", metavar="FLEET", type=path, help="file that names the boards (.toml)")
+    one.add_argument("action", choices=["probe", "deploy", "status"],
+                     help="what to do; deploy goes in stages: one board, a tenth of them, all")  # fmt: skip
+    one.add_argument("--limit", type=command.whole(1, 256), default=0, metavar="N",
+                     help="boards to work on at once (default: the file's, or 8)")  # fmt: skip
+    one.add_argument("--record", type=path, metavar="FILE", help="keep what became of each board as JSON")
+    one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
+    one.add_argument("--wheelhouse", type=path, help="folder to keep downloaded wheels in")
+    one.add_argument("--offline", action="store_true", help="download nothing")
+
+
+def _fleet(arguments: argparse.Namespace) -> int:
+    from boards import fleet as fleets
+
+    fleet = fleets.load(arguments.fleet)
+    fleet = replace(fleet, limit=arguments.limit or fleet.limit)
+    if arguments.action == "deploy":
+        if not fleet.bundle:
+            raise UsageError(f"'{arguments.fleet}' names no bundle to deploy: add bundle = '...'")
+        settings = Settings(
+            own_wheels=tuple(arguments.wheels), wheelhouse=arguments.wheelhouse, offline=arguments.offline
+        )
+        done = fleets.rollout(
+            fleet, settings=settings, cache=cache_folder() / "wheels",
+            told=lambda known: _keep(arguments, known),
+        )  # fmt: skip
+    else:
+        done = fleets.probe(fleet) if arguments.action == "probe" else fleets.status(fleet)
+    _keep(arguments, done)
+    command.output(arguments, _facts(arguments.action, done), texts.fleet_text(done))
+    return OK if all(one.ok for one in done) else FAILED
+
+
+def _facts(action: str, done: Sequence[Outcome]) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return {"kind": "fleet", "action": action, "when": now, "boards": [asdict(one) for one in done]}
+
+
+def _keep(arguments: argparse.Namespace, done: Sequence[Outcome]) -> None:
+    """Write the record, whole, after each stage: a rollout that is cut off leaves what is known."""
+    record: Path | None = arguments.record
+    if record:
+        facts = {"schema": command.SCHEMA, **_facts(arguments.action, done)}
+        write_text(record, json.dumps(facts, indent=1) + "\n")
