@@ -30,7 +30,7 @@ class Classifier:
     def __init__(
         self, bundle: Bundle, engine: Engine, layout: Layout, scaling: Scaling | None = None
     ) -> None:
-        self.labels = bundle.labels
+        self.labels, self.channels = bundle.labels, bundle.input.channels
         self._engine, self._spec, self._layout = engine, bundle.input, layout
         self._scaling = scaling or Scaling.of_temperature(bundle.temperature, len(bundle.labels))
         self._batch, self._dtype = _check_fit(bundle, engine, layout)

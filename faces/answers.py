@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.classify import Classifier
 from edge.engine import Array
@@ -21,8 +22,14 @@ def of_all(classifier: Classifier, faces: FaceSet, what: str) -> Array:
     try:
         with Progress(what, len(faces), "faces") as progress:
             for start in range(0, len(faces), BATCH):
-                parts.append(classifier.logits(list(faces.faces[start : start + BATCH])))
+                batch = as_seen(faces.faces[start : start + BATCH], classifier.channels)
+                parts.append(classifier.logits(list(batch)))
                 progress.advance(len(parts[-1]))
     finally:
         classifier.close()
     return np.concatenate(parts)
+
+
+def as_seen(faces: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Grey faces uint8 [N, H, W] as a network of so many channels sees them: [N, H, W], or [N, H, W, 3]."""
+    return faces if channels == 1 else np.repeat(faces[..., None], channels, axis=3)

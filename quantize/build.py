@@ -17,17 +17,17 @@ from typing import Any
 from edge import bundle_writer
 from edge.bundle import Bundle
 from edge.bundle_writer import Model
-from edge.errors import DataInvalid, UsageError
+from edge.errors import BuildFailed, DataInvalid, UsageError
 from faces.face_set import CROWD, OWN
 from faces.scaling import Fitted
-from quantize.builder import Built, Float
+from quantize.builder import Built, Float, builder
 from quantize.ladder import Setting, climb, sensitivity
 from quantize.network.export import Exported, export, from_files, to_files
 from quantize.network.load import load_source
 from quantize.network.source import Source
 from quantize.prepare import calibrate
 from quantize.prepare.calibrate import Splits
-from quantize.proof import build_record, card, record
+from quantize.proof import card, record
 from quantize.proof.bundling import Framing
 from quantize.proof.page import page
 from quantize.proof.record import Measured
@@ -79,7 +79,7 @@ def build(order: Order) -> Outcome:
         order.out.with_name(order.out.name + ".building"),
         {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
     )
-    exported = _exported(source, work)
+    exported = _exported(source, work, order.engines)
     start = _start(order, source, splits.public.faces.shape[1])
     setting = Setting(
         source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
@@ -116,12 +116,24 @@ def _refuse(order: Order) -> None:
             )
 
 
-def _exported(source: Source, work: Workspace) -> Exported:
+def _exported(source: Source, work: Workspace, engines: Sequence[str]) -> Exported:
     import onnx
-    import torch
 
-    libraries = {"torch": torch.__version__, "onnx": onnx.__version__}
-    return from_files(work.files("export", libraries, lambda: to_files(export(source))))
+    needing = [engine for engine in engines if builder(engine).needs_program]
+    inputs: dict[str, Any] = {"onnx": onnx.__version__, "program": bool(needing)}
+    if source.graph is None or needing:
+        import torch
+
+        inputs["torch"] = torch.__version__
+    try:
+        return from_files(work.files("export", inputs, lambda: to_files(export(source, bool(needing)))))
+    except (BuildFailed, DataInvalid) as error:
+        if source.graph is None:
+            raise
+        raise type(error)(
+            f"engine '{needing[0]}' needs a network that torch can hold, and this one it cannot: {error}; "
+            "leave that engine out of --engines"
+        ) from error
 
 
 def _start(order: Order, source: Source, side: int) -> Bundle:
@@ -169,9 +181,8 @@ def _write(
             content[f"quantize-{each.engine}.toml"] = each.shipped.recipe.text.encode()
     full = record.full(bundle, measured, splits, order.ladder.gate, build_facts)
     content[RECORD] = (json.dumps(full, indent=1, allow_nan=False) + "\n").encode()
-    told = build_record.of_table(full, RECORD)
-    content[CARD] = card.card(bundle, told).encode()
-    content[PAGE] = page(told).encode()
+    content[CARD] = card.card(bundle, full).encode()
+    content[PAGE] = page(full).encode()
     written = bundle_writer.write(order.out, bundle, content)
     return Outcome(written, full, all(each.passed for each in climbs))
 

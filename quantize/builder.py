@@ -43,10 +43,12 @@ class Float:
 class Builder(Protocol):
     """Makes one engine's models. Raises BuildFailed, RecipeInvalid and EngineError.
 
-    ``corrects_bias``: whether its quantizer has a bias correction of its own.
+    ``corrects_bias``: whether its quantizer has a bias correction of its own. ``needs_program``: whether it
+    starts from the saved torch program instead of the ONNX form.
     """
 
     corrects_bias: bool
+    needs_program: bool
 
     def versions(self) -> dict[str, str]:
         """Every library that shapes the bytes, and its version."""

@@ -28,7 +28,6 @@ from quantize.mixed_precision import variants
 from quantize.network.export import from_files, to_files
 from quantize.network.source import Source
 from quantize.prepare import calibrate
-from quantize.prepare.qat import train_quantized
 from quantize.prepare.steps import prepare
 from quantize.recipe import Gate, QatRecipe, Recipe, SensitivityRecipe
 from quantize.sensitivity import Cost, scan, worst
@@ -178,6 +177,8 @@ def _build(recipe: Recipe | None, make: Builder, setting: Setting, plain: Built 
 def _trained(how: QatRecipe, setting: Setting) -> Float:
     """The network after quantization-aware training, which is done once for all engines."""
     import torch
+
+    from quantize.prepare.qat import train_quantized
 
     kept = setting.work.files(
         "qat",

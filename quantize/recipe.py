@@ -49,8 +49,7 @@ class QuantizeRecipe:
     centres the activations' ranges on 0. ``weights``: a channel's range is its extremes, or the one with the
     least squared error (tflite). ``reduce_range`` gives weights seven bits of the eight, so that sums do not
     saturate on x86 without VNNI (onnx, openvino). ``bias_correction`` undoes the mean error that rounding the
-    weights makes,
-    ``equalization`` evens out the ranges of channels before: see ``quantize.prepare.steps``.
+    weights makes, ``equalization`` evens out the ranges of channels before: see ``quantize.prepare.steps``.
     """
 
     activations: Activations = "uint8"

@@ -18,7 +18,8 @@ from faces.face_set import FaceSet
 from quantize.builder import Float
 from quantize.builders import qdq
 from quantize.network import onnx_graph
-from quantize.network.export import INPUT, quiet
+from quantize.network.export import quiet
+from quantize.network.onnx_run import of_faces
 from quantize.prepare import calibrate, observe
 from quantize.prepare.ranges import Range
 from quantize.recipe import CalibrationRecipe, QuantizeRecipe, SensitivityRecipe
@@ -97,14 +98,7 @@ def _alone(model: Any, node: str, ranges: Mapping[str, Range], network: Float) -
 
 
 def _logits(model: Any, x: npt.NDArray[Any]) -> Logits:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    parts = [session.run(None, {INPUT: x[at : at + BATCH]})[0] for at in range(0, len(x), BATCH)]
-    return np.concatenate(parts).astype(np.float64)
+    return np.asarray(of_faces(model, x, BATCH), np.float64)
 
 
 def _log_softmax(logits: Logits) -> Logits:

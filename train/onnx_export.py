@@ -7,14 +7,16 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from edge.engine import EngineOptions, ModelFile, first_line, load
 from edge.errors import BuildFailed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # Opset 18 with IR 8 is read by ONNX Runtime from 1.14 (2023) on, so by every board's build of it.
 OPSET, IR_VERSION = 18, 8
@@ -30,6 +32,8 @@ def to_model(network: nn.Module, example: torch.Tensor, name: str, batch: int = 
     ``example`` [2 or more, C, S, S] shows the input's shape; N is ``batch``, or any where that is 0. Holds
     none of the exporter's notes, which name places on this machine. Raises BuildFailed.
     """
+    import torch
+
     # At least 2 while tracing: torch.export takes a size of 1 for a constant.
     shown = example[:1].expand(max(batch, 1), -1, -1, -1) if batch else example
     sizes = None if batch else ({0: torch.export.Dim("batch")},)
@@ -70,6 +74,8 @@ def check(content: bytes, network: nn.Module, example: torch.Tensor, name: str) 
     A file for any batch size is run with one face and with all the others; one for a fixed size with as many
     as that. Raises BuildFailed where the error is over ``TOLERANCE``, EngineError.
     """
+    import torch
+
     network.eval()
     engine = load("onnx", ModelFile(f"{name}.onnx", {".onnx": content}), EngineOptions(threads=1))
     fixed = engine.inputs[0].shape[0]

@@ -18,6 +18,7 @@ class OnnxBuilder:
     """Makes .onnx files: float as exported, int8 as QDQ with 8-bit weights."""
 
     corrects_bias = False
+    needs_program = False
 
     def versions(self) -> dict[str, str]:
         """onnxruntime writes the graph, onnx the bytes."""
@@ -50,8 +51,10 @@ class OnnxBuilder:
         except Exception as error:
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise BuildFailed(f"recipe '{recipe.name}': ONNX Runtime cannot quantize it: {reason}") from error
-        if how.uint8_input and not onnx_graph.uint8_input(quantized):
-            raise BuildFailed(f"recipe '{recipe.name}': uint8_input needs the first layer quantized to uint8")
+        if how.uint8_input:
+            scales, zeros = qdq.input_scales(network.input)
+            if len(scales) > 1 or not onnx_graph.uint8_input(quantized):
+                onnx_graph.take_grey_levels(quantized, scales, zeros)
         onnx_graph.drop_zero_points(quantized)
         onnx_graph.tidy(quantized)
         return Built({".onnx": quantized.SerializeToString(deterministic=True)}, "int8")

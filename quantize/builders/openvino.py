@@ -13,7 +13,7 @@ from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
 from quantize.builder import Built, Float
 from quantize.builders import ir_file
-from quantize.network import onnx_graph
+from quantize.network import onnx_graph, onnx_run
 from quantize.network.export import quiet
 from quantize.prepare import calibrate
 from quantize.recipe import Recipe
@@ -29,6 +29,7 @@ class OpenvinoBuilder:
     """Makes .xml and .bin: float as converted, int8 with NNCF's fake quantizers folded into 8-bit weights."""
 
     corrects_bias = True
+    needs_program = False
 
     def versions(self) -> dict[str, str]:
         """openvino writes the file, nncf chooses the ranges."""
@@ -45,11 +46,14 @@ class OpenvinoBuilder:
         recipe.refuse_unsupported(
             activations=("uint8",), per_channel=(True,), weights=("minmax",), method=tuple(ESTIMATORS)
         )
+        import onnx
+
         types = _float_types(recipe)
         model = _read(network)
         ignored = _operations(model, network, recipe.quantize.keep_float)
         present = {each.get_type_name() for each in model.get_ops()}
-        batches = [face[None] for face in calibrate.inputs(faces, network.input)]
+        fixed = onnx_run.batch_size(onnx.load_from_string(network.exported.onnx)) or 1
+        batches = [face[None].repeat(fixed, 0) for face in calibrate.inputs(faces, network.input)]
         try:
             with quiet():
                 import nncf

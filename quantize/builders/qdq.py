@@ -8,21 +8,20 @@ from typing import Any
 import numpy as np
 
 from edge.bundle_sections import InputSpec
-from edge.errors import BuildFailed
 from quantize.network.export import INPUT
 from quantize.prepare.ranges import Range
 from quantize.recipe import QuantizeRecipe
 
 
-def input_scale(spec: InputSpec) -> tuple[float, int]:
-    """Scale and zero point with which grey levels 0-255 are themselves the quantized input.
+def input_scales(spec: InputSpec) -> tuple[list[float], list[int]]:
+    """Scales and zero points with which grey levels 0-255 are themselves the quantized input, per channel.
 
     ``(level - mean) / std`` is ``(level - zero) * scale`` but for the mean's fraction, at most half a
-    grey level. Raises BuildFailed where channels differ.
+    grey level. One of each where all channels have the same.
     """
-    if len(set(spec.mean)) > 1 or len(set(spec.std)) > 1:
-        raise BuildFailed("uint8_input needs one mean and one std for all channels")
-    return 1 / spec.std[0], round(spec.mean[0])
+    pairs = list(zip(spec.mean, spec.std, strict=True))
+    chosen = pairs[:1] if len(set(pairs)) == 1 else pairs
+    return [1 / std for _, std in chosen], [min(255, max(0, round(mean))) for mean, _ in chosen]
 
 
 def insert(
@@ -47,9 +46,10 @@ def insert(
 
     kinds = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8, "int16": QuantType.QInt16}
     options: dict[str, Any] = {"ActivationSymmetric": how.symmetric}
-    if how.uint8_input:
-        scale, zero = input_scale(spec)
-        exact = {"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}
+    scales, zeros = input_scales(spec)
+    # A tensor between layers has one scale: where channels differ, the input is no such tensor.
+    if how.uint8_input and len(scales) == 1:
+        exact = {"scale": np.array(scales[0], np.float32), "zero_point": np.array(zeros[0], np.uint8)}
         options["TensorQuantOverrides"] = {INPUT: [{"quant_type": QuantType.QUInt8, **exact}]}
     given = {
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge.classify import to_input
-from edge.errors import RecipeInvalid
+from edge.errors import BuildFailed, RecipeInvalid
 from quantize.builder import Built, Float
 from quantize.builders.environment import environment, run_job
 from quantize.network import onnx_graph
+from quantize.prepare import calibrate
 from quantize.prepare.ranges import METHODS
 from quantize.recipe import Recipe
 
@@ -29,6 +29,7 @@ class TfliteBuilder:
     """Makes .tflite with batch 1 and the channels last; int8 keeps float32 at its input and output."""
 
     corrects_bias = False
+    needs_program = True
 
     def __init__(self) -> None:
         self._environment = environment("tflite")
@@ -39,6 +40,10 @@ class TfliteBuilder:
 
     def plain(self, network: Float) -> Built:
         """The exported program in float32. Raises BuildFailed."""
+        if network.exported.program is None:
+            raise BuildFailed(
+                f"engine 'tflite' needs '{network.name}' as a torch program, and it was not exported"
+            )
         made = run_job(self._environment, JOB, {}, {"program": network.exported.program})
         return Built({".tflite": made}, "fp32", "NHWC")
 
@@ -48,7 +53,7 @@ class TfliteBuilder:
 
         refuse(recipe)
         buffer = io.BytesIO()
-        np.save(buffer, to_input(list(faces), network.input, "NHWC"))
+        np.save(buffer, calibrate.inputs(faces, network.input, "NHWC"))
         how = recipe.quantize
         model = onnx.load_from_string(network.exported.onnx)
         order = {

@@ -6,11 +6,13 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import onnx
-import torch
 
+from edge.errors import BuildFailed
 from quantize.network import onnx_graph
 from quantize.network.export import Exported
+from quantize.network.onnx_graph import in_torch
 
 CLIPS = ("hardtanh", "hardtanh_", "relu6", "relu6_", "clamp", "clamp_")
 
@@ -18,19 +20,32 @@ CLIPS = ("hardtanh", "hardtanh_", "relu6", "relu6_", "clamp", "clamp_")
 def changed(exported: Exported, model: Any, relu: Sequence[str] = ()) -> Exported:
     """``exported`` with the weights of ``model`` (the changed onnx.ModelProto) in its saved program too.
 
-    ``relu`` names layers whose ReLU6 became a ReLU.
+    ``relu`` names layers whose ReLU6 became a ReLU. Raises BuildFailed where the program has no such layer.
     """
+    content: bytes = model.SerializeToString(deterministic=True)
+    if exported.program is None:
+        return Exported(content, None, exported.error)
+    import torch
+
     program = torch.export.load(io.BytesIO(exported.program))
-    values = onnx_graph.constants(model)
+    before, values = (onnx_graph.constants(each) for each in (load(exported), model))
+    new = {
+        name: value
+        for name, value in values.items()
+        if name not in before or not np.array_equal(value, before[name])
+    }
     with torch.no_grad():
-        for name, parameter in program.state_dict.items():
-            if name in values and tuple(values[name].shape) == tuple(parameter.shape):
-                parameter.copy_(torch.from_numpy(values[name].copy()))
+        for name, value in new.items():
+            parameter = program.state_dict.get(in_torch(name))
+            if parameter is None or tuple(parameter.shape) != value.shape:
+                raise BuildFailed(
+                    f"layer '{name}' is another one in torch: its weights cannot be changed in both forms"
+                )
+            parameter.copy_(torch.from_numpy(value.copy()))
     if relu:
-        _replace_clips(program, {f"{name}.weight" for name in relu})
+        _replace_clips(program, {in_torch(f"{name}.weight") for name in relu})
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
-    content: bytes = model.SerializeToString(deterministic=True)
     return Exported(content, buffer.getvalue(), exported.error)
 
 
@@ -40,6 +55,8 @@ def load(exported: Exported) -> Any:
 
 
 def _replace_clips(program: Any, weights: set[str]) -> None:
+    import torch
+
     parameters = program.graph_signature.inputs_to_parameters
     for node in program.graph_module.graph.nodes:
         if not any(parameters.get(str(given)) in weights for given in node.args):

@@ -1,4 +1,7 @@
-"""A trained network to float ONNX and to a saved torch program, each checked against the network itself."""
+"""A trained network to float ONNX and to a saved torch program, each checked against the network itself.
+
+Torch is imported where it is used: a network that came as ONNX is built for most engines without it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,16 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-import torch.fx
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from typing import TYPE_CHECKING, Any
 
 from edge.engine import first_line
 from edge.errors import BuildFailed
 from quantize.network import onnx_graph
 from quantize.network.source import Source
 from train.onnx_export import INPUT, check, quiet, to_model
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["INPUT", "Exported", "export", "fold", "from_files", "quiet", "to_files"]
 
@@ -27,39 +28,46 @@ __all__ = ["INPUT", "Exported", "export", "fold", "from_files", "quiet", "to_fil
 class Exported:
     """The float network in the two forms that builders start from, batch normalisation folded in.
 
-    ``onnx``: one file, float32 ``faces`` [batch, C, S, S] to ``logits`` [batch, labels], any batch.
-    ``program``: a saved torch.export program of the same network with batch 1.
-    ``error``: the largest difference of a logit between network and ONNX, over the largest logit.
+    ``onnx``: one file, float32 ``faces`` [batch, C, S, S] to ``logits`` [batch, labels], any batch unless the
+    network came as a graph that is tied to one. ``program``: a saved torch.export program of the same network
+    with batch 1; None where no builder needs it. ``error``: the largest difference of a logit between the
+    network as it came and ``onnx``, over the largest logit.
     """
 
     onnx: bytes
-    program: bytes
+    program: bytes | None
     error: float
 
 
-def export(source: Source) -> Exported:
-    """Fold, export both forms, and hold the ONNX against the network. Raises BuildFailed."""
-    folded = fold(source.model)
-    model = to_model(folded, source.example(2), source.name)
+def export(source: Source, program: bool = True) -> Exported:
+    """Both forms, held against the network; the program only where asked for or made on the way.
+
+    A network that came as ONNX stays that graph. Raises BuildFailed, also where a program is asked for and
+    the graph cannot be read into torch.
+    """
+    if source.graph is not None:
+        saved = _to_program(fold(source.network), source) if program else None
+        return Exported(source.graph.graph, saved, source.graph.error)
+    import torch
+
+    folded, example = fold(source.network), torch.from_numpy(source.example(4))
+    model = to_model(folded, example[:2], source.name)
     onnx_graph.pool_means(model)
     content: bytes = model.SerializeToString(deterministic=True)
-    try:
-        with quiet():
-            program = _to_program(folded, source)
-    except Exception as error:  # torch.export's stages have no error in common
-        raise BuildFailed(f"model '{source.name}' cannot be exported: {first_line(error)}") from error
-    return Exported(content, program, check(content, source.model, source.example(4), source.name))
+    error = check(content, source.network, example, source.name)
+    return Exported(content, _to_program(folded, source), error)
 
 
 def to_files(exported: Exported) -> dict[str, bytes]:
     """What a finished step keeps of it."""
     facts = json.dumps({"error": exported.error}).encode()
-    return {"model.onnx": exported.onnx, "program.pt2": exported.program, "facts.json": facts}
+    program = {} if exported.program is None else {"program.pt2": exported.program}
+    return {"model.onnx": exported.onnx, "facts.json": facts, **program}
 
 
 def from_files(kept: Mapping[str, bytes]) -> Exported:
     """What ``to_files`` kept."""
-    return Exported(kept["model.onnx"], kept["program.pt2"], json.loads(kept["facts.json"])["error"])
+    return Exported(kept["model.onnx"], kept.get("program.pt2"), json.loads(kept["facts.json"])["error"])
 
 
 def fold(model: nn.Module) -> nn.Module:
@@ -67,9 +75,20 @@ def fold(model: nn.Module) -> nn.Module:
 
     Raises BuildFailed where the network's forward pass cannot be traced.
     """
+    import torch
+    from torch import fx, nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    class Tracer(fx.Tracer):  # type: ignore[misc]
+        """Keeps every convolution whole, our own kinds too: only so can what follows be folded into it."""
+
+        def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+            """Whether the trace stops at ``module``."""
+            return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, qualified_name)
+
     try:
         copied = copy.deepcopy(model).eval()
-        traced = torch.fx.GraphModule(copied, _Tracer().trace(copied))
+        traced = torch.fx.GraphModule(copied, Tracer().trace(copied))
     except Exception as error:
         raise BuildFailed(f"the network cannot be traced: {error}") from error
     modules: dict[Any, nn.Module] = dict(traced.named_modules())
@@ -87,19 +106,19 @@ def fold(model: nn.Module) -> nn.Module:
     return traced.eval()
 
 
-class _Tracer(torch.fx.Tracer):  # type: ignore[misc]
-    """Keeps every convolution whole, our own kinds too: only so can what follows be folded into it."""
-
-    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
-        """Whether the trace stops at ``module``."""
-        return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, qualified_name)
-
-
 def _is(node: Any, kind: type, modules: dict[Any, nn.Module]) -> bool:
-    return isinstance(node, torch.fx.Node) and isinstance(modules.get(node.target), kind)
+    from torch import fx
+
+    return isinstance(node, fx.Node) and isinstance(modules.get(node.target), kind)
 
 
 def _to_program(folded: nn.Module, source: Source) -> bytes:
+    import torch
+
     buffer = io.BytesIO()
-    torch.export.save(torch.export.export(folded, (source.example(1),)), buffer)
+    try:
+        with quiet():
+            torch.export.save(torch.export.export(folded, (torch.from_numpy(source.example(1)),)), buffer)
+    except Exception as error:  # torch.export's stages have no error in common
+        raise BuildFailed(f"model '{source.name}' cannot be exported: {first_line(error)}") from error
     return buffer.getvalue()

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from edge.errors import DataInvalid
 from faces.face_set import LABELS
 from quantize.network.from_onnx import load_onnx
 from quantize.network.source import Source
-from train.checkpoint import load_run
-from train.predict import input_spec
 
 
 def load_source(path: Path) -> Source:
     """The best network of a training run (its folder or its best.pt), or an .onnx with a .toml beside it.
 
-    Refuses weights that are not numbers and a network that does not give one logit per label.
-    Raises DataInvalid, RecipeInvalid and BuildFailed.
+    Refuses weights that are not numbers and a network that does not give one logit per label. An .onnx needs
+    no torch. Raises DataInvalid, RecipeInvalid and BuildFailed.
     """
-    source = load_onnx(path) if path.suffix == ".onnx" else _of_run(path)
-    for name, values in source.model.state_dict().items():
-        if not torch.isfinite(values).all():
-            raise DataInvalid(f"'{path}': weight '{name}' holds values that are not finite numbers")
-    refuse_non_classifier(source)
-    return source
+    return load_onnx(path) if path.suffix.lower() == ".onnx" else _of_run(path)
 
 
 def _of_run(path: Path) -> Source:
+    import torch
+
+    from train.checkpoint import load_run
+    from train.predict import input_spec
+
     trained = load_run(path)
-    return Source(
+    model = trained.model.eval()
+    for name, values in model.state_dict().items():
+        if not torch.isfinite(values).all():
+            raise DataInvalid(f"'{path}': weight '{name}' holds values that are not finite numbers")
+    source = Source(
         name=trained.recipe.name,
         backbone=trained.recipe.model.backbone,
-        model=trained.model.eval(),
+        model=model,
         labels=LABELS,
         input=input_spec(trained.recipe),
         recipe_text=trained.recipe.text,
@@ -41,12 +41,16 @@ def _of_run(path: Path) -> Source:
         weights_sha256=trained.sha256,
         origin={"init": trained.init, "teachers": trained.teachers},
     )
+    refuse_non_classifier(source)
+    return source
 
 
 def refuse_non_classifier(source: Source) -> None:
-    """Raise DataInvalid unless the network turns N faces into N rows of one finite logit per label."""
+    """Raise DataInvalid unless the torch network turns N faces into N rows of one finite logit per label."""
+    import torch
+
     with torch.no_grad():
-        given = source.model(source.example(2))
+        given = source.network(torch.from_numpy(source.example(2)))
     wanted = (2, len(source.labels))
     if not isinstance(given, torch.Tensor) or tuple(given.shape) != wanted:
         shape = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from train.onnx_export import tidy
 
 __all__ = [
     "Model",
+    "attribute",
     "constants",
     "drop_zero_points",
+    "in_torch",
     "layers",
     "layers_called",
     "pool_means",
@@ -26,16 +28,23 @@ __all__ = [
 Model = Any  # onnx.ModelProto
 
 
-def pool_means(model: Model) -> int:
+def pool_means(model: Model, pictures: Collection[str] | None = None) -> int:
     """A mean over both axes of a picture as the pooling that it is, for which engines have an int8 kernel.
 
-    Returns how many were rewritten.
+    ``pictures`` names the values that are [N, C, H, W]; None: all that a mean is taken of. Returns how many
+    were rewritten.
     """
     from onnx import helper
 
     values = constants(model)
     nodes = model.graph.node
-    found = [node for node in nodes if node.op_type == "ReduceMean" and _is_spatial(node, values)]
+    found = [
+        node
+        for node in nodes
+        if node.op_type == "ReduceMean"
+        and (pictures is None or node.input[0] in pictures)
+        and _is_spatial(node, values)
+    ]
     for node in found:
         keep = next((each.i for each in node.attribute if each.name == "keepdims"), 1)
         pooled = node.output[0] if keep else f"{node.output[0]}_pooled"
@@ -81,6 +90,26 @@ def uint8_input(model: Model) -> bool:
     graph.node.remove(quantizer)
     given.type.tensor_type.elem_type = TensorProto.UINT8
     return True
+
+
+def take_grey_levels(model: Model, scales: Sequence[float], zeros: Sequence[int]) -> None:
+    """Feed the graph uint8: ``(level - zero) * scale``, per channel or one for all, is what was its input."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph, entry = model.graph, model.graph.input[0]
+    inner, scale, zero = (f"{entry.name}_{word}" for word in ("normalised", "step", "zero"))
+    for node in graph.node:
+        node.input[:] = [inner if name == entry.name else name for name in node.input]
+    single = len(scales) == 1
+    for name, values, kind in ((scale, scales, np.float32), (zero, zeros, np.uint8)):
+        array = np.array(values[0] if single else values, kind)
+        graph.initializer.append(numpy_helper.from_array(array, name))
+    axis = {} if single else {"axis": 1}
+    node = helper.make_node(
+        "DequantizeLinear", [entry.name, scale, zero], [inner], name=f"{inner}_node", **axis
+    )
+    graph.node.insert(0, node)
+    entry.type.tensor_type.elem_type = TensorProto.UINT8
 
 
 def drop_zero_points(model: Model) -> int:
@@ -178,3 +207,22 @@ def layer_numbers(model: Model, patterns: Sequence[str]) -> list[int]:
             raise BuildFailed(f"keep_float: no layer is called '{pattern}'")
         chosen += found
     return list(dict.fromkeys(chosen))
+
+
+def attribute(node: Any, name: str, default: Any = None) -> Any:
+    """The value of a node's attribute; ``default`` where it is not written."""
+    from onnx import helper
+
+    found = next((each for each in node.attribute if each.name == name), None)
+    return default if found is None else helper.get_attribute_value(found)
+
+
+def in_torch(name: str) -> str:
+    """What the weight ``name`` is called in torch, where nothing may be called as a method of nn.Module is.
+
+    Needs torch.
+    """
+    from torch import nn
+
+    *words, last = name.split(".")
+    return ".".join([*(f"{word}_" if hasattr(nn.Module, word) else word for word in words), last])

@@ -5,24 +5,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from edge.bundle_sections import InputSpec
+from edge.errors import BuildFailed
 from faces.face_set import LABELS, FaceSet
+from quantize.network.normal_form import NormalForm, difference, example
+from quantize.network.onnx_run import batch_size
 from quantize.prepare.calibrate import Splits
 
+if TYPE_CHECKING:
+    from torch import nn
+
+TOLERANCE = 1e-3  # float32 rounding through some fifty layers stays two decimal digits below
 RECIPE_FILE = "train.toml"  # what a run's recipe is called in the bundle
 
 
 @dataclass(frozen=True)
 class Source:
-    """A trained classifier in evaluation mode.
+    """A trained classifier: ``model`` in torch, in evaluation mode, or ``graph`` where it came as ONNX.
 
-    ``model`` takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
+    Either takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
     [N, ``labels``]. ``weights_sha256`` is that of the file it was read from; ``recipe_text`` what
     describes it, kept in the bundle as ``recipe_file``. ``origin``: what is known of its making, for the
     card: ``init`` and ``teachers`` (as ``Trained`` has them), or ``trained_on`` and ``terms``.
@@ -30,7 +37,7 @@ class Source:
 
     name: str
     backbone: str
-    model: nn.Module
+    model: nn.Module | None
     labels: tuple[str, ...]
     input: InputSpec
     recipe_text: str
@@ -38,12 +45,43 @@ class Source:
     weights_sha256: str
     recipe_file: str = RECIPE_FILE
     origin: Mapping[str, str] = field(default_factory=dict)
+    graph: NormalForm | None = None
 
-    def example(self, count: int) -> torch.Tensor:
-        """``count`` inputs that look like nothing but have the right shape and range, always the same."""
-        shape = (count, self.input.channels, self.input.size, self.input.size)
-        values = np.random.default_rng(1).uniform(-2, 2, shape).astype(np.float32)
-        return torch.from_numpy(values)
+    def example(self, count: int) -> npt.NDArray[np.float32]:
+        """``count`` inputs [N, C, S, S] that look like nothing but have the right range, always the same."""
+        inputs: npt.NDArray[np.float32] = example(self.input, count)
+        return inputs
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The network in torch; a graph is read into it operator by operator, and held against it.
+
+        Raises BuildFailed where that cannot be done.
+        """
+        if self.model is not None:
+            return self.model
+        import torch
+
+        from quantize.network.onnx_to_torch import to_torch
+
+        assert self.graph is not None, "a source has a model or a graph"
+        tied = batch_size(self.graph.model())
+        if tied not in (None, 1):
+            raise BuildFailed(f"model '{self.name}' takes {tied} faces at a time and no other number")
+        read = to_torch(self.graph.graph, self.name)
+        x = self.example(4)
+        with torch.no_grad():
+            given = np.concatenate([read(torch.from_numpy(face[None])).numpy() for face in x])
+        off = difference(self.graph.model(), x, given)
+        if not off < TOLERANCE:
+            raise BuildFailed(
+                f"model '{self.name}': read into torch it differs by {off:.1e} of its largest logit"
+            )
+        return read
+
+    def in_torch(self) -> Source:
+        """The same, without its graph: a network in torch takes any size of picture. Raises BuildFailed."""
+        return dataclasses.replace(self, model=self.network, graph=None)
 
     def relabel(self, splits: Splits) -> Splits:
         """The splits, their labels counted in this model's order instead of the data set's."""

@@ -44,19 +44,25 @@ def correct(
     watched = _with_error_filters(model, [nodes[name] for name in layers], per_channel)
     observer = Observer(watched, [f"{name}{MEAN}" for name in layers])
     sums = {name: np.zeros(()) for name in layers}
-    faces = 0
+    faces, values = 0, onnx_graph.constants(model)
     for batch in batches:
         given = observer(batch)
         faces += len(batch)
         for name in layers:
-            sums[name] = sums[name] + len(batch) * given[f"{name}{MEAN}"].astype(np.float64).reshape(-1)
-    values = onnx_graph.constants(model)
+            sums[name] = sums[name] + len(batch) * _of_batch(
+                given[f"{name}{MEAN}"], values[nodes[name].input[2]].size
+            )
     changed = {
         nodes[name].input[2]: (values[nodes[name].input[2]] - total / faces).astype(np.float32)
         for name, total in sums.items()
     }
     onnx_graph.set_constants(model, changed)
     return list(layers.values())
+
+
+def _of_batch(means: Values, channels: int) -> npt.NDArray[np.float64]:
+    """The mean error [C] of a batch: a network for a fixed number of faces saw it in several parts."""
+    return np.asarray(means.reshape(-1, channels).mean(0), np.float64)
 
 
 def _with_error_filters(model: Any, layers: list[Any], per_channel: bool) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_sections import InputSpec, Layout
 from edge.classify import to_input
 from edge.errors import DataInvalid
+from faces.answers import as_seen
 from faces.face_set import FaceSet, load_fer2013
 from quantize.recipe import CalibrationRecipe
 
@@ -62,6 +63,6 @@ def chosen(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[
     return np.array(turns[: how.faces])
 
 
-def inputs(faces: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
-    """Faces uint8 [N, H, W] as the runtime would feed them: float32 [N, C, S, S]."""
-    return to_input(list(faces), spec)
+def inputs(faces: npt.NDArray[np.uint8], spec: InputSpec, layout: Layout = "NCHW") -> npt.NDArray[Any]:
+    """Faces uint8 [N, H, W] as the runtime would feed them: float32 [N, C, S, S], or in the other layout."""
+    return to_input(list(as_seen(faces, spec.channels)), spec, layout)

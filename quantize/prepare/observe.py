@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from edge.bundle_sections import InputSpec
 from edge.progress import Progress
 from quantize.network.export import INPUT
+from quantize.network.onnx_run import Run, batch_size
 from quantize.prepare import calibrate
 from quantize.prepare.ranges import Range, Ranges
 
@@ -24,27 +24,22 @@ class Observer:
     """Runs the float onnx.ModelProto ``model`` and gives the values of tensors, by default of all."""
 
     def __init__(self, model: Any, names: Sequence[str] | None = None, threads: int = 1) -> None:
-        import onnxruntime
-        from onnx import TensorProto, helper
-
-        shown = copy.deepcopy(model)
-        self.names = list(names) if names is not None else float_tensors(shown)
-        del shown.graph.output[:]
-        shown.graph.output.extend(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            for name in self.names
-            if name != INPUT
-        )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(shown.SerializeToString(), options)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.names = list(names) if names is not None else float_tensors(model)
+        self._fixed = batch_size(model)
+        self._run = Run(model, self.names, threads)
 
     def __call__(self, batch: Values) -> dict[str, Values]:
-        """The tensors' values [B, ...] for a batch float32 [B, C, S, S]."""
-        given = dict(zip(self._outputs, self._session.run(None, {INPUT: batch}), strict=True))
-        return {**given, INPUT: batch} if INPUT in self.names else given
+        """The tensors' values [B, ...] for a batch float32 [B, C, S, S]; of a model for a fixed number, of as
+        many faces more as fill it up."""
+        if self._fixed is None:
+            return self._run({INPUT: batch})
+        parts = []
+        for start in range(0, len(batch), self._fixed):
+            part = batch[start : start + self._fixed]
+            parts.append(
+                self._run({INPUT: np.concatenate([part, part[-1:].repeat(self._fixed - len(part), 0)])})
+            )
+        return {name: np.concatenate([np.atleast_1d(each[name]) for each in parts]) for name in self.names}
 
 
 def float_tensors(model: Any) -> list[str]:

@@ -82,12 +82,12 @@ class RoundedActivation(nn.Module):  # type: ignore[misc]
 
 def train_quantized(source: Source, train: FaceSet, how: QatRecipe) -> Exported:
     """The network after ``how.steps`` steps, exported. Raises BuildFailed, DataInvalid and RecipeInvalid."""
-    folded = fold(source.model)
+    folded = fold(source.network)
     teacher = copy.deepcopy(folded).eval()
     student = with_rounding(folded)
     learn(student, teacher, source, train, how)
     trained = without_rounding(student, folded)
-    return export(dataclasses.replace(source, model=trained))
+    return export(dataclasses.replace(source, model=trained, graph=None))
 
 
 def with_rounding(folded: nn.Module) -> Any:

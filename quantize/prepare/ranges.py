@@ -46,7 +46,9 @@ class Ranges:
 
     def see(self, name: str, values: npt.NDArray[Any]) -> None:
         """Float [N, ...]: widen the extremes of ``name``, and average those of each of the N faces."""
-        rows = values.reshape(len(values), -1)
+        if values.size == 0:
+            return
+        rows = np.atleast_1d(values).reshape(values.shape[0] if values.ndim else 1, -1)
         lows, highs = rows.min(1), rows.max(1)
         low, high = self._extremes.get(name, (np.inf, -np.inf))
         self._extremes[name] = (min(low, float(lows.min())), max(high, float(highs.max())))
@@ -55,7 +57,7 @@ class Ranges:
 
     def count(self, name: str, values: npt.NDArray[Any]) -> None:
         """Float [N, ...]: count the values of ``name`` in bins between its extremes."""
-        low, high = self._extremes[name]
+        low, high = self._extremes.get(name, (0.0, 0.0))
         if high <= low:
             return
         place = ((values.reshape(-1) - np.float32(low)) * np.float32(BINS / (high - low))).astype(np.int32)

@@ -106,7 +106,7 @@ def _entry(source: Source, size: int, recipe: Recipe, chosen: Any, public: FaceS
     trained_at = source.input.size
     source = dataclasses.replace(source, input=dataclasses.replace(source.input, size=size))
     make = builder(recipe.engine)
-    network = Float(source.name, export(source), source.input)
+    network = Float(source.name, export(source.in_torch()), source.input)
     plain = make.plain(network)
     prepared = prepare(network, recipe, chosen, corrects_bias=make.corrects_bias)
     base = plain if prepared is network else make.plain(prepared)

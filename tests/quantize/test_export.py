@@ -20,9 +20,9 @@ from train import onnx_export
 
 
 def test_every_form_gives_the_networks_logits(source: Source, exported: Exported) -> None:
-    x = source.example(5)
+    x = torch.from_numpy(source.example(5))
     with torch.no_grad():
-        wanted = source.model(x).numpy()
+        wanted = source.network(x).numpy()
     engine = load("onnx", ModelFile("m", {".onnx": exported.onnx}), EngineOptions(threads=1))
     np.testing.assert_allclose(engine.run([x.numpy()])[0], wanted, rtol=1e-3, atol=1e-4)
     program = torch.export.load(io.BytesIO(exported.program)).module()
@@ -41,13 +41,18 @@ def test_the_onnx_is_folded_dynamic_and_free_of_notes(exported: Exported) -> Non
 
 
 def test_an_onnx_that_answers_otherwise_is_refused(source: Source, exported: Exported) -> None:
-    assert onnx_export.check(exported.onnx, source.model, source.example(4), "tiny") == exported.error
+    assert (
+        onnx_export.check(exported.onnx, source.network, torch.from_numpy(source.example(4)), "tiny")
+        == exported.error
+    )
     model = onnx.load_from_string(exported.onnx)
     bias = next(each for each in model.graph.initializer if each.name == "classifier.1.bias")
     moved = onnx.numpy_helper.to_array(bias) + 0.5
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
     with pytest.raises(BuildFailed, match="differs from the network by"):
-        onnx_export.check(model.SerializeToString(), source.model, source.example(4), "tiny")
+        onnx_export.check(
+            model.SerializeToString(), source.network, torch.from_numpy(source.example(4)), "tiny"
+        )
 
 
 def test_a_network_that_cannot_be_traced_is_one_sentence(source: Source) -> None:

@@ -14,7 +14,7 @@ from edge.errors import BuildFailed, ToolchainError
 from quantize import accuracy
 from quantize.builder import Built, Float
 from quantize.builders.onnx import OnnxBuilder
-from quantize.builders.qdq import input_scale
+from quantize.builders.qdq import input_scales
 from quantize.network import onnx_graph
 from quantize.network.export import Exported
 from quantize.network.source import Source
@@ -78,11 +78,22 @@ def test_seven_bits_of_weight_leave_room_for_sums_without_vnni(network: Float, f
 
 def test_the_input_scale_is_the_normalisation_to_half_a_grey_level() -> None:
     spec = InputSpec(16, "grey", (100.5,), (60.0,))
-    scale, zero = input_scale(spec)
+    (scale,), (zero,) = input_scales(spec)
     levels = np.arange(256)
     assert np.abs((levels - zero) * scale - (levels - 100.5) / 60).max() <= 0.5 / 60 + 1e-12
-    with pytest.raises(BuildFailed, match="needs one mean and one std"):
-        input_scale(InputSpec(16, "rgb", (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)))
+    scales, zeros = input_scales(InputSpec(16, "rgb", (1.0, 2.0, 3.2), (1.0, 1.0, 2.0)))
+    assert (scales, zeros) == ([1.0, 1.0, 0.5], [1, 2, 3])
+
+
+def test_a_first_layer_in_float_takes_grey_levels_as_well(
+    network: Float, faces: Any, splits: Splits, start: Bundle
+) -> None:
+    built = quantize(network, recipe('keep_float = ["first"]'), faces)
+    model = onnx.load_from_string(built.parts[".onnx"])
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    plain = accuracy.answers(start, "onnx", OnnxBuilder().plain(network), splits.public, 1)
+    given = accuracy.answers(start, "onnx", built, splits.public, 1)
+    assert accuracy.change(plain, given, splits.public, start.labels).agreement > 0.9
 
 
 def test_the_same_recipe_and_faces_give_the_same_bytes(network: Float, faces: Any) -> None:
@@ -133,7 +144,6 @@ def test_layers_kept_in_float_keep_float_weights(network: Float, faces: Any) -> 
         ('keep_float = ["features.99"]', "no layer is called 'features.99'"),
         ('weights = "mse"', "engine 'onnx' has no weights = 'mse'; valid: 'minmax'"),
         ('float_operators = ["Multiply"]', "float_operators: ONNX has no operator 'Multiply'"),
-        ('keep_float = ["first"]', "uint8_input needs the first layer quantized"),
     ],
 )
 def test_what_a_recipe_asks_in_vain_is_refused(network: Float, faces: Any, settings: str, said: str) -> None:

@@ -34,19 +34,19 @@ def test_rounding_is_that_of_eight_bits() -> None:
 
 
 def test_every_layer_is_rounded_and_without_rounding_nothing_changed(source: Source) -> None:
-    folded = fold(source.model)
+    folded = fold(source.network)
     student = qat.with_rounding(folded)
     layers = [each for each in student.modules() if isinstance(each, (nn.Conv2d, nn.Linear))]
     assert len(layers) > 10
     assert all(nn.utils.parametrize.is_parametrized(each, "weight") for each in layers)
-    x = source.example(3)
+    x = torch.from_numpy(source.example(3))
     with torch.no_grad():
         wanted = folded(x)
         for each in student.modules():
             if isinstance(each, qat.RoundedActivation):
                 each.train()
         given = student(x)
-        again = qat.without_rounding(student, fold(source.model))(x)
+        again = qat.without_rounding(student, fold(source.network))(x)
     torch.testing.assert_close(again, wanted)
     assert 0 < (given - wanted).abs().max() < 0.5 * wanted.abs().max()
 
@@ -55,7 +55,7 @@ def test_training_moves_the_rounded_network_towards_the_float_ones_answers(
     source: Source, splits: Splits
 ) -> None:
     """Weights that were disturbed come nearer again, on faces that the steps did not see."""
-    teacher, disturbed = fold(source.model), fold(source.model)
+    teacher, disturbed = fold(source.network), fold(source.network)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in disturbed.parameters():
@@ -90,15 +90,15 @@ def test_what_comes_out_is_an_exported_network_of_the_same_layers(
 def test_the_same_steps_end_in_the_same_weights(source: Source, splits: Splits) -> None:
     ends = []
     for _ in range(2):
-        folded = fold(source.model)
+        folded = fold(source.network)
         student = qat.with_rounding(folded)
-        qat.learn(student, fold(source.model), source, splits.train, replace(HOW, steps=2))
+        qat.learn(student, fold(source.network), source, splits.train, replace(HOW, steps=2))
         ends.append(qat.without_rounding(student, folded).state_dict())
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_a_loss_that_is_no_number_is_one_sentence(source: Source, splits: Splits) -> None:
-    folded = fold(source.model)
+    folded = fold(source.network)
     student = qat.with_rounding(folded)
     with torch.no_grad():
         student.get_submodule("classifier.1").bias.fill_(float("inf"))
