@@ -21,6 +21,7 @@ from edge.serve.command import TEXT
 from edge.serve.command import add as add_serve
 
 if TYPE_CHECKING:
+    from edge.isolate.parent import Isolated
     from edge.pipeline import Pipeline
     from edge.settings import RunSettings
     from edge.source import Source
@@ -126,13 +127,19 @@ def _open_sources(specs: tuple[str, ...]) -> tuple[list[Source], int]:
 
 def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     """Run all of them through one pipeline; how many frames or files failed."""
+    from edge.isolate.parent import Isolated
     from edge.notify import Notifier
     from edge.run import open_sinks, pipeline_of, run
     from edge.vitals import Vitals
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     with ExitStack() as finish:
-        pipeline = finish.enter_context(pipeline_of(wanted, all(source.stills for source in sources)))
+        stills = all(source.stills for source in sources)
+        pipeline: Pipeline | Isolated
+        if wanted.isolate:
+            pipeline = finish.enter_context(Isolated(wanted, stills))
+        else:
+            pipeline = finish.enter_context(pipeline_of(wanted, stills))
         if not wanted.quiet:
             _remark_choice(pipeline)
         vitals = Vitals()
@@ -151,7 +158,7 @@ def _complain(error: FerliteError) -> None:
     print(f"{PROGRAM}: {error}", file=sys.stderr)
 
 
-def _remark_choice(pipeline: Pipeline) -> None:
+def _remark_choice(pipeline: Pipeline | Isolated) -> None:
     """Say what ``auto`` passed over; what it took is in every record's bundle."""
     for name, reason in (*pipeline.chosen.engines_skipped, *pipeline.chosen.detectors_skipped):
         print(f"{PROGRAM}: passed over {name}: {reason}", file=sys.stderr)

@@ -10,6 +10,7 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     │   ├── EngineMissing(ImportError)     its library is not installed
     │   ├── EngineRefused(RuntimeError)    its library is here but must not or cannot be used
     │   └── EngineFailed(RuntimeError)     it could not load or run a model
+    │       └── FrameLost                  its process hung or died at a frame, the next may do
     ├── ModelError                         anything about a model's files
     │   ├── BundleInvalid(ValueError)      bundle.json or a file it names is wrong
     │   │   └── SignatureRefused           nobody who is trusted stands for it, or no longer
@@ -58,6 +59,10 @@ class EngineRefused(EngineError, RuntimeError):
 
 class EngineFailed(EngineError, RuntimeError):
     """The engine could not load or run a model."""
+
+
+class FrameLost(EngineFailed):
+    """The engine's own process hung or died, and took a frame with it; the next may be read."""
 
 
 class ModelError(FerliteError):

@@ -42,6 +42,7 @@ OPTIONS: dict[str, str] = {
     "--threads": "threads that compute; 0 leaves the number to the library",
     "--require-signature": "the public key that must have signed the bundle",
     "--prior": "how common expressions are",
+    "--isolate": "the engine in a process of its own",
     "--smooth": "seconds over which weights are smoothed",
     "--detector": "the face detector",
     "--detector-model": "its weights",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from edge.align import Image
 from edge.bundle import Bundle
 from edge.detect import DetectorOptions
 from edge.enduring import Enduring, pass_on
 from edge.engine import EngineOptions, Wrap
-from edge.errors import FerliteError, UsageError
+from edge.errors import FerliteError, FrameLost, UsageError
 from edge.follow import DETECT_EVERY
 from edge.listen import address
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
 from edge.progress import Progress
-from edge.results import FrameReadings
+from edge.results import FrameReadings, Reading
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Frame, Source
@@ -24,6 +26,16 @@ from edge.vitals import Vitals
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 Complain = Callable[[FerliteError], None]
+
+
+class FrameReader(Protocol):
+    """What a run needs of a pipeline, be it here (Pipeline) or in a process of its own (isolate.Isolated)."""
+
+    def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
+        """Readings of a uint8 [H, W, 3] BGR frame; raises FrameLost where this one could not be read."""
+
+    def restart(self) -> None:
+        """Another source begins."""
 
 
 @dataclass
@@ -123,7 +135,7 @@ def _saving(settings: RunSettings, sources: Sequence[Source]) -> Sink:
 
 
 def run(
-    pipeline: Pipeline,
+    pipeline: FrameReader,
     source: Source,
     sinks: Sequence[Sink],
     vitals: Vitals | None = None,
@@ -154,7 +166,11 @@ def run(
             if isinstance(frame, FerliteError):
                 failed(frame)
             else:
-                result = read(pipeline, frame)
+                try:
+                    result = read(pipeline, frame)
+                except FrameLost as error:
+                    failed(error)
+                    continue
                 progress.clear()
                 if vitals:
                     vitals.passed(result)
@@ -166,7 +182,7 @@ def run(
     return summary
 
 
-def read(pipeline: Pipeline, frame: Frame) -> FrameReadings:
+def read(pipeline: FrameReader, frame: Frame) -> FrameReadings:
     """One frame's readings."""
     height, width = frame.image.shape[:2]
     readings = tuple(pipeline(frame.image, frame.time))

@@ -66,6 +66,10 @@ class RunSettings:
     threads: int = field(
         default=0, metadata=_said("engine threads (default: its own)", "model", "N", (0, 256))
     )
+    isolate: bool = field(
+        default=False,
+        metadata=_said("run the engine in a process of its own, started anew if it hangs or dies", "model"),
+    )
     smooth: float = field(
         default=0.4,
         metadata=_said(

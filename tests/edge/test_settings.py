@@ -38,7 +38,7 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "metrics": ("1", ["--metrics", "2"], "2"),
     "source": (["a.jpg"], ["b.jpg", "c.jpg"], ("b.jpg", "c.jpg")),
 }
-SWITCHES = ("privacy", "quiet", "notify")
+SWITCHES = ("isolate", "privacy", "quiet", "notify")
 # The same words, with the value that is the default: they were typed all the same.
 DEFAULTS = {
     "engine": ("onnx", ["--engine", "auto"]),

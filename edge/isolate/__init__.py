@@ -1,0 +1,1 @@
+"""``--isolate``: the pipeline in a process of its own, which ``parent`` keeps alive."""
