@@ -90,7 +90,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
     refuse_same(
-        [arguments.save, arguments.csv, arguments.html],
+        [arguments.record, arguments.csv, arguments.html],
         [Path(given) for given in (arguments.what[0], arguments.source, arguments.detector_model) if given],
     )
     asked = order(arguments)
