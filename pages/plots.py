@@ -145,7 +145,7 @@ def confusion(axes: Axes, table: Sequence[Sequence[int]], labels: Sequence[str])
         spine.set_visible(False)
 
 
-@plot(2.9, 3.2)
+@plot(3.4)
 def reliability(axes: Axes, bins: Sequence[tuple[int, float, float]], title: str) -> None:
     """How often answers of each confidence were right; bins are (answers, confidence, accuracy).
 
