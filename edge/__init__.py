@@ -20,6 +20,8 @@ from edge.threads import default_threads
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**25))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# A camera that hangs must be let go of before it can be opened again: not after OpenCV's ten seconds.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 # ONNX Runtime's Linux wheels report each session to their maker, from 1.29 on, unless told not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

@@ -21,6 +21,8 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     │   ├── DetectorMissing(OSError)       its file, or what it runs in, is not here
     │   └── DetectorFailed(RuntimeError)   its file is not what it should be
     ├── SourceError(OSError)               no frames from there
+    │   └── SourceFault                    no frames for now: it is opened again
+    │       └── SourceBack                 they come again
     ├── SinkError(OSError)                 cannot write there
     │   └── FrameNotSaved                  one picture could not be, the next may
     └── ToolchainError                     the build half
@@ -103,6 +105,14 @@ class DetectorFailed(DetectorError, RuntimeError):
 
 class SourceError(FerliteError, OSError):
     """No frames can be had from there."""
+
+
+class SourceFault(SourceError):
+    """A camera or stream failed and is opened again: what it says, while the run goes on."""
+
+
+class SourceBack(SourceFault):
+    """A camera or stream that had failed gives frames again."""
 
 
 class SinkError(FerliteError, OSError):

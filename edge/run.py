@@ -11,7 +11,7 @@ from edge.bundle import Bundle
 from edge.detect import DetectorOptions
 from edge.enduring import Enduring, pass_on
 from edge.engine import EngineOptions, Wrap
-from edge.errors import FerliteError, FrameLost, UsageError
+from edge.errors import FerliteError, FrameLost, SourceFault, UsageError
 from edge.follow import DETECT_EVERY
 from edge.listen import address
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
@@ -147,8 +147,9 @@ def run(
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
 
     A file or stream that fails, and a picture that cannot be saved, is handed to ``complain`` and counted;
-    the rest goes on. ``after_frame`` is called when a frame has passed all the way. Raises SinkError where
-    results cannot be written at all, BrokenPipeError when nobody reads any more.
+    the rest goes on. What a camera gets over (SourceFault) is handed on too, and is no failure.
+    ``after_frame`` is called when a frame has passed all the way. Raises SinkError where results cannot be
+    written at all, BrokenPipeError when nobody reads any more.
     """
     frames_of = vitals.watch(source) if vitals else source
     ways_out = list(sinks)
@@ -158,7 +159,7 @@ def run(
     with Progress("reading", total, "frames") as progress:
 
         def failed(error: FerliteError) -> None:
-            summary.failures += 1
+            summary.failures += not isinstance(error, SourceFault)
             progress.clear()
             complain(error)
 
@@ -195,7 +196,7 @@ def _until_failure(source: Source, most: int) -> Iterator[Frame | FerliteError]:
     try:
         for frame in source.frames():
             yield frame
-            taken += 1
+            taken += not isinstance(frame, SourceFault)
             if taken == most:
                 return
     except FerliteError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -29,13 +29,18 @@ class Frame:
 class Source(Protocol):
     """Gives frames once, and belongs to whoever opened it.
 
-    ``frames`` yields a FerliteError where one file of several cannot be read, and goes on; it raises where
-    nothing more can come.
+    ``frames`` yields a FerliteError where one file of several cannot be read, and a SourceFault where a
+    camera fails and is opened again, and goes on; it raises where nothing more can come.
     """
 
     total: int  # frames to come as the container promises them, 0 where nobody knows: for progress only
     stills: bool
     rate: float  # frames per second, on average; 0 for stills and where unknown
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """What it got over, by kind (edge/sources/live.py); empty for files."""
+        ...
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """The frames in order."""

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 
-from edge.errors import FerliteError
+from edge.errors import FerliteError, SourceBack
 from edge.results import FrameReadings
 from edge.source import Frame, Source
 from edge.temperature import temperature
@@ -49,7 +49,9 @@ class Vitals:
             self._came.popitem(last=False)
 
     def fault(self, error: FerliteError) -> None:
-        """The source failed, for a frame or for good."""
+        """The source failed, for a frame or for good; that it is back is no fault."""
+        if isinstance(error, SourceBack):
+            return
         self.faults[type(error).__name__] += 1
         self.last_fault = str(error)
 
@@ -102,6 +104,7 @@ class _Watched:
     def __init__(self, source: Source, vitals: Vitals) -> None:
         self._source, self._vitals = source, vitals
         self.total, self.stills, self.rate = source.total, source.stills, source.rate
+        self.faults = source.faults
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """The source's."""

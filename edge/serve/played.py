@@ -34,7 +34,7 @@ class Played:
     stills, total = False, 0
 
     def __init__(self, spec: str, source: Source) -> None:
-        self._spec, self._source, self.rate = spec, source, source.rate
+        self._spec, self._source, self.rate, self.faults = spec, source, source.rate, source.faults
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """Frames without an end; their times and indices go on rising when the file begins again."""

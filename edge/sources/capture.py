@@ -17,13 +17,15 @@ from edge.images import pixel_limit
 OPEN_TIMEOUT_MS = 5000
 
 
-def open_capture(name: str, address: str, backend: int) -> cv2.VideoCapture:
+def open_capture(
+    name: str, address: str, backend: int, timeout_ms: int = OPEN_TIMEOUT_MS
+) -> cv2.VideoCapture:
     """The capture of ``address``; ``name`` stands for it in messages. Raises SourceError."""
     timeouts = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        OPEN_TIMEOUT_MS,
+        timeout_ms,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        OPEN_TIMEOUT_MS,
+        timeout_ms,
     ]
     try:
         capture = cv2.VideoCapture(address, backend, timeouts if backend == cv2.CAP_FFMPEG else [])

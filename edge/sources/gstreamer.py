@@ -23,4 +23,4 @@ def source(spec: str) -> LiveSource:
             "or a camera number or address instead of a pipeline"
         )
     name = masked(spec)
-    return LiveSource(name, open_capture(name, spec, cv2.CAP_GSTREAMER), endless=False)
+    return LiveSource(name, lambda: open_capture(name, spec, cv2.CAP_GSTREAMER), endless=False)

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from edge.errors import FerliteError, SourceError
-from edge.source import Frame
+from edge.errors import SourceError
+from edge.sources.live import LiveSource
 
 
-class PicameraSource:
-    """The camera of "picamera2" or "picamera2:NUMBER"."""
+class PicameraCapture:
+    """The camera with that number, started, with the words of OpenCV's captures."""
 
-    stills, total, rate = False, 0, 0.0
+    def __init__(self, number: int, name: str) -> None:
+        from picamera2 import Picamera2
 
-    def __init__(self, spec: str) -> None:
         try:
-            from picamera2 import Picamera2
-        except ImportError as error:
-            raise SourceError(
-                "source 'picamera2' needs the picamera2 package: sudo apt install python3-picamera2, "
-                "and a virtual environment made with --system-site-packages"
-            ) from error
-        number = spec.partition(":")[2] or "0"
-        if not number.isdecimal():
-            raise SourceError(f"source '{spec}': the camera must be a number, as in picamera2:0")
-        self._name = spec
-        try:
-            self._camera: Any = Picamera2(int(number))
+            self._camera: Any = Picamera2(number)
             # libcamera names the formats by the order in the register: this one is BGR in memory.
             self._camera.configure(
                 self._camera.create_video_configuration({"format": "RGB888", "size": (640, 480)})
             )
             self._camera.start()
         except (RuntimeError, IndexError, OSError) as error:
-            raise SourceError(f"camera '{spec}' does not start: {error}") from error
+            raise SourceError(f"camera '{name}' does not start: {error}") from error
 
-    def frames(self) -> Iterator[Frame | FerliteError]:
-        """Frames for as long as the camera runs."""
-        began, index = time.monotonic(), 0
-        while True:
-            image = self._camera.capture_array("main")
-            yield Frame(self._name, index, time.monotonic() - began, np.ascontiguousarray(image[:, :, :3]))
-            index += 1
+    def get(self, key: int) -> float:
+        """OpenCV's properties, of which there are none."""
+        return 0.0
 
-    def close(self) -> None:
+    def read(self) -> tuple[bool, Any]:
+        """The next frame, uint8 [H, W, 3] BGR."""
+        try:
+            return True, self._camera.capture_array("main")[:, :, :3].copy()
+        except (RuntimeError, OSError):  # libcamera's way to say that the sensor is gone
+            return False, None
+
+    def release(self) -> None:
         """Stop the camera."""
         self._camera.stop()
         self._camera.close()
@@ -58,6 +46,15 @@ def claims(spec: str) -> bool:
     return spec == "picamera2" or spec.startswith("picamera2:")
 
 
-def source(spec: str) -> PicameraSource:
+def source(spec: str) -> LiveSource:
     """The camera, started. Raises SourceError."""
-    return PicameraSource(spec)
+    number = spec.partition(":")[2] or "0"
+    if not number.isdecimal():
+        raise SourceError(f"source '{spec}': the camera must be a number, as in picamera2:0")
+    try:
+        return LiveSource(spec, lambda: PicameraCapture(int(number), spec))
+    except ImportError as error:
+        raise SourceError(
+            "source 'picamera2' needs the picamera2 package: sudo apt install python3-picamera2, "
+            "and a virtual environment made with --system-site-packages"
+        ) from error

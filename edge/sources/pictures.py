@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from edge.errors import FerliteError, SourceError
 from edge.formats import HEAD, is_video, moves, picture_format
@@ -17,6 +18,7 @@ class PictureSource:
     """Picture files, one frame each."""
 
     stills, rate = True, 0.0
+    faults: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 import cv2
 
@@ -25,6 +26,7 @@ class PipedPicture:
     """One picture that came through a pipe."""
 
     stills, rate, total = True, 0.0, 1
+    faults: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, name: str, content: bytes) -> None:
         self._name, self._content = name, content

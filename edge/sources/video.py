@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -19,11 +20,12 @@ from edge.sources.timeline import Timeline, sane_rate
 
 
 class VideoSource:
-    """A video that ends, through OpenCV. ``missing`` says at its end what it lacks, "" where nothing."""
+    """A video that ends, through OpenCV. ``missing`` says at its end, after so many frames, what it lacks."""
 
     stills = False
+    faults: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, name: str, capture: Any, missing: Callable[[], str] = lambda: "") -> None:
+    def __init__(self, name: str, capture: Any, missing: Callable[[int], str] = lambda frames: "") -> None:
         self._name, self._capture, self._missing = name, capture, missing
         self.rate = sane_rate(float(capture.get(cv2.CAP_PROP_FPS) or 0))
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -38,7 +40,7 @@ class VideoSource:
             index += 1
         if index == 0:
             raise SourceError(f"video '{self._name}' has no frame that can be decoded")
-        if reason := self._missing():
+        if reason := self._missing(index):
             raise SourceError(f"video '{self._name}' is cut short after {index} frames: {reason}")
 
     def close(self) -> None:
@@ -66,7 +68,7 @@ def source(spec: str) -> VideoSource:
     # FFmpeg would draw the letters of a text, follow a playlist to other files, and decode by the name alone.
     if is_text(head) or (path.suffix.lower() in SUFFIXES and not is_video(head)):
         raise SourceError(f"'{spec}' is neither a picture nor a video that OpenCV knows, by its first bytes")
-    return VideoSource(spec, open_file(path), lambda: _missing_part(path))
+    return VideoSource(spec, open_file(path), lambda frames: _missing_part(path))
 
 
 def _missing_part(path: Path) -> str:

@@ -332,6 +332,16 @@ def server(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
+def test_a_recording_without_a_length_over_http_ends_too(tmp_path: Path, server: str) -> None:
+    """Its container says nothing of its end, and the server how many bytes there are."""
+    make(tmp_path / "v.webm", *VARIABLE, "-c:v", "libvpx", "-f", "webm", "-live", "1")
+    source = open_source(f"http://user:secret@{server}/v.webm")
+    assert source.total == 0
+    frames, errors = drain(source.frames())
+    assert (len(frames), errors) == (len(KEPT), [])
+    assert frames[0].source == f"http://***@{server}/v.webm"
+
+
 @pytest.mark.parametrize("scheme", ["http", "HTTP"])
 def test_a_file_over_http_ends_and_keeps_its_times(tmp_path: Path, server: str, scheme: str) -> None:
     make(tmp_path / "v.mp4", *VARIABLE)
