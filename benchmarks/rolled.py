@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,25 @@ def measure(pipeline: Pipeline, faces: list[np.ndarray]) -> list[dict[str, Any]]
     return rows
 
 
+def markdown(record: dict[str, Any]) -> str:
+    """The record as a table: found and read as upright, plainly searched and the right way up."""
+    head = ["rolled by", "found, plain", "as upright, plain", "found", "as upright", "doubted"]
+    rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for plain, upright in zip(record["rolled"]["plain"], record["rolled"]["upright"], strict=True):
+        cells = [
+            plain["found"],
+            plain["as_upright"],
+            upright["found"],
+            upright["as_upright"],
+            1 - upright["sure"],
+        ]
+        rows.append(f"| {plain['degrees']}° | " + " | ".join(f"{cell:.0%}" for cell in cells) + " |")
+    where = (
+        f"{record['date']}, {record['faces']} faces of LFW, {record['bundle']} in onnx: `{record['command']}`"
+    )
+    return "\n".join([*rows, "", where])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -87,7 +107,14 @@ def main() -> None:
     parser.add_argument("--bundle", default="mobilenetv2")
     arguments = parser.parse_args()
     faces, bundle = pictures(arguments.data), bundles.load(arguments.bundle)
-    record: dict[str, Any] = {"schema": 1, "bundle": bundle.name, "faces": len(faces), "rolled": {}}
+    record: dict[str, Any] = {
+        "schema": 1,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "command": "python benchmarks/rolled.py --data lfw_expressions.npz",
+        "bundle": bundle.name,
+        "faces": len(faces),
+        "rolled": {},
+    }
     for name, kind in (("plain", Plain), ("upright", YunetDetector)):
         detector = kind(DetectorOptions(size=CANVAS, model=arguments.detector_model))
         classifier = load_classifier(bundle, "onnx", EngineOptions())

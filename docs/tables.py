@@ -22,6 +22,7 @@ RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
@@ -145,6 +146,11 @@ def following() -> str:
     return detections.following(read("detection"))
 
 
+def rolled() -> str:
+    """What becomes of faces that are rolled."""
+    return rolls.markdown(read("rolled"))
+
+
 def steadiness() -> str:
     """How far readings of one face lie apart, its photograph turned and shrunk."""
     return steady.markdown(read("steadiness"))
@@ -159,7 +165,13 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     QUANTIZING: {"input-sizes": input_sizes},
     TRAINING: {"annotators": annotators},
-    MEASURING: {"install": install, "sizes": sizes, "following": following, "steadiness": steadiness},
+    MEASURING: {
+        "install": install,
+        "sizes": sizes,
+        "following": following,
+        "rolled": rolled,
+        "steadiness": steadiness,
+    },
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import subprocess
 import sys
@@ -419,6 +420,30 @@ def test_an_http_camera_whose_server_is_killed_and_started_again(mjpeg: Mjpeg) -
     source.close()
     assert source.faults["ended"] == 1
     assert source.faults["unopened"] >= 1
+
+
+def test_a_run_goes_on_over_a_fault_and_ends_well(mjpeg: Mjpeg, make_bundle: Callable[..., Path]) -> None:
+    """The whole program: the fault is said on standard error, the frames go on, and it is no failure."""
+    model = Path(__file__).parents[1] / "data" / "tiny_yunet.onnx"
+    command = [sys.executable, "-m", "edge.cli", "run", f"http://user:secret@127.0.0.1:{mjpeg.port}/video"]
+    command += ["--bundle", str(make_bundle()), "--engine", "onnx", "--detector-model", str(model)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--json", "--most", "30"], **pipes) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        mjpeg.stop()
+        time.sleep(1)
+        mjpeg.start()
+        rest, said = process.communicate(timeout=60)
+    lines += rest.splitlines()
+    assert process.returncode == 0, said
+    assert len(lines) == 30
+    frames = [json.loads(line) for line in lines]
+    assert [frame["frame"] for frame in frames] == list(range(30))
+    assert "gives no more frames after" in said
+    assert "is back after" in said
+    assert "secret" not in said + "".join(lines)
+    assert frames[0]["source"] == f"http://***@127.0.0.1:{mjpeg.port}/video"
 
 
 HAS_RTSP = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0')"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -330,6 +330,43 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield f"127.0.0.1:{running.server_port}"
         running.shutdown()
         thread.join()
+
+
+def test_a_server_that_dies_in_the_middle_of_a_file_is_said(tmp_path: Path) -> None:
+    noisy = (
+        "-vf",
+        "scale=320:240,noise=alls=60:allf=t",
+        "-c:v",
+        "mpeg4",
+        "-q:v",
+        "2",
+    )  # over FFmpeg's buffer
+    content = make(tmp_path / "v.mp4", *noisy, "-movflags", "faststart").read_bytes()
+
+    class Half(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) * 6 // 10])
+            self.wfile.flush()
+            running.socket.close()  # nobody is let in any more
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    running = HTTPServer(("127.0.0.1", 0), Half)
+    thread = threading.Thread(target=running.handle_request)
+    thread.start()
+    source = open_source(f"http://127.0.0.1:{running.server_port}/v.mp4")
+    frames: list[Frame | FerliteError] = []
+    with pytest.raises(SourceError, match="is cut short after .* frames: nothing answers there any more"):
+        frames.extend(source.frames())
+    assert 5 < len(frames) < 45
+    source.close()
+    thread.join(10)
+    running.server_close()
 
 
 def test_a_recording_without_a_length_over_http_ends_too(tmp_path: Path, server: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ class Scripted:
     """A source that gives a frame, a fault, a frame, and fails."""
 
     total, stills, rate = 0, False, 10.0
+    faults: Mapping[str, int] = MappingProxyType({})
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         yield Frame("cam", 0, 0.0, PICTURE)

@@ -70,6 +70,7 @@ class Until:
     def __init__(self, source: object, over: threading.Event) -> None:
         self._source, self._over = source, over
         self.total, self.stills, self.rate = 0, False, 20.0
+        self.faults: dict[str, int] = {}
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         for frame in self._source.frames():
