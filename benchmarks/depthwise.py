@@ -23,9 +23,17 @@ from measure import machine
 BATCH, RUNS = 32, 5
 # channels, side, kernel, stride: EfficientNet's depthwise layers for a 96-pixel face.
 LAYERS = (
-    (32, 48, 3, 1), (96, 48, 3, 2), (144, 24, 3, 1), (144, 24, 5, 2), (240, 12, 5, 1), (240, 12, 3, 2),
-    (480, 6, 3, 1), (672, 6, 5, 1), (672, 6, 5, 2), (1152, 3, 5, 1),
-)  # fmt: skip
+    (32, 48, 3, 1),
+    (96, 48, 3, 2),
+    (144, 24, 3, 1),
+    (144, 24, 5, 2),
+    (240, 12, 5, 1),
+    (240, 12, 3, 2),
+    (480, 6, 3, 1),
+    (672, 6, 5, 1),
+    (672, 6, 5, 2),
+    (1152, 3, 5, 1),
+)
 
 
 def backward_ms(channels: int, side: int, kernel: int, stride: int, dtype: torch.dtype) -> float:

@@ -90,13 +90,24 @@ def count() -> dict[str, int]:
     """Instructions of a frame by stage, and of the start of the program: medians over frames."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        command = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}",
-                   f"--callgrind-out-file={here / 'counts'}",
-                   sys.executable, str(Path(__file__)), "--counted", str(here)]  # fmt: skip
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            f"--dump-before={MARK}",
+            f"--callgrind-out-file={here / 'counts'}",
+            sys.executable,
+            str(Path(__file__)),
+            "--counted",
+            str(here),
+        ]
         environment = {
-            **os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT), "OPENCV_FFMPEG_THREADS": "1",
-            "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        }  # fmt: skip
+            **os.environ,
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": str(ROOT),
+            "OPENCV_FFMPEG_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         print("counting under valgrind: a minute or two", file=sys.stderr)
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:

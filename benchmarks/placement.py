@@ -40,12 +40,13 @@ NETWORKS = ("mobilenet_v3_small", "efficientnet_b0")
 ENDS = {"onnx": "", "openvino": "", "tflite": 'activations = "int8"\nuint8_input = false'}
 PLACEMENTS = {
     "onnx": (
-        "", 'float_operators = ["Sigmoid", "HardSwish", "HardSigmoid"]',
+        "",
+        'float_operators = ["Sigmoid", "HardSwish", "HardSigmoid"]',
         'float_operators = ["Mul", "Sigmoid", "HardSwish", "HardSigmoid"]',
     ),
     "openvino": ("", 'float_operators = ["Multiply"]', 'keep_float = ["*.fc1", "*.fc2"]'),
     "tflite": ("", 'float_operators = ["HARD_SWISH"]', 'float_operators = ["MUL"]'),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

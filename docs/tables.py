@@ -10,7 +10,7 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,49 +27,87 @@ from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from boards import board_table  # noqa: E402
+from edge import bundle as bundles  # noqa: E402
+from edge.bundle import Bundle  # noqa: E402
 from measure import machine  # noqa: E402
+from measure import record as bench_record  # noqa: E402
+from quantize.proof import build_record  # noqa: E402
+from quantize.proof.build_record import BuildRecord, EngineBuild, Figures  # noqa: E402
+
+
+def built() -> Iterator[tuple[Bundle, BuildRecord]]:
+    """Every shipped bundle with the record of its build."""
+    for path in sorted((ROOT / "bundles").glob("*/build.json")):
+        yield bundles.load(path.parent), build_record.read(path)
 
 
 def accuracy() -> str:
-    """One row a bundle and engine, on the test set that nothing was chosen by."""
+    """One row a bundle, in the engine in which it is fastest, on the test set that nothing was chosen by."""
+    rows = ["| bundle | size | ms a face | FER2013 | FER+ |", "|---|---|---|---|---|"]
+    for bundle, record in built():
+        engine, climb = min(record.engines.items(), key=lambda each: milliseconds(each[1]))
+        own, crowd = on(climb, "fer2013-private"), on(climb, "ferplus-private")
+        cells = [
+            f"`{bundle.name}`",
+            f"{megabytes(bundle, engine):.1f} MB",
+            f"{milliseconds(climb):.2f}",
+            f"{own.shipped.accuracy:.1%}",
+            f"{crowd.shipped.accuracy:.1%}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    where = record.machine
+    return "\n".join([*rows, "", f"{record.date}, {where.cpu}, one thread, one face at a time."])
+
+
+def engines() -> str:
+    """One row a bundle and engine: what int8 cost in each, and how far its weights can be believed."""
     rows = [
         "| bundle | engine | | size | FER2013 | float | ECE | FER+ | float | ECE | ms a face | int8/float |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for path in sorted((ROOT / "bundles").glob("*/bundle.json")):
-        bundle = json.loads(path.read_text(encoding="utf-8"))
-        built = json.loads((path.parent / "build.json").read_text(encoding="utf-8"))["engines"]
-        for engine, files in bundle["files"].items():
-            own, crowd = (
-                next(each for each in bundle["accuracy"] if (each["engine"], each["data"]) == (engine, data))
-                for data in ("fer2013-private", "ferplus-private")
-            )
-            climb = built[engine]
-            races = {rung["recipe"]: rung["race"] for rung in climb["rungs"] if rung["race"]}
-            race = races.get(climb["shipped"])
-            # Where no recipe passed the gate the float model ships, and was timed in each race.
-            time = race["int8_ms"] if race else statistics.median(each["float_ms"] for each in races.values())
-            size = sum((path.parent / part).stat().st_size for part in files["parts"]) / 1e6
-            kept = re.search(r"-mixed-(\d+)$", climb["shipped"])
-            precision = own["precision"] + (f", {kept[1]} in float" if kept else "")
-            cells = [bundle["name"], own["library"], precision, f"{size:.2f} MB"]
-            for record in (own, crowd):
-                cells += [f"{record[key]:.1%}" for key in ("accuracy", "fp32_accuracy", "ece")]
-            cells += [f"{time:.2f}", f"{race['ratio']:.2f}" if race else "-"]
+    for bundle, record in built():
+        for engine, climb in record.engines.items():
+            kept = re.search(r"-mixed-(\d+)$", climb.shipped)
+            precision = on(climb, "fer2013-private").precision + (f", {kept[1]} in float" if kept else "")
+            cells = [bundle.name, climb.library, precision, f"{megabytes(bundle, engine):.2f} MB"]
+            for data in ("fer2013-private", "ferplus-private"):
+                held = on(climb, data)
+                cells += [f"{held.shipped.accuracy:.1%}", f"{held.plain.accuracy:.1%}", f"{held.ece:.1%}"]
+            race = climb.timed.race if climb.timed else None
+            cells += [f"{milliseconds(climb):.2f}", f"{race.ratio:.2f}" if race else "-"]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def on(climb: EngineBuild, data: str) -> Figures:
+    """The figures on a face set, which a shipped bundle must have."""
+    found = climb.on(data)
+    if found is None:
+        raise SystemExit(f"a shipped bundle was not measured on {data}")
+    return found
+
+
+def milliseconds(climb: EngineBuild) -> float:
+    """A face's time in what ships; where no recipe passed, float's median over the races it ran in."""
+    if climb.timed and climb.timed.race:
+        return climb.timed.race.int8_ms
+    return statistics.median(rung.race.float_ms for rung in climb.rungs if rung.race)
+
+
+def megabytes(bundle: Bundle, engine: str) -> float:
+    """The engine's files."""
+    return sum((bundle.path / part).stat().st_size for part in bundle.files[engine].parts) / 1e6
 
 
 def annotators() -> str:
     """Each bundle's answers by both scalings, held against both sets of labels, in its first engine."""
     rows = ["| bundle | weights follow | FER2013 | ECE | FER+ | ECE |", "|---|---|---|---|---|---|"]
-    for path in sorted((ROOT / "bundles").glob("*/build.json")):
-        built = json.loads(path.read_text(encoding="utf-8"))
-        engine, climb = next(iter(built["engines"].items()))
-        for followed, held in climb["crossed"].items():
-            cells = [f"{built['name']}, {engine}", followed]
+    for _, record in built():
+        engine, climb = next(iter(record.engines.items()))
+        for followed, held in climb.crossed.items():
+            cells = [f"{record.name}, {engine}", followed]
             for against in ("fer2013", "ferplus"):
-                cells += [f"{held[against]['accuracy']:.1%}", f"{held[against]['ece']:.1%}"]
+                cells += [f"{held[against].accuracy:.1%}", f"{held[against].ece:.1%}"]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -109,8 +147,10 @@ def overheads() -> list[float]:
     """Of the pipeline around its engines on the clips `one` and `many`, where both were measured."""
     if not all((RECORDS / f"bench-{clip}.json").exists() for clip in race.CLIPS):
         return []
-    engines = [read(f"bench-{clip}")["engines"] for clip in race.CLIPS]
-    return [next(iter(each.values()))["scenarios"]["end-to-end"]["overhead"] for each in engines]
+    first = [
+        next(iter(bench_record.read(RECORDS / f"bench-{clip}.json").engines.values())) for clip in race.CLIPS
+    ]
+    return [each.frames.overhead for each in first if each.frames and each.frames.overhead is not None]
 
 
 def install() -> str:
@@ -163,7 +203,7 @@ def read(name: str) -> dict[str, Any]:
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
-    QUANTIZING: {"input-sizes": input_sizes},
+    QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
     TRAINING: {"annotators": annotators},
     MEASURING: {
         "install": install,

@@ -84,7 +84,7 @@ def choose(order: Order, loaded: Bundle) -> tuple[list[str], dict[str, str]]:
         return [choice.name], dict(choice.skipped)
     if order.engines != ("all",):
         if {"all", "auto"} & set(order.engines):
-            raise UsageError("--engine takes all, auto, or names with commas between them")
+            raise UsageError("--engines takes all, auto, or names with commas between them")
         return [engines.choose(name, loaded.files).name for name in order.engines], {}
     names, skipped = [], {}
     for name in loaded.files:

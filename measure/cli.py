@@ -39,7 +39,7 @@ def parser() -> command.Parser:
     bench.set_defaults(do=run)
     bench.add_argument("what", nargs="+", metavar="BUNDLE", help="a bundle, or: compare A.json B.json")
     bench.add_argument("--json", action="store_true", help="print the record as JSON")
-    bench.add_argument("--engine", default="all", help="all, auto, or names with commas (default: all)")
+    bench.add_argument("--engines", default="all", help="all, auto, or names with commas (default: all)")
     bench.add_argument("--threads", type=int, default=0, help="engine threads (default: the engine's own)")
     bench.add_argument("--device", default="", help="the engine's device (default: CPU)")
     bench.add_argument("--seconds", type=float, default=5.0, help="least time for each scenario (default: 5)")
@@ -66,7 +66,7 @@ def parser() -> command.Parser:
     )
     power.add_argument("--power-seconds", type=float, default=20.0, help="idle, and again running (20)")
     output = bench.add_argument_group("output besides the table (or --json) on standard output")
-    output.add_argument("--save", type=Path, metavar="FILE", help="the record as JSON, raw values and all")
+    output.add_argument("--record", type=Path, metavar="FILE", help="the record as JSON, raw values and all")
     output.add_argument("--csv", type=Path, metavar="FILE", help="the figures as CSV")
     output.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
     return bench
@@ -86,7 +86,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from measure import output, page
     from measure.bench import measure
 
-    for path in (arguments.save, arguments.csv, arguments.html):
+    for path in (arguments.record, arguments.csv, arguments.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
     refuse_same(
@@ -95,8 +95,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     )
     asked = order(arguments)
     record = measure(asked, told(asked))
-    if arguments.save:
-        write_text(arguments.save, output.as_json(record))
+    if arguments.record:
+        write_text(arguments.record, output.as_json(record))
     if arguments.csv:
         write_text(arguments.csv, output.as_csv(record))
     if arguments.html:
@@ -109,9 +109,9 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def order(arguments: argparse.Namespace) -> Order:
     """What the arguments ask for. Raises UsageError."""
-    engines = tuple(dict.fromkeys(word.strip() for word in arguments.engine.split(",") if word.strip()))
+    engines = tuple(dict.fromkeys(word.strip() for word in arguments.engines.split(",") if word.strip()))
     if not engines:
-        raise UsageError("--engine is empty: give all, auto, or names with commas")
+        raise UsageError("--engines is empty: give all, auto, or names with commas")
     typed = {entry.name: getattr(arguments, entry.name, None) for entry in fields(Order)}
     return Order(
         **{
@@ -128,7 +128,7 @@ def told(asked: Order) -> str:
     for entry in fields(Order):
         value = getattr(asked, entry.name)
         if entry.name == "engines":
-            words += ["--engine", ",".join(value)] if value != ("all",) else []
+            words += ["--engines", ",".join(value)] if value != ("all",) else []
         elif entry.name != "bundle" and value != entry.default:
             shown = Path(value).name if entry.name in FILES else str(value)
             words += [f"--{entry.name.replace('_', '-')}", shown]

@@ -46,9 +46,14 @@ class Order:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("threads", 0, 1024), ("seconds", 0.01, 3600), ("faces", 1, 1000), ("batch", 1, 4096),
-            ("frames", 10, MOST_QUERIES), ("starts", 1, 100), ("power_seconds", 0.1, 3600),
-        ):  # fmt: skip
+            ("threads", 0, 1024),
+            ("seconds", 0.01, 3600),
+            ("faces", 1, 1000),
+            ("batch", 1, 4096),
+            ("frames", 10, MOST_QUERIES),
+            ("starts", 1, 100),
+            ("power_seconds", 0.1, 3600),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:
                 option = name.replace("_", "-")

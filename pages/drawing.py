@@ -21,8 +21,15 @@ P = ParamSpec("P")
 MISSING = "This page has no plots: they need matplotlib: pip install 'ferlite[pages]'"
 # Bright enough for a dark page and dark enough for a light one.
 BLUE, ORANGE, GREEN, PURPLE, GOLD, TEAL, RED, GREY = COLOURS = (
-    "#3f83c9", "#d9702e", "#359c64", "#9a68c4", "#b98a1c", "#2a9aa3", "#c9504f", "#84909c",
-)  # fmt: skip
+    "#3f83c9",
+    "#d9702e",
+    "#359c64",
+    "#9a68c4",
+    "#b98a1c",
+    "#2a9aa3",
+    "#c9504f",
+    "#84909c",
+)
 # Drawn in these two, which nothing else is drawn in, and then told to follow the page.
 INK, FAINT = "#010203", "#040506"
 STYLE: dict[Any, Any] = {

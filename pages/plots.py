@@ -98,8 +98,13 @@ def accuracy_and_time(axes: Axes, points: Sequence[Point]) -> None:
 
 
 @plot(3.4)
-def per_label(axes: Axes, labels: Sequence[str], before: Mapping[str, Sequence[float]],
-              after: Mapping[str, Sequence[float]], what: str) -> None:  # fmt: skip
+def per_label(
+    axes: Axes,
+    labels: Sequence[str],
+    before: Mapping[str, Sequence[float]],
+    after: Mapping[str, Sequence[float]],
+    what: str,
+) -> None:
     """A share 0-1 for each label: for each series a ring ``before`` (float) and a dot ``after`` (shipped)."""
     rows = range(len(labels))
     wide = 0.6 / max(1, len(after))

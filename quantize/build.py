@@ -27,7 +27,7 @@ from quantize.network.load import load_source
 from quantize.network.source import Source
 from quantize.prepare import calibrate
 from quantize.prepare.calibrate import Splits
-from quantize.proof import card, record
+from quantize.proof import build_record, card, record
 from quantize.proof.bundling import Framing
 from quantize.proof.page import page
 from quantize.proof.record import Measured
@@ -181,8 +181,9 @@ def _write(
             content[f"quantize-{each.engine}.toml"] = each.shipped.recipe.text.encode()
     full = record.full(bundle, measured, splits, order.ladder.gate, build_facts)
     content[RECORD] = (json.dumps(full, indent=1, allow_nan=False) + "\n").encode()
-    content[CARD] = card.card(bundle, full).encode()
-    content[PAGE] = page(full).encode()
+    told = build_record.of_table(full, RECORD)
+    content[CARD] = card.card(bundle, told).encode()
+    content[PAGE] = page(told).encode()
     written = bundle_writer.write(order.out, bundle, content)
     return Outcome(written, full, all(each.passed for each in climbs))
 

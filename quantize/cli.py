@@ -97,7 +97,7 @@ def _threads(verb: Parser) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     from quantize import recipe
     from quantize.build import Order, build
-    from quantize.proof import table
+    from quantize.proof import build_record, table
     from quantize.proof.bundling import read_framing
 
     refuse_same([arguments.out], [arguments.run, arguments.data])
@@ -125,7 +125,8 @@ def _build(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
         raise
-    command.output(arguments, outcome.record, table.text(outcome.record))
+    told = build_record.of_table(outcome.record, "this build")
+    command.output(arguments, outcome.record, table.text(told))
     if outcome.passed:
         return OK
     failed = [engine for engine, climb in outcome.record["engines"].items() if not climb["passed"]]

@@ -9,8 +9,16 @@ from pages import html, plots
 from train.evaluate import scaled_by
 
 HEADINGS = (
-    "model", "engine", "faces of", "accuracy", "95 % interval", "macro-F1", "FER+", "ECE", "ECE calibrated",
-)  # fmt: skip
+    "model",
+    "engine",
+    "faces of",
+    "accuracy",
+    "95 % interval",
+    "macro-F1",
+    "FER+",
+    "ECE",
+    "ECE calibrated",
+)
 
 
 def page(records: Sequence[dict[str, Any]]) -> str:

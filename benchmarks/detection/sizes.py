@@ -19,8 +19,15 @@ from edge.results import Box, Face
 SIDES = (64, 48, 32, 24, 20, 16)  # pixels of the shorter side of a face's box
 # Longest side searched, and the least score.
 SEARCHES = (
-    (640, 0.5), (480, 0.5), (416, 0.5), (384, 0.4), (384, 0.5), (384, 0.6), (320, 0.5), (320, 0.6),
-)  # fmt: skip
+    (640, 0.5),
+    (480, 0.5),
+    (416, 0.5),
+    (384, 0.4),
+    (384, 0.5),
+    (384, 0.6),
+    (320, 0.5),
+    (320, 0.6),
+)
 FOUND = 0.5  # overlap (IoU) from which a box is the face's
 OTHER = 0.2  # and below which it is none of a face
 AROUND = 2.0  # sides of context, without which no detector finds a face
@@ -69,8 +76,17 @@ def scenes(pictures: Sequence[Picture]) -> Iterator[tuple[Any, list[tuple[int, B
             small = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA)
             frame[at_y : at_y + high, at_x : at_x + wide] = small + random.normal(0, clips.NOISE, small.shape)
             factors = wide / picture.shape[1], high / picture.shape[0]
-            placed.append((side, Box(at_x + box.x * factors[0], at_y + box.y * factors[1],
-                                     box.width * factors[0], box.height * factors[1])))  # fmt: skip
+            placed.append(
+                (
+                    side,
+                    Box(
+                        at_x + box.x * factors[0],
+                        at_y + box.y * factors[1],
+                        box.width * factors[0],
+                        box.height * factors[1],
+                    ),
+                )
+            )
             left, row = at_x + wide + 4, max(row, high + 16)
         yield frame.clip(0, 255).astype(np.uint8), placed
 

@@ -61,8 +61,13 @@ def main() -> int:
             "versions": environments.versions(interpreters[peer.name]),
         }
     figures = table.figures(raw, arguments.frames // arguments.rounds)
-    record = {**_head(arguments, digests), "not_run": not_run, "loads": raw["loads"],
-              "figures": _rounded(figures), "peers": _rounded(raw["peers"])}  # fmt: skip
+    record = {
+        **_head(arguments, digests),
+        "not_run": not_run,
+        "loads": raw["loads"],
+        "figures": _rounded(figures),
+        "peers": _rounded(raw["peers"]),
+    }
     if arguments.save:
         write_text(arguments.save, json.dumps(record, separators=(",", ":")) + "\n")
     print(json.dumps(record) if arguments.json else table.markdown(record))
@@ -107,8 +112,17 @@ def _arguments() -> argparse.Namespace:
 
 def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, Any]:
     photos = [path.name for path in arguments.photos]
-    words = ["python", "-m", "benchmarks.peers", "--photos", *photos, "--bundle", Path(arguments.bundle).name,
-             "--detector", Path(arguments.detector).name]  # fmt: skip
+    words = [
+        "python",
+        "-m",
+        "benchmarks.peers",
+        "--photos",
+        *photos,
+        "--bundle",
+        Path(arguments.bundle).name,
+        "--detector",
+        Path(arguments.detector).name,
+    ]
     words += ["--intel", Path(arguments.intel).name] if arguments.intel else []
     words += ["--frames", str(arguments.frames), "--rounds", str(arguments.rounds)]
     return {
@@ -118,10 +132,17 @@ def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, A
         "command": shlex.join(words),
         "note": arguments.note,
         "machine": asdict(machine.here()),
-        "settings": {"threads": arguments.threads, "frames": arguments.frames, "rounds": arguments.rounds,
-                     "bundle": Path(arguments.bundle).name, "bundle_digest": _digest(Path(arguments.bundle)),
-                     "detector": Path(arguments.detector).name, "photos": photos, "clips": digests},
-    }  # fmt: skip
+        "settings": {
+            "threads": arguments.threads,
+            "frames": arguments.frames,
+            "rounds": arguments.rounds,
+            "bundle": Path(arguments.bundle).name,
+            "bundle_digest": _digest(Path(arguments.bundle)),
+            "detector": Path(arguments.detector).name,
+            "photos": photos,
+            "clips": digests,
+        },
+    }
 
 
 def _digest(bundle: Path) -> str | None:

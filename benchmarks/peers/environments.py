@@ -99,8 +99,10 @@ def versions(interpreter: Path) -> dict[str, str]:
     """Every package in the environment."""
     done = subprocess.run(
         [str(interpreter), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return dict(line.split("==", 1) for line in done.stdout.splitlines() if "==" in line)
 
 

@@ -27,9 +27,13 @@ class Runner:
         self._chatter = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._chatter, text=True,
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._chatter,
+            text=True,
             env={**os.environ, **limits, **quiet, "CUDA_VISIBLE_DEVICES": ""},
-        )  # fmt: skip
+        )
         self.first = self.chunk(clip, 0, 1)
         self.start_s = time.perf_counter() - began
 

@@ -81,8 +81,18 @@ def overlap(a: Face, b: Face) -> float:
     return common / (a[2] * a[3] + b[2] * b[3] - common)
 
 
-HEAD = ("", "gives", "CPU-ms one", "CPU-ms many", "ferlite's share", "faces one / many",
-        "flips one / many", "RSS MiB", "start s", "install MB")  # fmt: skip
+HEAD = (
+    "",
+    "gives",
+    "CPU-ms one",
+    "CPU-ms many",
+    "ferlite's share",
+    "faces one / many",
+    "flips one / many",
+    "RSS MiB",
+    "start s",
+    "install MB",
+)
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -91,17 +101,19 @@ def markdown(record: dict[str, Any]) -> str:
     for name, one in record["figures"].items():
         clips = [one["clips"][clip] for clip in CLIPS]
         flips = [("-" if each["flips"] is None else f"{each['flips']:.1f}") for each in clips]
-        rows.append((
-            name,
-            record["peers"][name]["gives"],
-            *(f"{each['cpu_ms']:.1f}" for each in clips),
-            " / ".join("1" if name == "ferlite" else f"{one['ratio'][clip]:.2f}" for clip in CLIPS),
-            " / ".join(f"{each['faces']:.2f}" for each in clips),
-            " / ".join(flips),
-            f"{one['rss_mib']:.0f}",
-            f"{one['cold_start_s']:.2f}",
-            f"{one['install_mb']:.0f}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                record["peers"][name]["gives"],
+                *(f"{each['cpu_ms']:.1f}" for each in clips),
+                " / ".join("1" if name == "ferlite" else f"{one['ratio'][clip]:.2f}" for clip in CLIPS),
+                " / ".join(f"{each['faces']:.2f}" for each in clips),
+                " / ".join(flips),
+                f"{one['rss_mib']:.0f}",
+                f"{one['cold_start_s']:.2f}",
+                f"{one['install_mb']:.0f}",
+            )
+        )
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", *(f"{name}: {why}." for name, why in record["not_run"].items())]
     where = machine.read(record["machine"], "peers.json")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edge.bundle import Bundle
 from quantize.network.source import Source
+from quantize.proof.build_record import BuildRecord
 from train import public_weights
 from train.card import NOT_FOR
 
@@ -29,11 +28,18 @@ Both test splits of FER2013 are used whole. Int8 recipe and scaling (and a run's
 public split ({public} faces); the private split ({private} faces) was only measured on. Int8 was calibrated
 on FER2013's training faces alone."""
 
+MEASURED = """\
+Accuracy is the share of faces given their FER2013 label, or (ferplus) what most of the ten voters of FER+
+chose, of the faces on which most agree; float is the same network before quantization in the same engine;
+agreement is the share of faces to which both give the same answer; ECE is the expected calibration error of
+the weights, before and after each engine's logits are scaled (Guo et al., ICML 2017) as fitted, to these very
+annotators' labels, on its own answers to the public split."""
 
-def data(full: dict[str, Any]) -> list[str]:
+
+def data(record: BuildRecord) -> list[str]:
     """What the network learnt from, what it began with, and what was measured on."""
-    counts = {name.rsplit("-", 1)[-1]: count for name, count in full["data"].items()}
-    made = full["made_by"]["train"]
+    counts = {name.rsplit("-", 1)[-1]: count for name, count in record.data.items()}
+    made = record.made_by.train
     if "trained_on" in made:
         return [OTHERS.format(**made), "", SPLITS.format(**counts)]
     return [
@@ -58,9 +64,9 @@ def description(source: Source) -> str:
     )
 
 
-def card(bundle: Bundle, full: dict[str, Any]) -> str:
-    """CARD.md of a built bundle, every figure taken from its record ``full``."""
-    made, machine, per_class = full["made_by"], full["machine"], _per_class(full)
+def card(bundle: Bundle, record: BuildRecord) -> str:
+    """CARD.md of a built bundle, every figure taken from its record."""
+    machine = record.machine
     return "\n".join(
         [
             f"# {bundle.name}",
@@ -73,94 +79,91 @@ def card(bundle: Bundle, full: dict[str, Any]) -> str:
             "",
             "## Data and terms",
             "",
-            *data(full),
+            *data(record),
             "",
             "## Measured",
             "",
-            f"On {full['date']}, by `{made['command']}` (full record: build.json). Accuracy is the share of",
-            "faces given their FER2013 label, or (ferplus) what most of the ten voters of FER+ chose, of the",
-            "faces on which most agree; float is the same network before quantization in the same engine;",
-            "agreement is the share of faces to which both give the same answer; ECE is the expected",
-            "calibration error of the weights, before and after each engine's logits are scaled (Guo et al.,",
-            "ICML 2017) as fitted, to these very annotators' labels, on its own answers to the public split.",
+            f"On {record.date}, by `{record.made_by.command}` (full record: build.json).",
+            MEASURED,
             f"All else is after it. Weights follow {bundle.prior} unless `--prior` says otherwise.",
             "",
-            *_table(full),
+            *_table(record),
             "",
             "F1 per expression on the private split, following FER2013's labels:",
             "",
-            *per_class,
+            *_per_class(record),
             "",
-            f"Speed on {machine['cpu']} ({machine['arch']}), batch 1, 1 thread, load average",
-            f"{machine['load']} at the time; float and int8 ran in turns, so their ratio can be relied on",
-            "more than the times:",
+            f"Speed on {machine} ({machine.arch}), batch 1, 1 thread; float and int8 ran in turns, so their",
+            "ratio can be relied on more than the times:",
             "",
-            *_speeds(full),
+            *_speeds(record),
             "",
             "## Made by",
             "",
-            f"- `{made['train']['recipe']}`, described in {made['train']['file']}, sha256 "
-            f"`{made['train']['sha256']}`",
-            *[
-                f"- {engine}: quantization recipe `{used['recipe']}`, sha256 `{used['sha256']}`"
-                for engine, used in made["quantize"].items()
-            ],
-            f"- weights before quantization: sha256 `{made['train']['weights_sha256']}`",
+            *_recipes(record),
             "",
         ]
     )
 
 
-def _table(full: dict[str, Any]) -> list[str]:
+def _table(record: BuildRecord) -> list[str]:
     lines = [
         "| engine | split | faces | float accuracy | accuracy | macro-F1 | ECE before | ECE | agreement |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for engine, climb in full["engines"].items():
-        for row in climb["figures"]:
-            shipped, plain = row["shipped"], row["plain"]
+    for engine, climb in record.engines.items():
+        for row in climb.figures:
             cells = (
-                f"{engine} {row['precision']}",
-                row["data"],
-                str(shipped["images"]),
-                f"{plain['accuracy']:.2%}",
-                f"{shipped['accuracy']:.2%}",
-                f"{shipped['macro_f1']:.3f}",
-                f"{row['ece_before']:.2%}",
-                f"{row['ece']:.2%}",
-                f"{row['change']['agreement']:.1%}",
+                f"{engine} {row.precision}",
+                row.data,
+                str(row.shipped.images),
+                f"{row.plain.accuracy:.2%}",
+                f"{row.shipped.accuracy:.2%}",
+                f"{row.shipped.macro_f1:.3f}",
+                f"{row.ece_before:.2%}",
+                f"{row.ece:.2%}",
+                f"{row.change.agreement:.1%}",
             )
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def _per_class(full: dict[str, Any]) -> list[str]:
-    lines = [f"| engine | {' | '.join(full['labels'])} |", "|---" * (1 + len(full["labels"])) + "|"]
-    for engine, climb in full["engines"].items():
-        for row in climb["figures"]:
-            if row["data"] == "fer2013-private":
-                cells = " | ".join(f"{value:.2f}" for value in row["shipped"]["f1"])
-                lines.append(f"| {engine} {row['precision']} | {cells} |")
+def _per_class(record: BuildRecord) -> list[str]:
+    lines = [f"| engine | {' | '.join(record.labels)} |", "|---" * (1 + len(record.labels)) + "|"]
+    for engine, climb in record.engines.items():
+        if row := climb.on("fer2013-private"):
+            cells = " | ".join(f"{value:.2f}" for value in row.shipped.f1)
+            lines.append(f"| {engine} {row.precision} | {cells} |")
     return lines
 
 
-def _speeds(full: dict[str, Any]) -> list[str]:
+def _speeds(record: BuildRecord) -> list[str]:
     lines = ["| engine | MB | float MB | ms | float ms | ratio | peak MiB |", "|---|---|---|---|---|---|---|"]
-    for engine, climb in full["engines"].items():
-        for rung in climb["rungs"]:
-            if rung["recipe"] == climb["shipped"]:
-                race = rung["race"]
-                cells = (
-                    climb["library"],
-                    f"{rung['bytes'] / 1e6:.2f}",
-                    f"{climb['float']['bytes'] / 1e6:.2f}",
-                    f"{race['int8_ms']:.2f}",
-                    f"{race['float_ms']:.2f}",
-                    f"{race['ratio']:.2f}",
-                    f"{rung['peak_rss_mib']:.0f}",
-                )
-                lines.append(f"| {' | '.join(cells)} |")
-        if not climb["passed"]:
-            size = climb["float"]["bytes"] / 1e6
-            lines.append(f"| {engine}: no int8 passed, float ships | {size:.2f} | {size:.2f} | | | | |")
+    for engine, climb in record.engines.items():
+        size, rung = f"{climb.float.bytes / 1e6:.2f}", climb.timed
+        if rung and rung.race:
+            cells = (
+                climb.library,
+                f"{(rung.bytes or 0) / 1e6:.2f}",
+                size,
+                f"{rung.race.int8_ms:.2f}",
+                f"{rung.race.float_ms:.2f}",
+                f"{rung.race.ratio:.2f}",
+                f"{rung.peak_rss_mib or 0:.0f}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+        else:
+            lines.append(f"| {engine}: no int8 passed, float ships | {size} | {size} | | | | |")
     return lines
+
+
+def _recipes(record: BuildRecord) -> list[str]:
+    train = record.made_by.train
+    return [
+        f"- `{train['recipe']}`, described in {train['file']}, sha256 `{train['sha256']}`",
+        *(
+            f"- {engine}: quantization recipe `{used.recipe}`, sha256 `{used.sha256}`"
+            for engine, used in record.made_by.quantize.items()
+        ),
+        f"- weights before quantization: sha256 `{train['weights_sha256']}`",
+    ]

@@ -59,7 +59,7 @@ def files(bundle: Path, options: list[str], tmp_path_factory: pytest.TempPathFac
     """What one run with a power sensor writes: json, csv, html."""
     folder = tmp_path_factory.mktemp("record")
     paths = {kind: folder / f"record.{kind}" for kind in ("json", "csv", "html")}
-    saved = ["--save", str(paths["json"]), "--csv", str(paths["csv"]), "--html", str(paths["html"])]
+    saved = ["--record", str(paths["json"]), "--csv", str(paths["csv"]), "--html", str(paths["html"])]
     meter = ["--power", "command:echo 2.5", "--power-seconds", "0.2"]
     assert cli.main([str(bundle), *options, *meter, *saved]) == 0
     return paths

@@ -85,8 +85,15 @@ def test_a_peer_without_labels_has_no_flips() -> None:
 
 def one(cpu: float) -> dict[str, Any]:
     clip = {"cpu_ms": [cpu] * 4, "wall_ms": [cpu] * 4, "faces": [[]] * 4}
-    return {"one": clip, "many": clip, "rss_mib": 90.0, "rss_peak_mib": 95.0, "gives": "faces only",
-            "start": {"raw_s": [0.5, 0.7, 0.6]}, "installed_bytes": 123_000_000}  # fmt: skip
+    return {
+        "one": clip,
+        "many": clip,
+        "rss_mib": 90.0,
+        "rss_peak_mib": 95.0,
+        "gives": "faces only",
+        "start": {"raw_s": [0.5, 0.7, 0.6]},
+        "installed_bytes": 123_000_000,
+    }
 
 
 def test_ratios_are_ferlites_cost_over_the_peers() -> None:
@@ -95,10 +102,15 @@ def test_ratios_are_ferlites_cost_over_the_peers() -> None:
     assert found["other"]["ratio"] == {"one": 0.25, "many": 0.25}
     assert found["other"]["cold_start_s"] == 0.6 and found["other"]["install_mb"] == 123
     record = {
-        "figures": found, "peers": peers, "not_run": {"gone": "not run: no weights"}, "date": "2026-01-01",
-        "machine": {"cpu": "a CPU", "cores": 2}, "settings": {"threads": 1, "bundle": "tiny"}, "loads": [1.0],
+        "figures": found,
+        "peers": peers,
+        "not_run": {"gone": "not run: no weights"},
+        "date": "2026-01-01",
+        "machine": {"cpu": "a CPU", "cores": 2},
+        "settings": {"threads": 1, "bundle": "tiny"},
+        "loads": [1.0],
         "command": "python -m benchmarks.peers",
-    }  # fmt: skip
+    }
     text = table.markdown(record)
     assert (
         "| other | faces only | 20.0 | 20.0 | 0.25 / 0.25 |" in text and "gone: not run: no weights." in text

@@ -59,8 +59,15 @@ def test_a_board_without_a_sensor_is_not_measured_and_not_estimated(tmp_path: Pa
 
 def test_the_boards_own_sensor_is_found(tmp_path: Path) -> None:
     chip = "/sys/bus/i2c/devices/1-0040/hwmon/hwmon1"
-    write(tmp_path, {f"{chip}/name": "ina3221\n", f"{chip}/in1_label": "VDD_IN\n",
-                     f"{chip}/in1_input": "5000\n", f"{chip}/curr1_input": "900\n"})  # fmt: skip
+    write(
+        tmp_path,
+        {
+            f"{chip}/name": "ina3221\n",
+            f"{chip}/in1_label": "VDD_IN\n",
+            f"{chip}/in1_input": "5000\n",
+            f"{chip}/curr1_input": "900\n",
+        },
+    )
     sensor = power.choose("auto", tmp_path)
     assert isinstance(sensor, Sensor) and sensor.watts() == pytest.approx(4.5)
 

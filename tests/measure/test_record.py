@@ -203,9 +203,9 @@ def test_without_a_source_the_network_alone_is_measured(
     ("words", "code", "why"),
     [
         (["no-such-bundle"], 1, "no bundle 'no-such-bundle'"),
-        (["{bundle}", "--engine", "onxx"], 1, "unknown engine 'onxx'"),
-        (["{bundle}", "--engine", "all,onnx"], 2, "takes all, auto, or names"),
-        (["{bundle}", "--engine", ","], 2, "--engine is empty"),
+        (["{bundle}", "--engines", "onxx"], 1, "unknown engine 'onxx'"),
+        (["{bundle}", "--engines", "all,onnx"], 2, "takes all, auto, or names"),
+        (["{bundle}", "--engines", ","], 2, "--engines is empty"),
         (["{bundle}", "--seconds", "0"], 2, "--seconds is 0"),
         (["{bundle}", "--frames", "3"], 2, "--frames is 3"),
         (["{bundle}", "--threads", "-1"], 2, "--threads is -1"),
@@ -215,7 +215,7 @@ def test_without_a_source_the_network_alone_is_measured(
         (["{bundle}", "--source", "{bundle}/bundle.json"], 1, "neither a picture nor a video"),
         (["{bundle}", "--power", "volts"], 2, "unknown power sensor 'volts'"),
         (["{bundle}", "--power", "command:false"], 1, "failed"),
-        (["{bundle}", "--save", "no/such/folder/a.json"], 2, "there is no folder"),
+        (["{bundle}", "--record", "no/such/folder/a.json"], 2, "there is no folder"),
         (["{bundle}", "{bundle}"], 2, "one bundle, not 2"),
         (["compare", "a.json"], 2, "takes two records"),
         (["compare", "a.json", "b.json"], 1, "'a.json' cannot be read"),
@@ -234,7 +234,7 @@ def test_a_fault_in_the_measuring_process_is_one_sentence_too(
 ) -> None:
     saved = tmp_path / "record.json"
     words = ["--seconds", "0.02", "--source", str(clip), "--detector", "haar", "--detector-model", str(clip)]
-    assert cli.main([str(bundle), *words, "--save", str(saved)]) == 1
+    assert cli.main([str(bundle), *words, "--record", str(saved)]) == 1
     told = capsys.readouterr()
     assert "is not a Haar cascade" in told.err and told.err.count("\n") == 1
     assert not saved.exists()

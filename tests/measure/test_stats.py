@@ -77,5 +77,8 @@ def test_the_ratio_and_its_interval() -> None:
 
 def test_rounding_reaches_into_tables() -> None:
     assert stats.rounded({"a": (1.234567, [2.0]), "b": None, "c": True, "d": 3}) == {
-        "a": [1.2346, [2.0]], "b": None, "c": True, "d": 3,
-    }  # fmt: skip
+        "a": [1.2346, [2.0]],
+        "b": None,
+        "c": True,
+        "d": 3,
+    }
