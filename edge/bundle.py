@@ -37,9 +37,10 @@ class Bundle:
 
     ``priors``: how common each label is taken to be, in shares by name (``edge.priors``), and ``prior`` the
     name of the one that holds unless another is asked for. ``learnt_prior`` is the one that the network's
-    logits still have in them; empty: none, it learnt evidence alone. ``temperature`` is for engines that have
-    none of their own. ``accuracy`` holds the measured records and ``made_by`` the recipes, as they stand in
-    the file. Bundles of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
+    logits still have in them; empty: none, it learnt evidence alone. ``sharpness``: by prior, what divides
+    the temperature where those who labelled are less sure than others (none: 1). ``temperature`` is for
+    engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the recipes.
+    Bundles of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Bundle:
     prior: str = ""
     priors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     learnt_prior: tuple[float, ...] = ()
+    sharpness: Mapping[str, float] = field(default_factory=dict)
     accuracy: tuple[AccuracyRecord, ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
@@ -65,8 +67,13 @@ class Bundle:
         files = self.files.get(engine)
         if not self.priors:
             return self._old_scaling(files, prior)
-        temperature = files.temperature if files and files.temperature else self.temperature
-        return Scaling.of_prior(temperature, self.shares(prior), self.learnt_prior)
+        return self.scaling_at((files and files.temperature) or self.temperature, prior)
+
+    def scaling_at(self, temperature: float, prior: Prior = "") -> Scaling:
+        """``scaling_of`` for logits whose temperature this is. Raises UsageError."""
+        named = prior or self.prior
+        sharpness = self.sharpness.get(named, 1.0) if isinstance(named, str) else 1.0
+        return Scaling.of_prior(temperature / sharpness, self.shares(prior), self.learnt_prior)
 
     def shares(self, prior: Prior = "") -> tuple[float, ...]:
         """The shares, one per label and summing to 1, that ``prior`` means here. Raises UsageError."""
@@ -195,6 +202,8 @@ def _check(bundle: Bundle) -> None:
     for name, shares in (*bundle.priors.items(), ("learnt_prior", bundle.learnt_prior or None)):
         good = shares is None or (len(shares) == len(labels) and min(shares) >= 0 and 0 < sum(shares) < 1.001)
         check(good, name, shares, f"a share per label, {len(labels)}, summing to 1")
+    for name, factor in bundle.sharpness.items():
+        check(0 < factor < float("inf"), f"sharpness.{name}", factor, "a number above 0")
     _check_chosen(bundle)
 
 

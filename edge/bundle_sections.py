@@ -107,10 +107,10 @@ class Scaling:
 
     @classmethod
     def of_prior(cls, temperature: float, prior: Sequence[float], learnt: Sequence[float] = ()) -> Scaling:
-        """Dividing by ``temperature``, and then the prior ``learnt`` (none: uniform) by ``prior``."""
+        """The prior ``learnt`` taken out (none: uniform), divided by ``temperature``, ``prior`` put in."""
         expected = [math.log(max(share, LEAST)) for share in prior]
         known = [math.log(max(share, LEAST)) for share in learnt] or [0.0] * len(expected)
-        bias = tuple(new - old for new, old in zip(expected, known, strict=True))
+        bias = tuple(new - old / temperature for new, old in zip(expected, known, strict=True))
         return cls((1 / temperature,) * len(expected), bias)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,15 +79,16 @@ def fit_temperature(logits: Floats, labels: Indices) -> float:
     Negative log-likelihood is unimodal in the temperature; a golden-section search over 0.05-20 finds it.
     """
     rows = np.arange(len(labels))
+    return lowest(lambda temperature: float(-log_softmax(logits, temperature)[rows, labels].mean()))
 
-    def cost(log_t: float) -> float:
-        return float(-log_softmax(logits, float(np.exp(log_t)))[rows, labels].mean())
 
-    low, high, golden = np.log(0.05), np.log(20.0), (5**0.5 - 1) / 2
+def lowest(cost: Callable[[float], float]) -> float:
+    """The temperature between 0.05 and 20 that costs least; ``cost`` must fall and then rise."""
+    low, high, golden = math.log(0.05), math.log(20.0), (5**0.5 - 1) / 2
     while high - low > 1e-4:
         left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if cost(left) < cost(right) else (left, high)
-    return float(np.exp((low + high) / 2))
+        low, high = (low, right) if cost(math.exp(left)) < cost(math.exp(right)) else (left, high)
+    return math.exp((low + high) / 2)
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,36 @@
-"""From logits to weights that can be believed: a temperature, or a scale and a bias for each label.
+"""From logits to weights that can be believed: a temperature, and the prior under which labels were given.
 
-Both are fitted on faces that the network did not learn from (Guo et al., ICML 2017). A temperature has one
-number and never changes an answer; vector scaling has two for each label, so it can undo that a network says
-"disgust" too seldom. Which of them is used is chosen by faces that neither was fitted on.
+    weights = softmax((logits - log learnt prior) / temperature + log prior)
+
+The temperature is fitted on faces that the network did not learn from (Guo et al., ICML 2017), under the
+prior of those who labelled them. It is one number, so it cannot carry the habits of a data set into a reading
+as offsets per label did.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge import priors
+from edge.bundle import Bundle
 from edge.bundle_sections import Scaling
+from edge.errors import DataInvalid, UsageError
+from edge.files import read_json
 from faces import metrics
+from faces.face_set import CROWD, LABELS, OWN, FaceSet
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int64]
+Shares = tuple[float, ...]
 FOLDS, SEED = 5, 1
-# Pulls towards the temperature; what 10,000 faces weigh ten times as much as. Keeps a label that is always
-# told apart, or never there, from asking for an endless scale.
-RIDGE = 1e-4
-STEPS = 50
-# Ten faces for each number fitted (Peduzzi et al., J. Clin. Epidemiol. 1996, of logistic models), and a label
-# has two: with fewer, folds that luck divided well would choose.
-FEWEST = 20
+BALANCED = "balanced"
+TABLE = Path(__file__).parent / "priors.json"
 
 
 @dataclass(frozen=True)
@@ -39,85 +44,44 @@ class Held:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The scaling to use, what kind it is, the plain temperature, and how both did on held-out folds."""
+    """The scaling to use, its temperature, and how it did on folds left out of the fit."""
 
     scaling: Scaling
-    method: Literal["temperature", "vector"]
     temperature: float
-    held_temperature: Held
-    held_vector: Held
+    held: Held
 
 
-def fit(logits: Floats, labels: Indices) -> Fitted:
-    """The scaling of ``logits`` [N, C] for ``labels`` [N].
-
-    Vector scaling is taken where each label has ``FEWEST`` faces, and it makes held-out faces likelier than a
-    temperature does, in five folds and by more than the standard error of the difference.
-    """
-    temperature = metrics.fit_temperature(logits, labels)
-    kinds = {"temperature": _temperature, "vector": fit_vector}
-    out = {kind: np.zeros(logits.shape) for kind in kinds}
+def fit(logits: Floats, labels: Indices, prior: Shares, learnt: Shares = ()) -> Fitted:
+    """The temperature of ``logits`` [N, C] for ``labels`` [N] that were given under ``prior``."""
+    out = np.zeros(logits.shape)
     folds = np.random.default_rng(SEED).permutation(len(labels)) % FOLDS
     for fold in range(FOLDS):
         inside, outside = folds != fold, folds == fold
-        for kind, fitter in kinds.items():
-            out[kind][outside] = apply(fitter(logits[inside], labels[inside]), logits[outside])
-    rows = np.arange(len(labels))
-    costs = {kind: -metrics.log_softmax(each)[rows, labels] for kind, each in out.items()}
-    gain = costs["temperature"] - costs["vector"]
-    enough = np.bincount(labels, minlength=logits.shape[1]).min() >= FEWEST
-    better = bool(enough and gain.mean() > gain.std() / len(gain) ** 0.5)
-    chosen = (
-        fit_vector(logits, labels)
-        if better
-        else _rounded(Scaling.of_temperature(temperature, logits.shape[1]))
+        if inside.any() and outside.any():
+            temperature = fit_temperature(logits[inside], labels[inside], prior, learnt)
+            out[outside] = apply(Scaling.of_prior(temperature, prior, learnt), logits[outside])
+    temperature = float(f"{fit_temperature(logits, labels, prior, learnt):.6g}")
+    chances = metrics.softmax(out)
+    held = Held(
+        float(-np.log(chances[np.arange(len(labels)), labels]).mean()),
+        metrics.expected_calibration_error(chances, labels),
+        metrics.accuracy(chances.argmax(1), labels),
     )
-    held = {kind: _held(out[kind], labels) for kind in kinds}
-    return Fitted(
-        chosen, "vector" if better else "temperature", float(f"{temperature:.7g}"),
-        held["temperature"], held["vector"],
-    )  # fmt: skip
+    return Fitted(Scaling.of_prior(temperature, prior, learnt), temperature, held)
 
 
-def fit_vector(logits: Floats, labels: Indices) -> Scaling:
-    """The ``scale`` and ``bias`` per label that make ``labels`` [N] likeliest under ``logits`` [N, C].
+def fit_temperature(logits: Floats, labels: Indices, prior: Shares, learnt: Shares = ()) -> float:
+    """The temperature, 0.05-20, under which ``labels`` are likeliest.
 
-    The cost is convex: damped Newton steps from the temperature's solution find its one minimum. A scale that
-    would not be positive is left at the temperature's.
+    Negative log-likelihood is unimodal in the logarithm of the temperature: a golden-section search.
     """
-    count, classes = logits.shape
-    z = logits.astype(np.float64)
-    start = np.concatenate([np.full(classes, 1 / metrics.fit_temperature(logits, labels)), np.zeros(classes)])
-    wanted = np.eye(classes)[labels]
+    rows = np.arange(len(labels))
 
-    def cost(w: Floats) -> float:
-        logs = metrics.log_softmax(z * w[:classes] + w[classes:])
-        return float(-logs[np.arange(count), labels].mean() + RIDGE / 2 * ((w - start) ** 2).sum())
+    def cost(temperature: float) -> float:
+        scaled = apply(Scaling.of_prior(temperature, prior, learnt), logits)
+        return float(-metrics.log_softmax(scaled)[rows, labels].mean())
 
-    w = start
-    for _ in range(STEPS):
-        p = metrics.softmax(z * w[:classes] + w[classes:])
-        u = np.concatenate([z, np.ones_like(z)], 1)
-        slope = (np.tile(p - wanted, 2) * u).mean(0) + RIDGE * (w - start)
-        curve = _curvature(np.tile(p, 2) * u, p, u, classes) / count + RIDGE * np.eye(2 * classes)
-        step, size = np.linalg.solve(curve, slope), 1.0
-        while cost(w - size * step) > cost(w) and size > 1e-6:
-            size /= 2
-        w = w - size * step
-        if np.abs(size * step).max() < 1e-9:
-            break
-    scale = np.where(w[:classes] > 0, w[:classes], start[:classes])
-    bias = w[classes:] - w[classes:].mean()
-    return _rounded(Scaling(tuple(map(float, scale)), tuple(map(float, bias))))
-
-
-def _curvature(weighted: Floats, p: Floats, u: Floats, classes: int) -> Floats:
-    """Second derivatives, summed over faces: p_c (1 if c = d else 0 - p_d) u_ci u_dj."""
-    curve: Floats = -(weighted.T @ weighted)
-    for first in (slice(0, classes), slice(classes, None)):
-        for second in (slice(0, classes), slice(classes, None)):
-            curve[first, second] += np.diag((p * u[:, first] * u[:, second]).sum(0))
-    return curve
+    return metrics.lowest(cost)
 
 
 def apply(scaling: Scaling, logits: Floats) -> npt.NDArray[np.float64]:
@@ -126,21 +90,89 @@ def apply(scaling: Scaling, logits: Floats) -> npt.NDArray[np.float64]:
     return scaled
 
 
-def _temperature(logits: Floats, labels: Indices) -> Scaling:
-    return Scaling.of_temperature(metrics.fit_temperature(logits, labels), logits.shape[1])
+def label_priors(train: FaceSet) -> dict[str, Shares]:
+    """By annotators, the shares of the labels that they gave to the faces of ``train``.
+
+    FER+'s are those of its voters' majorities, which is what answers are held against.
+    """
+    return {annotators or OWN: _shares(faces.labels) for annotators, (_, faces) in train.followed().items()}
 
 
-def _rounded(scaling: Scaling) -> Scaling:
-    """Six digits: more than any data set can tell, and the last bit of a sum stays out of the file."""
-    return Scaling(
-        *(tuple(float(f"{value:.6g}") for value in values) for values in (scaling.scale, scaling.bias))
+def _shares(labels: Indices) -> Shares:
+    # One face more of each: an expression that was not met is rare, not impossible.
+    counts = np.bincount(labels, minlength=len(LABELS)) + 1.0
+    return tuple(float(f"{share:.5g}") for share in counts / counts.sum())
+
+
+def learnt_prior(logits: Floats) -> Shares:
+    """What a network that learnt labels as they come expects before it looks: its mean answer [N, C]."""
+    mean = metrics.softmax(logits).mean(0)
+    return tuple(float(f"{share:.5g}") for share in mean / mean.sum())
+
+
+def measured_priors(labels: tuple[str, ...]) -> tuple[str, dict[str, Shares]]:
+    """The name of the prior that holds unless another is asked for, and the shares of all, by name.
+
+    Raises DataInvalid for a damaged table.
+    """
+    table = read_json(TABLE)
+    try:
+        found = {
+            name: priors.shares(entry["shares"], labels, f"'{name}' in {TABLE.name}")
+            for name, entry in table["priors"].items()
+        }
+        chosen = str(table["default"])
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        raise DataInvalid(f"'{TABLE}' is damaged: {error}") from error
+    return chosen, {BALANCED: tuple(1 / len(labels) for _ in labels), **found}
+
+
+def expecting(about: Bundle, logits: Floats, train: FaceSet, public: FaceSet, *, evidence: bool) -> Bundle:
+    """The bundle with all its priors, told by the float network's ``logits`` [N, C] of ``public``.
+
+    ``evidence``: the network learnt with the priors of its labels taken out; else its mean answer is what it
+    expects. Annotators whose labels ask for another temperature than the surest ones' get a sharpness.
+    """
+    learnt = () if evidence else learnt_prior(logits)
+    chosen, named = measured_priors(about.labels)
+    labelled = label_priors(train)
+    sets = {who or OWN: each for who, each in public.followed().items()}
+    wanted = {
+        who: fit_temperature(logits[seen], faces.labels, labelled[who], learnt)
+        for who, (seen, faces) in sets.items()
+        if who in labelled
+    }
+    sharpness = {who: float(f"{wanted[reference(wanted)] / each:.3g}") for who, each in wanted.items()}
+    return replace(
+        about,
+        prior=chosen,
+        priors={**named, **labelled},
+        learnt_prior=learnt,
+        sharpness={who: factor for who, factor in sharpness.items() if factor != 1},
     )
 
 
-def _held(scaled: Floats, labels: Indices) -> Held:
-    chances = metrics.softmax(scaled)
-    return Held(
-        float(-np.log(chances[np.arange(len(labels)), labels]).mean()),
-        metrics.expected_calibration_error(chances, labels),
-        metrics.accuracy(chances.argmax(1), labels),
-    )
+def reference(annotators: Mapping[str, object]) -> str:
+    """The annotators whose labels an engine's temperature is fitted to: many voters before one."""
+    return CROWD if CROWD in annotators else next(iter(annotators))
+
+
+def fit_engine(about: Bundle, logits: Floats, public: FaceSet) -> dict[str, Fitted]:
+    """By annotators, how ``logits`` [N, C] of ``public`` become weights under their prior.
+
+    One temperature, fitted to the surest annotators' labels; the others' differs by the bundle's sharpness.
+    """
+    sets = {who or OWN: each for who, each in public.followed().items() if (who or OWN) in about.priors}
+    fitted = {
+        who: fit(logits[seen], faces.labels, about.priors[who], about.learnt_prior)
+        for who, (seen, faces) in sets.items()
+    }
+    temperature = fitted[reference(fitted)].temperature
+    return {
+        who: replace(
+            each,
+            scaling=about.scaling_at(temperature, who),
+            temperature=temperature / about.sharpness.get(who, 1.0),
+        )
+        for who, each in fitted.items()
+    }

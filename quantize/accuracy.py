@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed
 from faces import metrics
 from faces.answers import of_all
+from faces.domains import Domain
 from faces.face_set import FaceSet
+from faces.scores import balanced_accuracy
 from quantize.builder import Built
 
 Answers = npt.NDArray[np.float64]
@@ -36,13 +39,20 @@ class Change:
     """What int8 did to the float model's answers on the same faces.
 
     ``drop`` in percentage points of accuracy, negative where int8 is better. ``worst_class`` lost most F1:
-    ``worst_drop``, in points.
+    ``worst_drop``, in points. ``board``: points of balanced accuracy lost in each domain that was asked, and
+    ``board_drop`` their mean.
     """
 
     drop: float
     agreement: float
     worst_class: str
     worst_drop: float
+    board: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def board_drop(self) -> float:
+        """Points of balanced accuracy lost over all domains; 0 where none was asked."""
+        return float(np.mean(list(self.board.values()))) if self.board else 0.0
 
 
 def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: int = 0) -> Answers:
@@ -81,6 +91,19 @@ def change(plain: Answers, quantized: Answers, faces: FaceSet, labels: tuple[str
         worst_class=labels[worst],
         worst_drop=100 * drops[worst],
     )
+
+
+def lost(plain: Answers, quantized: Answers, domains: Sequence[Domain]) -> dict[str, float]:
+    """Points of balanced accuracy that int8 lost in each domain; answers [all their faces, labels]."""
+    points, start = {}, 0
+    for domain in domains:
+        those = slice(start, start := start + len(domain.faces))
+        before, after = (
+            balanced_accuracy(np.asarray(given[those].argmax(1)), domain.faces.labels)
+            for given in (plain, quantized)
+        )
+        points[domain.name] = round(100 * (before - after), 4)
+    return points
 
 
 def calibration_error(given: Answers, faces: FaceSet) -> float:

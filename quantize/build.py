@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from edge import bundle_writer
 from edge.bundle import Bundle
 from edge.bundle_writer import Model
 from edge.errors import BuildFailed, DataInvalid, UsageError
-from faces.face_set import CROWD, OWN
-from faces.scaling import Fitted
+from faces import readers
+from faces.domains import Domain, board
+from faces.face_set import OWN
+from faces.scaling import Fitted, expecting, label_priors, reference
 from quantize.builder import Built, Float, builder
 from quantize.ladder import Setting, climb, sensitivity
 from quantize.network.export import Exported, export, from_files, to_files
@@ -39,7 +42,11 @@ RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be built. ``command`` is written into the record; ``threads`` 0: all cores."""
+    """What is to be built.
+
+    ``domains``: labelled faces beside FER2013 that int8 is held on. ``command`` is written into the record;
+    ``threads`` 0: all cores.
+    """
 
     run: Path
     data: Path
@@ -48,6 +55,7 @@ class Order:
     ladder: Ladder
     framing: Framing
     name: str = ""
+    domains: Sequence[Path] = ()
     command: str = ""
     threads: int = 0
 
@@ -83,17 +91,33 @@ def build(order: Order) -> Outcome:
     start = _start(order, source, splits.public.faces.shape[1])
     setting = Setting(
         source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
-        order.threads, order.ladder.sensitivity,
+        order.threads, order.ladder.sensitivity, _expected(source, splits), _board(order, source, splits),
     )  # fmt: skip
     climbs = [
         climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
     ]
+    start = expecting(start, climbs[0].plain.public, splits.train, splits.public, evidence=source.evidence)
     measured = record.measure(climbs, splits, start, order.threads)
     measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
     made = _write(order, source, start, splits, measured, (exported.error, seconds))
     work.remove()
     return made
+
+
+def _expected(source: Source, splits: Splits) -> tuple[float, ...]:
+    """What a network that learnt evidence must be told before it is held against FER2013's labels."""
+    if not source.evidence:
+        return ()
+    return tuple(math.log(share) for share in label_priors(splits.train)[OWN])
+
+
+def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
+    """The gate's domains: those made of the public split, and each --domain's split to choose by."""
+    side = splits.public.faces.shape[1]
+    others = [readers.read(path, side, search=False).split("public") for path in order.domains]
+    relabelled = [source.relabel(Splits(faces, faces, faces)).public for faces in others]
+    return tuple(board(splits.public, order.framing.crop, relabelled))
 
 
 def digest(path: Path) -> str:
@@ -167,9 +191,8 @@ def _write(
     followed = measured.fitted[climbs[0].engine]
     bundle = dataclasses.replace(
         start,
-        # For an engine that has no scaling of its own; each that was built has.
-        temperature=followed[OWN].temperature,
-        prior=CROWD if CROWD in followed else OWN,
+        # For an engine that has none of its own; each that was built has.
+        temperature=followed[reference(followed)].temperature,
         accuracy=record.accuracy_records(measured),
         made_by=record.made_by(order.command, source, order.ladder, climbs),
     )
@@ -189,5 +212,4 @@ def _write(
 
 
 def _model(built: Built, fitted: Mapping[str, Fitted]) -> Model:
-    scalings = {annotators: each.scaling for annotators, each in fitted.items()}
-    return Model(built.parts, built.precision, built.layout, scalings=scalings)
+    return Model(built.parts, built.precision, built.layout, fitted[reference(fitted)].temperature)

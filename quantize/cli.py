@@ -38,6 +38,9 @@ def parser() -> Parser:
     build = command.verb(verbs, "build", "quantize a training run, prove it and write a bundle", _build)
     build.add_argument("run", type=Path, help="folder of a training run, or its best.pt")
     build.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    build.add_argument(
+        "--domain", type=Path, action="append", default=[], help="other labelled faces that int8 is held on"
+    )
     build.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
     build.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
     build.add_argument(
@@ -117,6 +120,7 @@ def _build(arguments: argparse.Namespace) -> int:
         ladder=ladder,
         framing=read_framing(arguments.crop),
         name=arguments.name,
+        domains=arguments.domain,
         command=as_typed(arguments),
         threads=arguments.threads,
     )
@@ -142,6 +146,7 @@ def as_typed(arguments: argparse.Namespace) -> str:
     """The command as it may be written into a bundle: files by their names, not by where they lay here."""
     words = [PROGRAM, "build", arguments.run.name, "--data", arguments.data.name, "-o", arguments.out.name]
     words += ["--engines", arguments.engines]
+    words += [word for path in arguments.domain for word in ("--domain", path.name)]
     for option, value, usual in (
         ("--ladder", Path(arguments.ladder).name, "default"),
         ("--crop", Path(arguments.crop).name, "fer2013"),

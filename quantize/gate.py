@@ -24,6 +24,12 @@ def _damage(change: Change, gate: Gate) -> list[str]:
     found = []
     if change.drop > gate.drop + 1e-9:
         found.append(f"accuracy drops {change.drop:.2f} points, over {gate.drop:.2f}")
+    if change.board_drop > gate.board_drop + 1e-9:
+        worst = max(change.board, key=change.board.__getitem__)
+        found.append(
+            f"balanced accuracy over all domains drops {change.board_drop:.2f} points, "
+            f"over {gate.board_drop:.2f} (most on {worst}: {change.board[worst]:.2f})"
+        )
     if change.agreement < gate.agreement:
         found.append(f"{change.agreement:.1%} of faces keep their answer, under {gate.agreement:.1%}")
     return found

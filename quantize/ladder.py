@@ -17,6 +17,7 @@ import numpy as np
 
 from edge.bundle import Bundle
 from edge.errors import BuildFailed, ModelMismatch, RecipeInvalid
+from faces.domains import Domain
 from faces.face_set import FaceSet
 from measure import memory
 from measure.race import Race, race
@@ -36,7 +37,11 @@ from quantize.workspace import Workspace
 
 @dataclass(frozen=True)
 class Setting:
-    """What all rungs of a build share. ``bundle`` has temperature 1; ``threads`` 0: all cores."""
+    """What all rungs of a build share. ``bundle`` has temperature 1; ``threads`` 0: all cores.
+
+    ``expected`` [labels] is added to logits before answers are held against the public labels: the logarithm
+    of the labels' prior, where the network learnt with it taken out. ``board``: the domains of the gate.
+    """
 
     source: Source
     network: Float
@@ -46,17 +51,23 @@ class Setting:
     work: Workspace
     threads: int = 0
     sensitivity: SensitivityRecipe = field(default=SensitivityRecipe())
+    expected: tuple[float, ...] = ()
+    board: tuple[Domain, ...] = ()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that could be shipped. ``recipe`` None is the float model; ``public`` its answers there."""
+    """A model that could be shipped. ``recipe`` None is the float model.
+
+    ``public`` are its answers [N, labels] there, ``board`` those to the faces of all domains after it.
+    """
 
     engine: str
     recipe: Recipe | None
     built: Built
     public: Answers
     peak_rss_mib: float
+    board: Answers = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,13 @@ def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: S
         candidate = _candidate(plain.engine, recipe, make, setting, plain.built)
     except (BuildFailed, RecipeInvalid, ModelMismatch) as error:
         return Rung(recipe, (str(error),))
-    change = accuracy.change(plain.public, candidate.public, setting.public, setting.bundle.labels)
+    expected = np.array(setting.expected or [0.0] * len(setting.bundle.labels))
+    change = dataclasses.replace(
+        accuracy.change(
+            plain.public + expected, candidate.public + expected, setting.public, setting.bundle.labels
+        ),
+        board=accuracy.lost(_all(plain), _all(candidate), setting.board),
+    )
     timed = setting.work.value(
         f"race-{plain.engine}",
         {"recipe": recipe.sha256, "libraries": make.versions()},
@@ -154,13 +171,17 @@ def _candidate(
     step = f"{engine}-{recipe.name if recipe else 'float'}"
     built = _stored(setting, step, inputs, lambda: _build(recipe, make, setting, plain))
     kept = setting.work.files(
-        f"answers-{step}", inputs, lambda: {"public.npy": _npy(_answers(engine, built, setting))}
+        f"answers-{step}",
+        {**inputs, "domains": [domain.faces.sha256 for domain in setting.board]},
+        lambda: _answers(engine, built, setting),
     )
     peak = setting.work.value(
         f"memory-{step}", inputs, lambda: memory.peak_rss(engine, built, setting.bundle.input)
     )
-    public = np.load(io.BytesIO(kept["public.npy"]), allow_pickle=False)
-    return Candidate(engine, recipe, built, public, float(peak))
+    public, board = (
+        np.load(io.BytesIO(kept[name]), allow_pickle=False) for name in ("public.npy", "board.npy")
+    )
+    return Candidate(engine, recipe, built, public, float(peak), board)
 
 
 def _build(recipe: Recipe | None, make: Builder, setting: Setting, plain: Built | None) -> Built:
@@ -200,8 +221,19 @@ def _stored(setting: Setting, step: str, inputs: Mapping[str, Any], make: Callab
     return Built({Path(name).suffix: content for name, content in kept.items()}, **facts)
 
 
-def _answers(engine: str, built: Built, setting: Setting) -> Answers:
-    return accuracy.answers(setting.bundle, engine, built, setting.public, setting.threads)
+def _answers(engine: str, built: Built, setting: Setting) -> dict[str, bytes]:
+    """Answers to the public split and, after it, to each domain that is not that split itself."""
+    given = [
+        accuracy.answers(setting.bundle, engine, built, faces, setting.threads)
+        for faces in (setting.public, *(domain.faces for domain in setting.board[1:]))
+    ]
+    board = np.concatenate(given[1:]) if given[1:] else np.zeros((0, given[0].shape[1]))
+    return {"public.npy": _npy(given[0]), "board.npy": _npy(board)}
+
+
+def _all(candidate: Candidate) -> Answers:
+    """Its answers to every domain of the board, of which the public split is the first."""
+    return np.concatenate([candidate.public, candidate.board])
 
 
 def _npy(array: Answers) -> bytes:

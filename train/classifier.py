@@ -33,6 +33,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def evidence(self) -> bool:
+        """Whether its logits expect nothing: it learnt with the priors of its labels taken out."""
+        ...
+
+    @property
     def crops(self) -> str:
         """The data set family whose measured crop rule its faces are cut by."""
         ...
@@ -53,6 +58,7 @@ class RunSubject:
 
     def __init__(self, trained: Trained, flip: bool = False) -> None:
         self._trained, self._flip = trained, flip
+        self.evidence = trained.recipe.data.balanced
 
     def scaling(self, annotators: str) -> Scaling | None:
         """See Subject."""
@@ -79,15 +85,16 @@ class BundleSubject:
             raise ModelMismatch(
                 f"bundle '{bundle.path}' has no '{missing[0]}': its labels are {bundle.labels}"
             )
-        self._bundle = bundle
+        self.bundle = self._bundle = bundle
+        self.evidence = not bundle.learnt_prior
         self._engine = engines.choose(engine, tuple(bundle.files)).name
         self._classify = load_classifier(bundle, self._engine, EngineOptions(threads=threads))
         self._columns = [bundle.labels.index(label) for label in LABELS]
 
     def scaling(self, annotators: str) -> Scaling:
         """See Subject."""
-        own = self._bundle.files[self._engine].scalings.get(annotators)
-        found = own or self._bundle.scaling_of(self._engine)
+        known = annotators in self._bundle.priors or annotators in self._bundle.files[self._engine].scalings
+        found = self._bundle.scaling_of(self._engine, annotators if known else "")
         return Scaling(
             tuple(found.scale[column] for column in self._columns),
             tuple(found.bias[column] for column in self._columns),

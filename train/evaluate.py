@@ -90,7 +90,7 @@ def score(predicted: Indices, labels: Indices) -> Score:
 def calibrate(logits: Floats, labels: Indices, how: Scaling, fitted_on: str) -> Calibration:
     """Calibration of ``logits`` [N, 7] against ``labels`` [N] without and with scaling."""
     before, after = metrics.softmax(logits), metrics.softmax(scaling.apply(how, logits))
-    alike = len(set(how.scale)) == 1 and not any(how.bias)
+    alike = len(set(how.scale)) == 1
     return Calibration(
         1 / how.scale[0] if alike else None,
         fitted_on,
@@ -119,8 +119,7 @@ def evaluate(
     how, fitted_on = subject.scaling(name), OWN
     if how is None:
         held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
-        temperature = metrics.fit_temperature(held_out, calibrate_on.labels)
-        how, fitted_on = Scaling.of_temperature(temperature, len(LABELS)), calibrate_on.name
+        how, fitted_on = _fitted(subject, held_out, calibrate_on), calibrate_on.name
     predicted: Indices = scaling.apply(how, logits).argmax(1)
     ferplus = None
     if CROWD in sets:
@@ -139,6 +138,13 @@ def evaluate(
         "calibration": dataclasses.asdict(calibrate(logits, test.labels, how, fitted_on)),
         "corruptions": corruption_table(subject, test, how) if corruptions else None,
     }
+
+
+def _fitted(subject: Subject, logits: Floats, faces: FaceSet) -> Scaling:
+    """The scaling of ``logits`` [N, 7] for the labels of ``faces``."""
+    if not subject.evidence:
+        return Scaling.of_temperature(metrics.fit_temperature(logits, faces.labels), len(LABELS))
+    return scaling.fit(logits, faces.labels, next(iter(scaling.label_priors(faces).values()))).scaling
 
 
 def corruption_table(subject: Subject, test: FaceSet, how: Scaling) -> dict[str, list[float]]:

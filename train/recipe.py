@@ -44,12 +44,19 @@ class DataRecipe:
     """What is learnt from.
 
     ``mean`` and ``std`` are in grey levels 0-255. ``votes_weight`` is the share of the FER+ vote
-    distribution in the target, the rest being the data set's own label.
+    distribution in the target, the rest being the data set's own label. ``balanced``: each source's labels
+    are held against softmax(logits + log of its prior), see ``train.lessons``. ``second_share`` of each batch
+    comes from a second data set, in which a class of n faces is drawn in proportion to
+    n ** (1 - ``second_balance``). ``soft_labels``: whose answers the file of --soft-labels is read for.
     """
 
     mean: float = field(default=127.5, metadata=within(0.0, 255.0))
     std: float = field(default=64.0, metadata=within(1.0, 255.0))
     votes_weight: float = field(default=0.0, metadata=_PROBABILITY)
+    balanced: bool = False
+    second_share: float = field(default=0.0, metadata=within(0.0, 0.9))
+    second_balance: float = field(default=0.0, metadata=_PROBABILITY)
+    soft_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,9 @@ class AugmentRecipe:
     """Ranges of the random changes made to a training face; 0 switches a change off.
 
     ``rotate`` in degrees, ``scale``, ``shift`` and ``shear`` as fractions of the picture, ``light`` as a
-    factor's deviation from 1, ``noise`` in grey levels, ``blur`` and ``erase`` as probabilities, ``mixup``
-    and ``cutmix`` as the alpha of their Beta distributions (of both, each batch gets one).
+    factor's deviation from 1, ``noise`` in grey levels, ``blur``, ``erase``, ``jpeg`` and ``motion`` (while
+    exposed) as probabilities, ``mixup`` and ``cutmix`` as the alpha of their Beta distributions (of both,
+    each batch gets one).
     """
 
     flip: bool = True
@@ -70,6 +78,8 @@ class AugmentRecipe:
     noise: float = field(default=0.0, metadata=within(0.0, 255.0))
     blur: float = field(default=0.0, metadata=_PROBABILITY)
     erase: float = field(default=0.0, metadata=_PROBABILITY)
+    jpeg: float = field(default=0.0, metadata=_PROBABILITY)
+    motion: float = field(default=0.0, metadata=_PROBABILITY)
     mixup: float = field(default=0.0, metadata=_ANY_SIZE)
     cutmix: float = field(default=0.0, metadata=_ANY_SIZE)
 
@@ -83,7 +93,8 @@ class TrainRecipe:
     are those of the pictures in equal parts of the run, ending with the model's. ``distill_weight`` is the
     teacher's share of the loss, at ``distill_temperature``. ``distill_view``: the teacher answers for the
     "changed" pictures that the student sees, at every step, or for the "plain" faces and their mirror images,
-    once.
+    once. ``frozen``: so many of the network's first parts keep their weights, and ``views`` changed views of
+    each face are made with them once (``train.maps``).
     """
 
     epochs: int = field(metadata=within(1, 100_000))
@@ -101,6 +112,8 @@ class TrainRecipe:
     distill_weight: float = field(default=0.0, metadata=_PROBABILITY)
     distill_temperature: float = field(default=2.0, metadata=within(0.1, 50.0))
     distill_view: Literal["changed", "plain"] = "changed"
+    frozen: int = field(default=0, metadata=within(0, 100))
+    views: int = field(default=1, metadata=within(1, 100))
     ema: float = field(default=0.999, metadata=_PROBABILITY)
     autocast: Literal["none", "bfloat16"] = "none"
     seed: int = field(default=1, metadata=within(0, 1_000_000))

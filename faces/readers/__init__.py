@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.classify import at_size
 from edge.errors import DataInvalid, SourceError, UsageError
 from edge.images import read_image
 from edge.progress import Progress
@@ -109,7 +110,7 @@ def _loader(layout: Layout, side: int) -> Callable[[Entry], Grey]:
 
     def load(entry: Entry) -> Grey:
         if entry.pixels is not None:
-            return entry.pixels
+            return at_size(entry.pixels, side) if entry.pixels.shape[0] > side else entry.pixels
         picture = read_image(entry.path or Path(entry.name))
         if cutter:
             return cutter(picture, entry.name)

@@ -1,6 +1,8 @@
 """The layouts that ferlite reads, in the order in which they are tried."""
 
 LAYOUTS = {
+    "lfw": "faces.readers.lfw:LFW",
+    "imfdb": "faces.readers.lfw:IMFDB",
     "fer2013-npz": "faces.readers.fer2013:PACKED",
     "fer2013-csv": "faces.readers.fer2013:CSV",
     "affectnet": "faces.readers.affectnet:LAYOUT",

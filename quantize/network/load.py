@@ -39,6 +39,7 @@ def _of_run(path: Path) -> Source:
         recipe_text=trained.recipe.text,
         recipe_sha256=trained.recipe.sha256,
         weights_sha256=trained.sha256,
+        evidence=trained.recipe.data.balanced,
         origin={"init": trained.init, "teachers": trained.teachers},
     )
     refuse_non_classifier(source)

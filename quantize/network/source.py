@@ -31,8 +31,9 @@ class Source:
 
     Either takes float32 [N, C, S, S] as ``input`` describes it, and returns logits float32
     [N, ``labels``]. ``weights_sha256`` is that of the file it was read from; ``recipe_text`` what
-    describes it, kept in the bundle as ``recipe_file``. ``origin``: what is known of its making, for the
-    card: ``init`` and ``teachers`` (as ``Trained`` has them), or ``trained_on`` and ``terms``.
+    describes it, kept in the bundle as ``recipe_file``. ``evidence``: it learnt with the priors of its labels
+    taken out (balanced softmax), so its logits expect nothing. ``origin``: what is known of its making, for
+    the card: ``init`` and ``teachers`` (as ``Trained`` has them), or ``trained_on`` and ``terms``.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     recipe_sha256: str
     weights_sha256: str
     recipe_file: str = RECIPE_FILE
+    evidence: bool = False
     origin: Mapping[str, str] = field(default_factory=dict)
     graph: NormalForm | None = None
 

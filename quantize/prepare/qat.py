@@ -17,7 +17,6 @@ from typing import Any
 import torch
 import torch.fx
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from edge.errors import BuildFailed, RecipeInvalid
@@ -144,7 +143,7 @@ def learn(student: Any, teacher: nn.Module, source: Source, train: FaceSet, how:
                 taught = (teacher(x) / how.temperature).softmax(1)
             logits = student(x)
             loss = how.distill * distillation_loss(logits, taught, how.temperature)
-            loss = loss + (1 - how.distill) * F.cross_entropy(logits, y)
+            loss = loss + (1 - how.distill) * batches.lessons.loss(logits, y)
             if not torch.isfinite(loss):
                 raise BuildFailed(f"the loss is not a finite number at step {step} of qat: lower qat.lr")
             optimizer.zero_grad()

@@ -32,8 +32,8 @@ MEASURED = """\
 Accuracy is the share of faces given their FER2013 label, or (ferplus) what most of the ten voters of FER+
 chose, of the faces on which most agree; float is the same network before quantization in the same engine;
 agreement is the share of faces to which both give the same answer; ECE is the expected calibration error of
-the weights, before and after each engine's logits are scaled (Guo et al., ICML 2017) as fitted, to these very
-annotators' labels, on its own answers to the public split."""
+the weights, before and after each engine's logits are divided by its temperature (Guo et al., ICML 2017),
+fitted on its own answers to the public split, and the prior of these very annotators is put in."""
 
 
 def data(record: BuildRecord) -> list[str]:
@@ -85,11 +85,12 @@ def card(bundle: Bundle, record: BuildRecord) -> str:
             "",
             f"On {record.date}, by `{record.made_by.command}` (full record: build.json).",
             MEASURED,
-            f"All else is after it. Weights follow {bundle.prior} unless `--prior` says otherwise.",
+            f"All else is after it. The prior is `{bundle.prior}` unless `--prior` says otherwise.",
             "",
             *_table(record),
             "",
-            "F1 per expression on the private split, following FER2013's labels:",
+            *_under_priors(record),
+            "F1 per expression on the private split, under FER2013's prior:",
             "",
             *_per_class(record),
             "",
@@ -104,6 +105,32 @@ def card(bundle: Bundle, record: BuildRecord) -> str:
             "",
         ]
     )
+
+
+def _under_priors(record: BuildRecord) -> list[str]:
+    """The first engine's accuracy on the private split under each prior, and what int8 cost by domain."""
+    engine, climb = next(iter(record.engines.items()))
+    lines = [
+        f"Accuracy on the private split under each prior ({engine}):",
+        "",
+        "| prior | FER2013 | ECE | FER+ | ECE |",
+        "|---|---|---|---|---|",
+    ]
+    for prior, held in climb.crossed.items():
+        cells = [prior]
+        for who in ("fer2013", "ferplus"):
+            cells += [f"{held[who].accuracy:.1%}", f"{held[who].ece:.1%}"] if who in held else ["", ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    lost = [
+        f"{name} {sum(board.values()) / len(board):+.2f} ("
+        + ", ".join(f"{domain} {points:+.2f}" for domain, points in board.items())
+        + ")"
+        for name, each in record.engines.items()
+        if each.timed and each.timed.change and (board := each.timed.change.board)
+    ]
+    if lost:
+        lines += ["", f"Balanced accuracy that int8 lost over all domains, in points: {'; '.join(lost)}."]
+    return [*lines, ""]
 
 
 def _table(record: BuildRecord) -> list[str]:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edge import engine as engines
 from edge.bundle import Bundle
-from edge.bundle_sections import AccuracyRecord
+from edge.bundle_sections import AccuracyRecord, Scaling
 from faces.face_set import FaceSet
-from faces.scaling import Fitted, apply, fit
+from faces.scaling import Fitted, apply, fit_engine, reference
 from measure import machine
 from quantize import accuracy
 from quantize.accuracy import Answers, Change, Score
@@ -31,10 +33,10 @@ class Figures:
     """One engine's shipped model on one face set, held against float in the same engine. Shares are 0-1.
 
     ``data``: fer2013-SPLIT, or ferplus-SPLIT for the faces of the same split whose FER+ voters have a
-    majority, held against that. Both models answer as the runtime would when it follows these annotators,
-    each with the scaling that was fitted to their labels on its own answers to the public split. ``ece`` is
-    the expected calibration error with that, ``ece_before`` without. ``plain_unscaled`` is the float model's
-    accuracy without, which is what the gate's drops are taken from.
+    majority, held against that. Both models answer as the runtime would under these annotators' prior, each
+    at the temperature that was fitted on its own answers to the public split. ``ece`` is the expected
+    calibration error with that, ``ece_before`` without. ``plain_unscaled`` is the float model's accuracy as
+    the gate saw it: under the prior, at temperature 1.
     """
 
     engine: str
@@ -59,9 +61,9 @@ class Held:
 
 @dataclass(frozen=True)
 class Measured:
-    """All engines' climbs, the scalings fitted on each one's shipped model, and figures on both splits.
+    """All engines' climbs, the temperatures fitted on each one's shipped model, and figures on both splits.
 
-    ``fitted``: engine -> annotators -> scaling. ``crossed``: engine -> annotators that are followed -> whose
+    ``fitted``: engine -> annotators -> scaling under their prior. ``crossed``: engine -> prior -> whose
     labels it is held against, on the private split.
     ``sensitivity``: what 8 bits cost in each layer alone, from input to output; empty where none was scanned.
     """
@@ -74,12 +76,15 @@ class Measured:
 
 
 def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: int) -> Measured:
-    """Both splits' figures; the private split is run here for the first time, when all is chosen."""
+    """Both splits' figures under the priors of ``bundle``.
+
+    The private split is run here for the first time, when all is chosen.
+    """
     figures = []
     chosen, crossed = {}, {}
     for each in climbs:
         pair = (each.plain, each.shipped)
-        fitted = [_fitted(candidate.public, splits.public) for candidate in pair]
+        fitted = [fit_engine(bundle, candidate.public, splits.public) for candidate in pair]
         chosen[each.engine] = fitted[1]
         private = [
             accuracy.answers(bundle, each.engine, candidate.built, splits.private, threads)
@@ -91,16 +96,18 @@ def measure(climbs: Sequence[Climb], splits: Splits, bundle: Bundle, threads: in
                 if annotators in fitted[1]:
                     how = [scalings[annotators] for scalings in fitted]
                     answers = [each_given[seen] for each_given in given]
-                    figures.append(_figures(each, faces, answers, how, bundle.labels))
+                    figures.append(_figures(each, faces, answers, how, bundle))
+        temperature = fitted[1][reference(fitted[1])].temperature
         crossed[each.engine] = {
-            followed: _held(private[1], splits.private, scaling) for followed, scaling in fitted[1].items()
+            name: _held(private[1], splits.private, bundle.scaling_at(temperature, name))
+            for name in bundle.priors
         }
     return Measured(climbs, chosen, figures, crossed)
 
 
-def _held(given: Answers, faces: FaceSet, how: Fitted) -> dict[str, Held]:
+def _held(given: Answers, faces: FaceSet, how: Scaling) -> dict[str, Held]:
     """Answers [N, labels] to ``faces``, scaled so, against the labels of each group of annotators."""
-    scaled = apply(how.scaling, given)
+    scaled = apply(how, given)
     return {
         annotators: Held(
             accuracy.score(scaled[seen], labelled).accuracy,
@@ -110,16 +117,8 @@ def _held(given: Answers, faces: FaceSet, how: Fitted) -> dict[str, Held]:
     }
 
 
-def _fitted(public: Answers, faces: FaceSet) -> dict[str, Fitted]:
-    """By annotators, the scaling of the answers [N, labels] to ``faces`` that fits their labels."""
-    return {
-        annotators: fit(public[seen], labelled.labels)
-        for annotators, (seen, labelled) in faces.followed().items()
-    }
-
-
 def _figures(
-    climb: Climb, faces: FaceSet, given: list[Answers], fitted: list[Fitted], labels: tuple[str, ...]
+    climb: Climb, faces: FaceSet, given: list[Answers], fitted: list[Fitted], bundle: Bundle
 ) -> Figures:
     plain, shipped = (apply(how.scaling, answers) for how, answers in zip(fitted, given, strict=True))
     return Figures(
@@ -128,8 +127,8 @@ def _figures(
         precision=climb.shipped.built.precision,
         plain=accuracy.score(plain, faces),
         shipped=accuracy.score(shipped, faces),
-        change=accuracy.change(plain, shipped, faces, labels),
-        plain_unscaled=accuracy.score(given[0], faces).accuracy,
+        change=accuracy.change(plain, shipped, faces, bundle.labels),
+        plain_unscaled=accuracy.score(given[0] + np.array(fitted[0].scaling.bias), faces).accuracy,
         ece_before=accuracy.calibration_error(given[1], faces),
         ece=accuracy.calibration_error(shipped, faces),
         ece_float=accuracy.calibration_error(plain, faces),
@@ -240,9 +239,13 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "sha256": rung.recipe.sha256,
         "objections": list(rung.objections),
         **(_candidate(rung.candidate) if rung.candidate else {}),
-        "change": dataclasses.asdict(rung.change) if rung.change else None,
+        "change": _change(rung.change) if rung.change else None,
         "race": dataclasses.asdict(rung.race) if rung.race else None,
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {**dataclasses.asdict(change), "board_drop": round(change.board_drop, 4)}
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

@@ -85,9 +85,9 @@ def _checks(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> list[C
     given = of_all(classifier, faces, f"{engine} on {faces.name}")
     checks = []
     for annotators, (seen, labelled) in faces.followed().items():
-        scaling = bundle.files[engine].scalings.get(annotators)
-        if scaling or annotators == OWN:
-            weights = softmax(given[seen], scaling or bundle.scaling_of(engine))
+        known = annotators in bundle.priors or annotators in bundle.files[engine].scalings
+        if known or annotators == OWN:
+            weights = softmax(given[seen], bundle.scaling_of(engine, annotators if known else ""))
             checks.append(_check(bundle, engine, labelled, weights))
     return checks
 

@@ -199,31 +199,39 @@ def test_the_recipes_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ladder default" in capsys.readouterr().out
 
 
-def test_each_engines_scaling_makes_its_own_public_weights_honest(built: Path, pack: Path) -> None:
-    """No hotter and no colder scaling gives the public labels a better mean log-likelihood."""
+def test_each_engines_temperature_makes_its_own_public_weights_honest(built: Path, pack: Path) -> None:
+    """No hotter and no colder temperature gives the voters' labels a better mean log-likelihood."""
     bundle = bundles.load(built)
-    faces = load_fer2013(pack, "public")
-    followed = faces.followed()
-    assert set(followed) == set(bundle.files["onnx"].scalings) == {"fer2013", "ferplus"}
-    assert bundle.prior == "ferplus"
-    for annotators, (_, labelled) in followed.items():
-        own = bundle.files["onnx"].scalings[annotators]
-        costs = []
-        for factor in (0.9, 1.0, 1.1):
-            warmed = Scaling(*(tuple(factor * value for value in values) for values in (own.scale, own.bias)))
-            engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
-            weights = Classifier(bundle, engine, "NCHW", warmed)(list(labelled.faces))
-            costs.append(-np.log(weights[np.arange(len(labelled)), labelled.labels]).mean())
-        assert costs[1] < costs[0] and costs[1] < costs[2]
+    _, labelled = load_fer2013(pack, "public").followed()["ferplus"]
+    temperature = bundle.files["onnx"].temperature
+    assert bundle.prior == "everyday" and temperature is not None
+    assert set(bundle.priors) == {"balanced", "natural", "everyday", "fer2013", "ferplus"}
+    costs = []
+    for factor in (0.9, 1.0, 1.1):
+        engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
+        warmed = bundle.scaling_at(temperature * factor, "ferplus")
+        weights = Classifier(bundle, engine, "NCHW", warmed)(list(labelled.faces))
+        costs.append(-np.log(weights[np.arange(len(labelled)), labelled.labels]).mean())
+    assert costs[1] < costs[0] and costs[1] < costs[2]
+
+
+def test_a_network_that_learnt_labels_as_they_come_has_its_mean_answer_divided_out(
+    built: Path, pack: Path
+) -> None:
+    bundle = bundles.load(built)
+    engine = engines.load("onnx", bundle.model("onnx"), EngineOptions(threads=1))
+    classify = Classifier(bundle, engine, "NCHW", Scaling.of_temperature(1.0, 7))
+    mean = classify(list(load_fer2013(pack, "public").faces)).mean(0)
+    np.testing.assert_allclose(bundle.learnt_prior, mean, atol=0.02)
 
 
 def test_the_calibration_error_is_recorded_before_and_after(built: Path) -> None:
     full = json.loads((built / "build.json").read_text(encoding="utf-8"))
     climb = full["engines"]["onnx"]
-    own = bundles.load(built).files["onnx"].scalings
-    assert {name: tuple(each["scaling"]["scale"]) for name, each in climb["scalings"].items()} == {
-        name: scaling.scale for name, scaling in own.items()
-    }
+    bundle = bundles.load(built)
+    for who, fitted in climb["scalings"].items():
+        assert tuple(fitted["scaling"]["scale"]) == bundle.scaling_of("onnx", who).scale
+    assert set(climb["crossed"]) == set(bundle.priors)
     assert all(row["ece"] != row["ece_before"] for row in climb["figures"])
     row = next(row for row in climb["figures"] if row["data"] == "fer2013-private")
     shown = f"| {row['ece_before']:.2%} | {row['ece']:.2%} |"
