@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
@@ -15,6 +18,8 @@ def augment(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tens
 
     Draws from torch's global generator: the caller seeds it per step, so a resumed run sees the same faces.
     """
+    if recipe.jpeg or recipe.motion:
+        faces = _seen_by_a_camera(faces, recipe)
     x = faces.unsqueeze(1).float()
     if recipe.blur:
         x = _blur(x, recipe.blur)
@@ -94,6 +99,29 @@ def _blur(x: torch.Tensor, probability: float) -> torch.Tensor:
     small = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
     back = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
     return torch.where(torch.rand(len(x), 1, 1, 1) < probability, back, x)
+
+
+def _seen_by_a_camera(faces: torch.Tensor, recipe: AugmentRecipe) -> torch.Tensor:
+    """Some of the faces uint8 [N, H, W] coded as JPEG at quality 10-49, others moved while exposed."""
+    seen = faces.numpy().copy()
+    drawn = torch.rand(len(seen), 3)
+    for face, (chance, strength, direction) in zip(seen, drawn.tolist(), strict=True):
+        if chance < recipe.jpeg:
+            _, coded = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, 10 + int(40 * strength)])
+            face[:] = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+        elif chance < recipe.jpeg + recipe.motion:
+            reach = 2 + int(strength * (face.shape[1] / 12 - 1))
+            moved = _line(reach, math.pi * direction)
+            face[:] = cv2.filter2D(face, -1, moved, borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(seen)
+
+
+def _line(reach: int, angle: float) -> npt.NDArray[np.float32]:
+    """The kernel [2 * reach + 1] ** 2 of a movement by 4 / 3 of ``reach`` pixels at an ``angle``."""
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    x, y = reach * math.cos(angle) / 1.5, reach * math.sin(angle) / 1.5
+    cv2.line(kernel, (round(reach - x), round(reach - y)), (round(reach + x), round(reach + y)), 1.0)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _erase(x: torch.Tensor, probability: float) -> torch.Tensor:

@@ -36,6 +36,8 @@ def parser() -> Parser:
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
     run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
     run.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
+    run.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
+    run.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
     run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
     data = command.verb(
         verbs, "data", "describe a data set, and look for faces that repeat across splits", _data
@@ -65,6 +67,17 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     )
     evaluate.add_argument("--corruptions", action="store_true", help="measure on worsened faces too: slow")
     evaluate.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    domains = command.verb(verbs, "domains", "measure a bundle on other people and worse pictures", _domains)
+    domains.add_argument("bundle", help="a folder, a .zip or the name of a shipped bundle")
+    domains.add_argument("--data", type=Path, required=True, help="FER2013 with FER+")
+    domains.add_argument("--domain", type=Path, action="append", default=[],
+                         help="another data set: LFW, CK+, JAFFE, RAF-DB, AffectNet, folders")  # fmt: skip
+    domains.add_argument("--rendered", type=Path, help="a pack of drawn faces ('train synth')")
+    domains.add_argument("--split", choices=("public", "private"), default="public",
+                         help="which of FER2013's test splits (default: public)")  # fmt: skip
+    domains.add_argument("--engine", default="auto", help="engine that runs the bundle")
+    domains.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    _threads(domains)
     report = command.verb(verbs, "report", "draw evaluation records as one HTML page", _report)
     report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate --record'")
     report.add_argument("--out", type=Path, required=True, help="HTML file to write")
@@ -89,6 +102,13 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     export.add_argument("--batch", type=command.whole(0, 4096), default=0, metavar="N",
                         help="fix the batch size (default: any)")  # fmt: skip
     export.add_argument("--crop", default="fer2013", help="crop rule: a data set's name")
+    blend = command.verb(verbs, "blend", "write weights between a start and what a run made of it", _blend)
+    blend.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    _data_options(blend)
+    _threads(blend)
+    blend.add_argument("--start", type=Path, required=True, help="the weights that the run began with")
+    blend.add_argument("--share", type=float, required=True, help="how far to go from them, 0-1")
+    blend.add_argument("--out", type=Path, required=True, help="file to write, .pt or .pt.xz (compressed)")
     pack = command.verb(
         verbs, "pack", "write a run's best network in half the bytes, if nothing is lost", _pack
     )
@@ -111,7 +131,7 @@ def _data_options(verb: Parser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from faces import readers
-    from train import loop, recipe
+    from train import loop, recipe, soft_labels
     from train.checkpoint import load_run
 
     chosen = recipe.load(arguments.recipe)
@@ -125,6 +145,12 @@ def _run(arguments: argparse.Namespace) -> int:
         init=arguments.init,
         teachers=[load_run(path) for path in arguments.teacher],
         device=arguments.device,
+        second=readers.read(arguments.second, chosen.model.input_size, search=False).split("train")
+        if arguments.second
+        else None,
+        soft_labels=soft_labels.read(arguments.soft_labels, chosen.data.soft_labels, arguments.data)
+        if arguments.soft_labels
+        else (),
     )
     result = {
         "recipe": chosen.name,
@@ -160,6 +186,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=2) + "\n")
     command.output(arguments, record, evaluate.as_text(record))
+    return OK
+
+
+def _domains(arguments: argparse.Namespace) -> int:
+    from edge.bundle import load
+    from train import domains
+    from train.classifier import BundleSubject
+
+    bundle = load(arguments.bundle)
+    subject = BundleSubject(bundle, arguments.engine, arguments.threads)
+    side = max(bundle.input.size, bundle.crop.size)
+    found = domains.gather(arguments.data, arguments.domain, arguments.rendered, arguments.split, side)
+    record = domains.measure(subject, found)
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.output(arguments, record, domains.as_text(record))
     return OK
 
 
@@ -212,6 +254,20 @@ def _export(arguments: argparse.Namespace) -> int:
     command.output(
         arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}"
     )
+    return OK
+
+
+def _blend(arguments: argparse.Namespace) -> int:
+    from faces import readers
+    from train import blend, loop
+    from train.checkpoint import load_run
+
+    loop.use_threads(arguments.threads)
+    tuned, start = load_run(arguments.model), load_run(arguments.start)
+    found = readers.read(arguments.data, tuned.recipe.model.input_size, arguments.layout, search=False)
+    blend.write_blend(start, tuned, arguments.share, found.split("public"), arguments.out)
+    result = {"schema": 1, "out": str(arguments.out), "share": arguments.share}
+    command.output(arguments, result, f"{arguments.out}: {arguments.share:g} of the way from the start")
     return OK
 
 

@@ -7,13 +7,17 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# Written where a run keeps priors apart.
+APART = ("ferplus_accuracy", "public_balanced")
 COLUMNS = ("epoch", "lr", "train_loss", "public_accuracy", "public_macro_f1", "seconds")
 
 
 def write_history(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     """All rows, with a header. Written anew each time: a continued run has the rows of before."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        more = APART if any(name in row for row in rows for name in APART) else ()
+        columns = (*COLUMNS[:-1], *more, COLUMNS[-1])
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -17,22 +17,27 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch.nn import functional as F
+from torch import nn
 
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from edge.progress import Progress
 from faces.face_set import FaceSet
 from faces.metrics import accuracy, macro_f1
 from train.batches import Batches
+from train.blend import take_prior_out
 from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, build_model, load_state, read, write
 from train.curves import add_to_tensorboard, write_history
+from train.maps import Maps, split
 from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import names, start_from
 from train.recipe import Recipe
 from train.teacher import Teacher, distillation_loss
 from train.teacher import check as check_teachers
+from train.teaching import check_second, judge, without_priors
 
 # Besides the weights: everything that must not start anew when a run goes on.
 STATE = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
@@ -62,19 +67,24 @@ def fit(
     init: Path | None = None,
     teachers: Sequence[Trained] = (),
     device: str = "auto",
+    second: FaceSet | None = None,
+    soft_labels: Sequence[npt.NDArray[np.float64]] = (),
 ) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
 
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
     history.csv. ``init`` is a file of public weights to start from, ``teachers`` are networks to distil.
+    ``second`` is the data set that the recipe's ``second_share`` comes from, ``soft_labels`` what networks
+    that are not here say of ``train`` (``train.soft_labels``).
     A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. On the same machine,
     ``device`` ("cpu", "cuda", "auto": cuda where there is one) and number of ``threads`` (0: all) a
     continued run ends in the very same weights.
     Raises DataInvalid, RecipeInvalid, UsageError and ToolchainError (the loss diverged).
     """
-    check_teachers(recipe, teachers)
+    check_teachers(recipe, teachers, bool(soft_labels))
+    check_second(recipe, second)
     use_threads(threads)
-    run = Run(recipe, train, out, find_device(device), teachers)
+    run = Run(recipe, train, out, find_device(device), teachers, second, soft_labels)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,7 +92,9 @@ def fit(
     if not run.resume():
         if init:
             run.start(init)
+            run.forget_prior(public)
         run.ask_teacher()
+    run.freeze()
     run.train_until_stopped(public)
     return Outcome(run.step, run.batches.total, run.best if run.history else None)
 
@@ -108,10 +120,19 @@ class Run:
     """One run's moving parts: everything that changes from step to step."""
 
     def __init__(
-        self, recipe: Recipe, train: FaceSet, out: Path, device: torch.device, teachers: Sequence[Trained]
+        self,
+        recipe: Recipe,
+        train: FaceSet,
+        out: Path,
+        device: torch.device,
+        teachers: Sequence[Trained],
+        second: FaceSet | None = None,
+        soft_labels: Sequence[npt.NDArray[np.float64]] = (),
     ) -> None:
         self.recipe, self.train, self.out, self.device = recipe, train, out, device
-        self.batches = Batches(recipe, train)
+        self.second, self.soft_labels = second, list(soft_labels)
+        self.batches = Batches(recipe, train, second)
+        self.maps: Maps | None = None
         self.teacher = Teacher(teachers, device, recipe.train.autocast) if teachers else None
         # cuDNN's fastest kernels add in an order that changes from run to run.
         torch.backends.cudnn.deterministic = True
@@ -121,6 +142,7 @@ class Run:
         self.step, self.best, self.init = 0, 0.0, ""
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
+        self.taught: npt.NDArray[np.float32] | None = None
         self.data_sha256 = train.sha256
 
     def start(self, path: Path) -> None:
@@ -130,11 +152,32 @@ class Run:
         self.init = " ".join((start.sha256, *start.before))
         print(f"{path.name}: took {start.taken} tensors, fresh: {names(start.fresh)}", file=sys.stderr)
 
+    def forget_prior(self, public: FaceSet) -> None:
+        """Take out of the start's last biases what it expects before it looks, where priors are apart.
+
+        A start that learnt so itself expects nothing, and loses next to nothing.
+        """
+        if not self.recipe.data.balanced:
+            return
+        take_prior_out(self.model, predict(self.model, public.faces, self.recipe))
+        self.average.load_state_dict(self.model.state_dict())
+
     def ask_teacher(self) -> None:
         """Keep the teacher's answers where the recipe wants them for the plain faces, and so only once."""
         how = self.recipe.train
-        if self.teacher and how.distill_view == "plain":
+        if self.recipe.data.balanced:
+            heat = how.distill_temperature
+            self.taught = without_priors(self.teacher, self.train, self.second, self.soft_labels, heat)
+            self.batches.teach(self.taught)
+        elif self.teacher and how.distill_view == "plain":
             self.batches.taught = self.teacher.answers(self.train.faces, how.distill_temperature)
+
+    def freeze(self) -> None:
+        """Where the recipe keeps the first parts as they are: their maps, and an optimiser of the rest."""
+        if not self.recipe.train.frozen:
+            return
+        below, self.above = split(self.model, self.recipe)
+        self.maps = Maps(below, self.batches, self.out)
 
     def resume(self) -> bool:
         """Go on from the checkpoint in ``out``: whether there is one. Raises DataInvalid, RecipeInvalid."""
@@ -159,7 +202,10 @@ class Run:
         for name in STATE:
             setattr(self, name, saved[name])
         self.init = saved.get("init", "")
-        if "taught" in saved:
+        if self.recipe.data.balanced:
+            self.taught = saved["taught"].numpy() if saved["taught"].numel() else None
+            self.batches.teach(self.taught)
+        elif "taught" in saved:
             self.batches.taught = saved["taught"]
         return True
 
@@ -170,7 +216,7 @@ class Run:
             "data": self.data_sha256,
             "init": self.init,
             "teachers": self.teacher.sha256 if self.teacher else [],
-            "taught": self.batches.taught,
+            "taught": self.batches.taught if self.taught is None else torch.from_numpy(self.taught),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -202,21 +248,18 @@ class Run:
     def one_step(self) -> float:
         """Learn from the batch that belongs to this step; returns its loss. Raises ToolchainError."""
         how = self.recipe.train
-        grey, y, taught = (each.to(self.device) for each in self.batches.at(self.step))
-        x = (grey - self.recipe.data.mean) / self.recipe.data.std
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
             if how.optimizer == "sgd":
                 group["momentum"] = momentum(how, self.step, self.batches.total)
-        self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=how.autocast == "bfloat16"):
-            logits = self.model(x.to(memory_format=torch.channels_last)).float()
-        loss = F.cross_entropy(logits, y)
-        if self.teacher:
-            if not taught.numel():
-                taught = self.teacher.answer(grey, how.distill_temperature)
-            distilled = distillation_loss(logits, taught, how.distill_temperature)
-            loss = (1 - how.distill_weight) * loss + how.distill_weight * distilled
+        if self.maps:
+            indices = self.batches.chosen(self.step)
+            maps = self.maps.at(indices, self.step // self.batches.per_epoch).to(self.device)
+            torch.manual_seed(how.seed * 1_000_003 + self.step)
+            logits = self._answer(self.above, maps)
+            loss = self.batches.lessons.loss(logits, self.batches.target(indices).to(self.device))
+        else:
+            loss = self._loss_of_pictures()
         if not torch.isfinite(loss):
             raise ToolchainError(
                 f"the loss is not a finite number at step {self.step}: lower train.lr in the recipe"
@@ -226,6 +269,26 @@ class Run:
         self.optimizer.step()
         self.update_average()
         return float(loss.detach())
+
+    def _answer(self, network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        network.train()
+        bfloat16 = self.recipe.train.autocast == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            logits: torch.Tensor = network(x.to(memory_format=torch.channels_last))
+        return logits.float()
+
+    def _loss_of_pictures(self) -> torch.Tensor:
+        """The loss of this step's changed faces, the teachers' share with it."""
+        how = self.recipe.train
+        grey, y, taught = (each.to(self.device) for each in self.batches.at(self.step))
+        logits = self._answer(self.model, (grey - self.recipe.data.mean) / self.recipe.data.std)
+        loss = self.batches.lessons.loss(logits, y)
+        if self.teacher and not self.recipe.data.balanced:
+            if not taught.numel():
+                taught = self.teacher.answer(grey, how.distill_temperature)
+            distilled = distillation_loss(logits, taught, how.distill_temperature)
+            loss = (1 - how.distill_weight) * loss + how.distill_weight * distilled
+        return loss
 
     def update_average(self) -> None:
         """Move the averaged weights towards the present ones."""
@@ -242,14 +305,15 @@ class Run:
 
     def end_epoch(self, public: FaceSet) -> None:
         """Judge the averaged weights on ``public``, keep them if they are the best so far, write history."""
-        predicted = predict(self.average, public.faces, self.recipe).argmax(1)
-        score = accuracy(predicted, public.labels)
+        logits = predict(self.average, public.faces, self.recipe)
+        predicted, score, more = judge(self.recipe, self.batches.lessons, logits, public)
         row = {
             "epoch": str(self.step // self.batches.per_epoch),
             "lr": f"{self.optimizer.param_groups[0]['lr']:.6f}",
             "train_loss": f"{self.loss_sum / self.loss_count:.4f}",
-            "public_accuracy": f"{score:.4f}",
+            "public_accuracy": f"{accuracy(predicted, public.labels):.4f}",
             "public_macro_f1": f"{macro_f1(predicted, public.labels):.4f}",
+            **more,
             "seconds": f"{self.seconds:.1f}",
         }
         self.history.append(row)

@@ -72,10 +72,15 @@ def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, temperature: f
     return F.cross_entropy(logits / temperature, taught) * temperature**2
 
 
-def check(recipe: Recipe, networks: Sequence[Trained]) -> None:
+def check(recipe: Recipe, networks: Sequence[Trained], soft_labels: bool = False) -> None:
     """Raise UsageError where the recipe wants a teacher and none is given, or the other way round."""
     wanted = recipe.train.distill_weight > 0
-    if wanted and not networks:
+    if bool(recipe.data.soft_labels) != soft_labels:
+        raise UsageError(
+            f"recipe '{recipe.name}' reads soft labels of {', '.join(recipe.data.soft_labels) or 'nobody'}: "
+            f"{'leave out' if soft_labels else 'give their file with'} --soft-labels"
+        )
+    if wanted and not networks and not soft_labels:
         raise UsageError(
             f"recipe '{recipe.name}' has train.distill_weight: give a trained run with --teacher"
         )

@@ -1,0 +1,170 @@
+"""Lessons keep priors apart: evidence is learnt, noisy labels are believed with care, teachers agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from edge.errors import DataInvalid, UsageError
+from tests.train import make
+from train import blend, lessons, loop, recipe, soft_labels
+from train.backbones.layers import DepthwiseConv2d
+from train.batches import Batches
+from train.checkpoint import load_run
+from train.recipe import Recipe
+
+APART = make.RECIPE.replace("[data]", "[data]\nbalanced = true\nsecond_share = 0.25\nsecond_balance = 0.5")
+
+
+def apart(train: str = "", data: str = "") -> Recipe:
+    text = APART.replace("[train]", f"[train]\n{train}").replace("[data]", f"[data]\n{data}")
+    return recipe.parse(text.replace("mixup = 0.2", ""), "apart")
+
+
+def test_the_loss_is_least_where_the_logits_are_evidence_whatever_the_prior_was() -> None:
+    """Two sources with opposite priors and the same evidence: only logits without either fit both."""
+    evidence = torch.tensor([[1.0, 0, 0, 0, 0, 0, 0.5]], dtype=torch.float32)
+    priors = torch.tensor([[0.7, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05], [0.05] * 6 + [0.7]])
+    target = torch.stack([F.softmax(evidence[0] + prior.log(), 0) for prior in priors]).reshape(1, -1)
+    held = lessons.Lessons(target, priors.log())
+    best = float(held.loss(evidence, target))
+    for prior in priors:
+        assert float(held.loss(evidence + prior.log(), target)) > best + 0.05
+    moved = evidence.clone().requires_grad_()
+    held.loss(moved, target).backward()
+    assert moved.grad is not None and float(moved.grad.abs().max()) < 1e-5
+
+
+def test_each_source_has_its_share_and_faces_of_the_second_set_follow_the_first() -> None:
+    first, second = make.face_set(40, 1), make.face_set(20, 2)
+    taught = np.full((60, 7), 1 / 7, np.float32)
+    how = apart("distill_weight = 0.4")
+    made = lessons.apart(how, first, second, np.full(20, 1 / 20), taught).targets.view(60, 4, 7).sum(2)
+    np.testing.assert_allclose(made[:40], [[0.3, 0.3, 0.0, 0.4]] * 40, atol=1e-5)
+    np.testing.assert_allclose(made[40:], [[0.0, 0.0, 0.6, 0.4]] * 20, atol=1e-5)
+
+
+def test_rare_labels_of_a_noisy_set_are_believed_where_teachers_say_the_same() -> None:
+    second = make.face_set(70, 3)
+    sure = np.isin(second.labels, lessons.TRUSTED)
+    np.testing.assert_array_equal(lessons.believed(second, None), sure)
+    agreeing = np.eye(7, dtype=np.float32)[second.labels]
+    assert lessons.believed(second, agreeing).all()
+    against = np.eye(7, dtype=np.float32)[(second.labels + 1) % 7]
+    np.testing.assert_array_equal(lessons.believed(second, against), sure)
+
+
+def test_a_teachers_own_prior_is_divided_out_before_teachers_are_joined() -> None:
+    rng = np.random.default_rng(1)
+    logs = rng.normal(0, 1, (4000, 7))
+    even = np.exp(logs) / np.exp(logs).sum(1, keepdims=True)
+    fond = even * [5, 1, 1, 1, 1, 1, 1]
+    fond /= fond.sum(1, keepdims=True)
+    assert fond.mean(0)[0] > 2.5 * even.mean(0)[0]
+    joined = lessons.agreed([lessons.without_prior(fond), lessons.without_prior(even)])
+    assert (joined.argmax(1) == even.argmax(1)).mean() > 0.9
+
+
+def test_a_batch_has_its_share_of_the_second_set_and_each_face_of_the_first_once() -> None:
+    batches = Batches(apart(), make.face_set(42, 1), make.face_set(20, 2, side=96))
+    seen = [batches.chosen(step) for step in range(batches.per_epoch)]
+    assert all((indices >= 42).sum() == 2 for indices in seen)
+    first = np.concatenate([indices[indices < 42] for indices in seen])
+    assert len(set(first)) == len(first) == 42
+    assert batches.at(0).grey.shape == (8, 1, 16, 16) and batches.at(0).target.shape == (8, 28)
+
+
+@pytest.mark.parametrize("frozen", ["", "frozen = 3\nviews = 2\n"])
+def test_a_run_that_keeps_priors_apart_learns_and_goes_on_where_it_stopped(
+    tmp_path: Path, frozen: str
+) -> None:
+    train, public, second = make.face_set(80, 1), make.face_set(42, 2), make.face_set(24, 3)
+    how = apart(frozen)
+    whole = loop.fit(how, train, public, tmp_path / "whole", threads=1, second=second)
+    assert whole.finished
+    rows = (tmp_path / "whole" / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert "ferplus_accuracy" in rows[0] and "public_balanced" in rows[0] and len(rows) == 4
+    if frozen:
+        assert {path.name for path in (tmp_path / "whole").glob("maps-*")} == {"maps-0.npy", "maps-1.npy"}
+    run = load_run(tmp_path / "whole")
+    again = loop.fit(how, train, public, tmp_path / "again", threads=1, second=second)
+    other = load_run(tmp_path / "again")
+    assert again.best_accuracy == whole.best_accuracy
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name]), name
+
+
+def test_frozen_parts_keep_their_weights(tmp_path: Path) -> None:
+    train, public, second = make.face_set(80, 1), make.face_set(42, 2), make.face_set(24, 3)
+    loop.fit(apart(), train, public, tmp_path / "first", threads=1, second=second)
+    how = apart("frozen = 3\n")
+    loop.fit(
+        how, train, public, tmp_path / "then", threads=1, second=second, init=tmp_path / "first" / "best.pt"
+    )
+    before, after = (load_run(tmp_path / name).model.state_dict() for name in ("first", "then"))
+    kept = {name: torch.equal(value, after[name]) for name, value in before.items()}
+    assert all(
+        same for name, same in kept.items() if name.split(".")[:2] in (["features", str(k)] for k in range(3))
+    )
+    assert not all(kept.values())
+
+
+def test_the_second_set_and_the_recipe_must_fit(tmp_path: Path) -> None:
+    faces = make.face_set(40, 1)
+    with pytest.raises(UsageError, match="has data.second_share: give a data set with --second"):
+        loop.fit(apart(), faces, faces, tmp_path, threads=1)
+    plain = recipe.parse(make.RECIPE, "plain")
+    with pytest.raises(UsageError, match="leave out --second"):
+        loop.fit(plain, faces, faces, tmp_path, threads=1, second=faces)
+
+
+def test_a_blend_lies_between_its_two_ends(tmp_path: Path) -> None:
+    train, public, second = make.face_set(80, 1), make.face_set(42, 2), make.face_set(24, 3)
+    plain = recipe.parse(make.RECIPE, "plain")
+    loop.fit(plain, train, public, tmp_path / "start", threads=1)
+    loop.fit(
+        apart(), train, public, tmp_path / "tuned", threads=1, second=second, init=tmp_path / "start/best.pt"
+    )
+    start, tuned = load_run(tmp_path / "start"), load_run(tmp_path / "tuned")
+    for name, value in blend.blend(start, tuned, 1.0, public).state_dict().items():
+        torch.testing.assert_close(value, tuned.model.state_dict()[name])
+    half = blend.blend(start, tuned, 0.5, public).state_dict()["features.0.0.weight"]
+    ends = [each.model.state_dict()["features.0.0.weight"] for each in (start, tuned)]
+    torch.testing.assert_close(half, (ends[0] + ends[1]) / 2)
+    blend.write_blend(start, tuned, 0.5, public, tmp_path / "half.pt.xz")
+    assert load_run(tmp_path / "half.pt.xz").recipe.data.balanced
+    with pytest.raises(UsageError, match="--share 2: give 0"):
+        blend.blend(start, tuned, 2, public)
+
+
+def test_soft_labels_are_read_in_our_order_and_without_the_faces_that_are_left_out(tmp_path: Path) -> None:
+    data, file = make.write_pack(tmp_path / "faces.npz"), tmp_path / "soft.npz"
+    answers = np.random.default_rng(1).dirichlet(np.ones(7), 40)
+    np.savez(file, classes=np.array(make.CLASSES), train_wise=answers, train_odd=np.full((40, 7), np.nan))
+    (read,) = soft_labels.read(file, ["wise"], data)
+    assert read.shape == (40, 7) and np.abs(read.mean(1)).max() < 1e-9
+    with pytest.raises(DataInvalid, match="has no 'train_nobody'"):
+        soft_labels.read(file, ["nobody"], data)
+    with pytest.raises(DataInvalid, match="'odd' does not know all seven expressions"):
+        soft_labels.read(file, ["odd"], data)
+
+
+@pytest.mark.parametrize("side", [3, 6])
+def test_the_small_depthwise_gradient_is_torchs_own(side: int) -> None:
+    torch.manual_seed(1)
+    ours = DepthwiseConv2d(16, 16, 5, padding=2, groups=16, bias=False).train()
+    maps, gradient = torch.randn(4, 16, side, side), torch.randn(4, 16, side, side)
+    found = []
+    for layer in (ours, torch.nn.Conv2d.forward):
+        x = maps.clone().requires_grad_()
+        ours.weight.grad = None
+        y = ours(x) if layer is ours else torch.nn.Conv2d.forward(ours, x)
+        y.backward(gradient)
+        assert x.grad is not None and ours.weight.grad is not None
+        found.append((y.detach(), x.grad.clone(), ours.weight.grad.clone()))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)

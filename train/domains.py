@@ -1,0 +1,113 @@
+"""The scoreboard of domains: one bundle, the same question of other people, other cameras and worse pictures.
+
+Choices are made on splits that choose (``public``); the private ones are read once, for what ships. A data
+set of whole frames goes through the runtime's detector and crop (``faces.readers``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.classify import at_size, softmax
+from edge.errors import DataInvalid
+from faces import domains, readers, scores
+from faces.crop_rule import crop_rule_of
+from faces.domains import Domain
+from faces.face_set import CROWD, OWN, FaceSet, Split
+from faces.readers.lfw import IMFDB, LFW
+from train.classifier import BundleSubject
+from train.evaluate import environment
+
+KIND, SCHEMA = "ferlite-domains", 1
+RENDERED = "rendered"
+
+
+def gather(
+    data: Path, others: Sequence[Path], rendered: Path | None, split: Split, side: int
+) -> list[tuple[Domain, str]]:
+    """The domains and, for each, the prior that its labels call for ("": the bundle's own).
+
+    ``data`` is FER2013; ``others`` are files and folders of any layout that is read, of which people who were
+    never trained on are taken; ``rendered`` a pack of drawn faces. Raises DataInvalid.
+    """
+    faces = readers.read(data, side, search=False).split(split)
+    rule = crop_rule_of("fer2013")
+    found = [(Domain("FER2013", faces), OWN)]
+    if CROWD in faces.followed():
+        found.append((Domain("FER+", faces.followed()[CROWD][1]), CROWD))
+    found += [(domains.corrupted(faces, rule), ""), (domains.small(faces), "")]
+    for path in others:
+        found += [(each, "") for each in _of(path, side)]
+    if rendered:
+        drawn = readers.read(rendered, side, search=False)
+        found.append((Domain(RENDERED, pooled(RENDERED, list(drawn.splits.values())), real=False), ""))
+    return found
+
+
+def _of(path: Path, side: int) -> list[Domain]:
+    """The faces of people whom no shipped network saw: a split kept for that, or all of a stranger's."""
+    read = readers.read(path, side, search=False)
+    if read.layout is LFW:
+        actors = readers.read(path, side, IMFDB.name, search=False).split("private")
+        return [Domain("LFW, people never seen", read.split("private")), Domain("IMFDB", actors)]
+    return [Domain(read.layout.title, pooled(read.layout.name, list(read.splits.values())))]
+
+
+def pooled(name: str, sets: Sequence[FaceSet]) -> FaceSet:
+    """Several splits as one set."""
+    return FaceSet(
+        name,
+        *(
+            np.concatenate([getattr(each, field) for each in sets])
+            for field in ("faces", "labels", "votes", "majority")
+        ),
+    )
+
+
+def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict[str, Any]:
+    """The record of the bundle on every domain, JSON-ready. Raises DataInvalid."""
+    if not found:
+        raise DataInvalid("there is no domain to measure on")
+    side = subject.bundle.crop.size
+    rows = []
+    for domain, prior in found:
+        pictures = domain.faces.faces
+        if side and pictures.shape[1] > side:
+            # What is larger than a live crop is brought to its size first, as the runtime would.
+            pictures = np.stack([at_size(face, side) for face in pictures])
+        logits = subject.logits(pictures).astype(np.float32)
+        weights = softmax(logits, subject.scaling(prior))
+        scored = scores.score(weights, domain.faces.labels, subject.bundle.doubt.weight)
+        about = {"domain": domain.name, "real": domain.real, "prior": prior or subject.bundle.prior}
+        rows.append({**about, **dataclasses.asdict(scored)})
+    real = [row["balanced"] for row in rows if row["real"]]
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "model": subject.describe(),
+        "environment": environment(),
+        "domains": rows,
+        "balanced": round(float(np.mean(real)), 5),
+    }
+
+
+def as_text(record: dict[str, Any]) -> str:
+    """The record as a table for a terminal."""
+    lines = [
+        f"{record['model']['name']}, {record['model']['engine']}: balanced accuracy over real domains "
+        f"{record['balanced']:.1%}",
+        f"{'':26}{'prior':>10}{'faces':>7}{'right':>8}{'balanced':>10}{'ECE':>7}{'unsure':>8}  recall",
+    ]
+    for row in record["domains"]:
+        recall = ", ".join(f"{label} {share:.0%}" for label, share in row["recall"].items())
+        name = row["domain"] if row["real"] else f"{row['domain']} (drawn)"
+        lines.append(
+            f"{name:26}{row['prior']:>10}{row['faces']:7d}{row['accuracy']:8.1%}{row['balanced']:10.1%}"
+            f"{row['ece']:7.1%}{row['uncertain']:8.1%}  {recall}"
+        )
+    return "\n".join(lines)

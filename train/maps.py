@@ -1,0 +1,89 @@
+"""The lower part of a network left as it is: what it makes of the faces is computed once, not at every step.
+
+Fine-tuning only what lies above costs a fraction of a whole step, and keeps filters that took many epochs.
+Each face is changed ``views`` times and its maps are kept as float16; epochs take the views in turn.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from edge import engine as engines
+from edge.engine import EngineOptions, ModelFile
+from edge.errors import RecipeInvalid
+from edge.files import whole
+from edge.progress import Progress
+from train.batches import Batches
+from train.onnx_export import to_model
+from train.recipe import Recipe
+
+CHUNK = 64
+
+
+def split(model: nn.Module, recipe: Recipe) -> tuple[nn.Sequential, nn.Module]:
+    """The ``frozen`` first parts of the network's features, and the network without them.
+
+    Raises RecipeInvalid where it has not so many.
+    """
+    features, frozen = model.features, recipe.train.frozen
+    if not isinstance(features, nn.Sequential) or frozen >= len(features):
+        raise RecipeInvalid(
+            f"recipe '{recipe.name}': train.frozen is {frozen}, and must be under {len(list(features))}"
+        )
+    return features[:frozen].eval().requires_grad_(False), Above(features[frozen:], model.classifier)
+
+
+class Above(nn.Module):
+    """The rest of a network, maps [N, C, H, W] to logits; its parameters are the network's own."""
+
+    def __init__(self, features: nn.Module, classifier: nn.Module) -> None:
+        super().__init__()
+        self.features, self.classifier = features, classifier
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Logits of ``maps``."""
+        logits: torch.Tensor = self.classifier(self.features(maps).mean((2, 3)))
+        return logits
+
+
+class Maps:
+    """The maps of every face's changed views, kept in ``out`` so that a stopped run goes on with them."""
+
+    def __init__(self, below: nn.Sequential, batches: Batches, out: Path) -> None:
+        self.recipe, self._batches = batches.recipe, batches
+        size = self.recipe.model.input_size
+        # ONNX Runtime gives these maps several times as fast as torch does on a CPU.
+        model = to_model(below.cpu(), torch.zeros(2, 1, size, size), "lower part").SerializeToString()
+        self._engine = engines.load("onnx", ModelFile("lower part", {".onnx": model}), EngineOptions())
+        self._views = [self._view(number, out) for number in range(self.recipe.train.views)]
+        self._engine.close()
+
+    def at(self, indices: npt.NDArray[np.int64], epoch: int) -> torch.Tensor:
+        """Float32 [B, C, H, W] of the faces at ``indices``: another view in the next epoch."""
+        which = (epoch + indices) % len(self._views)
+        chosen = np.stack([self._views[view][index] for view, index in zip(which, indices, strict=True)])
+        return torch.from_numpy(chosen.astype(np.float32))
+
+    def _view(self, number: int, out: Path) -> npt.NDArray[np.float16]:
+        path = out / f"maps-{number}.npy"
+        if not path.exists():
+            with whole(path, keep_suffix=True) as part:
+                np.save(part, self._made(number))
+        kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+        return kept
+
+    def _made(self, number: int) -> npt.NDArray[np.float16]:
+        how, parts = self.recipe.data, []
+        with Progress(f"view {number + 1} of every face", self._batches.count, "faces") as progress:
+            for start in range(0, self._batches.count, CHUNK):
+                those = np.arange(start, min(start + CHUNK, self._batches.count))
+                grey = self._batches.pictures(those, self.recipe.model.input_size, (number, start))
+                maps = self._engine.run([((grey - how.mean) / how.std).numpy()])[0]
+                parts.append(maps.astype(np.float16))
+                progress.advance(len(those))
+        return np.concatenate(parts)

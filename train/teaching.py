@@ -1,0 +1,81 @@
+"""Who teaches a run that keeps priors apart, and what its weights are chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.classify import at_size
+from edge.errors import UsageError
+from faces.face_set import FaceSet
+from faces.metrics import accuracy
+from faces.scores import balanced_accuracy
+from train.lessons import Lessons, agreed, without_prior
+from train.recipe import Recipe
+from train.teacher import Teacher
+
+
+def without_priors(
+    teacher: Teacher | None,
+    train: FaceSet,
+    second: FaceSet | None,
+    soft_labels: Sequence[npt.NDArray[np.float64]],
+    temperature: float,
+) -> npt.NDArray[np.float32] | None:
+    """What all teachers say of both data sets, float32 [N + M, 7], each one's prior taken out first.
+
+    ``soft_labels`` know of ``train`` alone. None where nobody teaches.
+    """
+    own, others = list(soft_labels), []
+    if teacher:
+        answers = teacher.answers(train.faces, temperature).numpy()
+        own.append(without_prior(answers))
+        if second:
+            # What a teacher expects is what it says on average where it was trained.
+            given = teacher.answers(_shrunk(second.faces, train.faces.shape[1]), temperature)
+            others.append(without_prior(given.numpy(), answers.mean(0)))
+    if not own:
+        return None
+    said = agreed(own)
+    if not second:
+        return said
+    even = np.full((len(second), said.shape[1]), 1 / said.shape[1], np.float32)
+    return np.concatenate([said, agreed(others) if others else even])
+
+
+def judge(
+    recipe: Recipe, lessons: Lessons, logits: npt.NDArray[np.float32], public: FaceSet
+) -> tuple[npt.NDArray[np.int64], float, dict[str, str]]:
+    """Answers to ``public`` [N], what chooses the weights (0-1), and what else the history says.
+
+    Where priors are apart, FER2013's labels are met under their prior, and the weights chosen by the mean of
+    the accuracies under both annotators' priors and of the balanced one under none, so that no habit chooses.
+    """
+    chosen = np.asarray((logits + lessons.log_priors[0].numpy()).argmax(1))
+    own = accuracy(chosen, public.labels)
+    if not recipe.data.balanced:
+        return chosen, own, {}
+    agreed_on = public.majority >= 0
+    voted = (logits + lessons.log_priors[1].numpy()).argmax(1)[agreed_on]
+    crowd = accuracy(voted, public.majority[agreed_on]) if agreed_on.any() else own
+    balanced = balanced_accuracy(np.asarray(logits.argmax(1)), public.labels)
+    columns = {"ferplus_accuracy": f"{crowd:.4f}", "public_balanced": f"{balanced:.4f}"}
+    return chosen, (own + crowd + balanced) / 3, columns
+
+
+def check_second(recipe: Recipe, second: FaceSet | None) -> None:
+    """Raise UsageError where the recipe wants a second data set and none is given, or the other way round."""
+    wanted = recipe.data.second_share > 0
+    if wanted and second is None:
+        raise UsageError(f"recipe '{recipe.name}' has data.second_share: give a data set with --second")
+    if second is not None and not (wanted and recipe.data.balanced):
+        raise UsageError(
+            f"recipe '{recipe.name}' has no data.second_share with data.balanced: leave out --second"
+        )
+
+
+def _shrunk(faces: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """Faces [N, H, W] brought down to ``side`` pixels, as teachers know them."""
+    return np.stack([at_size(face, side) if face.shape[0] > side else face for face in faces])
