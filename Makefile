@@ -13,7 +13,7 @@ OLD    := $(VENV)-tflite-runtime
 # A third with the built wheel, one engine and nothing else: what a board has.
 BOARD  := $(VENV)-board
 
-.PHONY: setup setup-train demo test test-slow test-emulated test-boot test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
+.PHONY: setup setup-train setup-builders demo test test-slow test-emulated test-boot test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
 
 setup: $(VENV)/.runtime
 
@@ -28,7 +28,16 @@ $(VENV)/.runtime: pyproject.toml
 $(VENV)/.toolchain: pyproject.toml | $(VENV)/.runtime
 ifneq ($(TORCH),)
 	$(PIP) '$(TORCH)'
-	$(PIP) --editable '.[train,build,pages,tensorboard]'
+	$(PIP) --editable '.[train,build,build-openvino,pages,tensorboard]'
+endif
+	touch $@
+
+# LiteRT's converter, in an environment of its own in the cache folder: gigabytes, once.
+setup-builders: $(VENV)/.builders
+
+$(VENV)/.builders: pyproject.toml $(wildcard quantize/environments/*.toml) | $(VENV)/.toolchain
+ifneq ($(TORCH),)
+	$(BIN)/python -c 'from quantize.builders.environment import environment; environment("tflite").python()'
 endif
 	touch $@
 

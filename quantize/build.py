@@ -35,7 +35,7 @@ from quantize.proof.bundling import Framing
 from quantize.proof.page import page
 from quantize.proof.record import Measured
 from quantize.recipe import Ladder
-from quantize.workspace import Workspace
+from quantize.workspace import Workspace, alone
 
 RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
 
@@ -83,6 +83,11 @@ def build(order: Order) -> Outcome:
         for recipe in order.ladder.engines[engine]:
             # Known before any work is done: too few faces, or none of a class.
             calibrate.chosen(splits.train, recipe.calibration, len(source.labels))
+    with alone(order.out):
+        return _built(order, source, splits, began)
+
+
+def _built(order: Order, source: Source, splits: Splits, began: float) -> Outcome:
     work = Workspace(
         order.out.with_name(order.out.name + ".building"),
         {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},

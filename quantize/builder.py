@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle_sections import InputSpec, Layout
-from edge.errors import EngineUnknown
+from edge.errors import DataInvalid, EngineUnknown
 from quantize.builders.table import BUILDERS
 from quantize.network.export import Exported
 from quantize.recipe import Recipe
@@ -61,6 +61,15 @@ class Builder(Protocol):
     def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
         """The recipe's model, calibrated on ``faces`` uint8 [N, H, W]; ``plain`` is the float model."""
         ...
+
+
+def refuse_calibration(recipe: Recipe, faces: npt.NDArray[Any]) -> None:
+    """Raise DataInvalid unless there are faces to calibrate on, grey levels uint8 [N, H, W]."""
+    if faces.dtype != np.uint8 or faces.ndim != 3 or not faces.size:
+        raise DataInvalid(
+            f"recipe '{recipe.name}': calibration wants grey faces uint8 N x H x W, not {faces.dtype} "
+            f"{' x '.join(map(str, faces.shape))}"
+        )
 
 
 def builder(engine: str) -> Builder:

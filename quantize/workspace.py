@@ -6,10 +6,12 @@ what is found is what would be made again. The folder lies beside the bundle and
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import faces
 import measure
 import quantize
 import train
-from edge.errors import FerliteError, StorageFailed
+from edge.errors import FerliteError, StorageFailed, UsageError
 from edge.files import write_folder
 
 
@@ -59,6 +61,27 @@ class Workspace:
     def remove(self) -> None:
         """Forget every step."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Let nobody else build into ``out`` meanwhile. Raises UsageError where somebody does, StorageFailed."""
+    place = out.with_name(f"{out.name}.building.lock")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = place.open("w")
+    except OSError as error:
+        raise StorageFailed(f"cannot write '{place}': {error.strerror or error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"'{out}' is being built already: wait for that, or give another -o") from error
+        try:
+            yield
+        finally:
+            # While it is still held: whoever opened this file before finds it held.
+            place.unlink(missing_ok=True)
 
 
 def tool_digest() -> str:

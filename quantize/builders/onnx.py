@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BuildFailed, RecipeInvalid
-from quantize.builder import Built, Float
+from quantize.builder import Built, Float, refuse_calibration
 from quantize.builders import qdq
 from quantize.network import onnx_graph
 from quantize.network.export import quiet
@@ -35,6 +35,7 @@ class OnnxBuilder:
         """Calibrate on ``faces`` and write QDQ. Raises BuildFailed and RecipeInvalid."""
         import onnx
 
+        refuse_calibration(recipe, faces)
         recipe.refuse_unsupported(weights=("minmax",))
         _refuse_operators(recipe)
         how, calibration = recipe.quantize, recipe.calibration

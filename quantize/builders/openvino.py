@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge.bundle_sections import InputSpec
 from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
-from quantize.builder import Built, Float
+from quantize.builder import Built, Float, refuse_calibration
 from quantize.builders import ir_file
 from quantize.network import onnx_graph, onnx_run
 from quantize.network.export import quiet
@@ -43,6 +43,7 @@ class OpenvinoBuilder:
 
     def quantize(self, network: Float, plain: Built, recipe: Recipe, faces: npt.NDArray[np.uint8]) -> Built:
         """Calibrate on ``faces`` with NNCF. Raises BuildFailed, EngineMissing and RecipeInvalid."""
+        refuse_calibration(recipe, faces)
         recipe.refuse_unsupported(
             activations=("uint8",), per_channel=(True,), weights=("minmax",), method=tuple(ESTIMATORS)
         )

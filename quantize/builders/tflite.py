@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BuildFailed, RecipeInvalid
-from quantize.builder import Built, Float
+from quantize.builder import Built, Float, refuse_calibration
 from quantize.builders.environment import environment, run_job
 from quantize.network import onnx_graph
 from quantize.prepare import calibrate
@@ -51,6 +51,7 @@ class TfliteBuilder:
         """8-bit weights, activations as the recipe says. Raises BuildFailed and RecipeInvalid."""
         import onnx
 
+        refuse_calibration(recipe, faces)
         refuse(recipe)
         buffer = io.BytesIO()
         np.save(buffer, calibrate.inputs(faces, network.input, "NHWC"))

@@ -104,7 +104,7 @@ def take_grey_levels(model: Model, scales: Sequence[float], zeros: Sequence[int]
     for name, values, kind in ((scale, scales, np.float32), (zero, zeros, np.uint8)):
         array = np.array(values[0] if single else values, kind)
         graph.initializer.append(numpy_helper.from_array(array, name))
-    axis = {} if single else {"axis": 1}
+    axis: dict[str, Any] = {} if single else {"axis": 1}
     node = helper.make_node(
         "DequantizeLinear", [entry.name, scale, zero], [inner], name=f"{inner}_node", **axis
     )

@@ -34,9 +34,9 @@ dropout = 0.0
 mean = 100.5
 std = 60.0
 [train]
-epochs = 12
+epochs = 20
 batch_size = 14
-lr = 0.05
+lr = 0.03
 ema = 0.5
 seed = 3
 """

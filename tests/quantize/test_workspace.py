@@ -4,8 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import StorageFailed
-from quantize.workspace import Workspace, write_folder
+from edge.errors import StorageFailed, UsageError
+from quantize.workspace import Workspace, alone, write_folder
+
+
+def test_a_second_build_into_the_same_place_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "bundle"
+    with alone(out):
+        with pytest.raises(UsageError, match=r"bundle' is being built already: wait for that"), alone(out):
+            pytest.fail("two builds at once")
+        with alone(tmp_path / "other"):
+            pass
+    assert list(out.parent.iterdir()) == []
+    with alone(out):
+        pass
 
 
 def test_a_step_is_done_once_for_the_same_inputs_and_again_for_others(tmp_path: Path) -> None:
