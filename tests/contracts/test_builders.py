@@ -179,7 +179,7 @@ def test_int8_answers_nearly_as_float_and_as_well(engine: str, bundle: Path) -> 
     assert record["passed"]
     for row in record["figures"]:
         assert row["change"]["agreement"] > 0.9
-        assert row["plain"]["accuracy"] > 0.8 and row["shipped"]["accuracy"] > 0.8
+        assert row["plain"]["accuracy"] > 0.7 and row["shipped"]["accuracy"] > 0.7
 
 
 @pytest.mark.parametrize("spoilt", ["none", "float", "a face alone"], ids=lambda word: word.replace(" ", "-"))

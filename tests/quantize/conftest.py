@@ -34,9 +34,9 @@ dropout = 0.0
 mean = 100.5
 std = 60.0
 [train]
-epochs = 20
+epochs = 12
 batch_size = 14
-lr = 0.03
+lr = 0.05
 ema = 0.5
 seed = 3
 """
@@ -64,7 +64,7 @@ def run(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = loop.fit(
         chosen, face_set.load_fer2013(pack, "train"), face_set.load_fer2013(pack, "public"), out, threads=1
     )
-    assert outcome.best_accuracy is not None and outcome.best_accuracy > 0.8
+    assert outcome.best_accuracy is not None and outcome.best_accuracy >= 0.75
     return out
 
 
