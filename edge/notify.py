@@ -26,16 +26,18 @@ class Notifier:
             return
         now = time.monotonic()
         if not self._ready:
-            self._send(b"READY=1\nWATCHDOG=1")
-            self._ready, self._sent = True, now
-        elif self._pause and now - self._sent >= self._pause:
-            self._send(b"WATCHDOG=1")
+            self._ready = self._sends(b"READY=1\nWATCHDOG=1")
+            self._sent = now
+        elif self._pause and now - self._sent >= self._pause and self._sends(b"WATCHDOG=1"):
             self._sent = now
 
-    def _send(self, message: bytes) -> None:
+    def _sends(self, message: bytes) -> bool:
+        """Whether it went out. One that did not, the next frame tries again: systemd may be starting anew."""
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)  # frames matter more than reports about them
             try:
                 channel.sendto(message, address)
             except OSError:
-                self._address = ""  # nobody listens: frames matter more than reports about them
+                return False
+        return True
