@@ -13,6 +13,7 @@ from boards.match import python_is_enough, python_refusal
 from boards.profile import EngineChoice, Profile
 
 SCHEMA = 1
+LOG_MB = 64  # the newest file of readings and the one before it: a card must not fill up
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str,
         "detector": detector,
         **({"detector_model": detector_model} if detector_model else {}),
         "sink": list(sink),
+        **({"sink_limit_mb": LOG_MB} if any(not spec.endswith(":-") for spec in sink) else {}),
     }
 
 

@@ -39,6 +39,20 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """argparse's, but words between options go on with the list that the first of them began.
+
+        ``ferlite run a.jpg --json b.jpg`` has two sources; argparse itself knows only the first.
+        """
+        known, extra = super().parse_known_args(args, namespace)
+        lists = [each for each in self._actions if not each.option_strings and each.nargs in ("*", "+")]
+        words = [word for word in extra if not word.startswith("-")]
+        if len(lists) == 1 and words and hasattr(known, lists[0].dest):
+            typed = [self._get_value(lists[0], word) for word in words]
+            setattr(known, lists[0].dest, [*getattr(known, lists[0].dest), *typed])
+            extra = [word for word in extra if word.startswith("-")]
+        return known, extra
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of printing the whole usage."""
         raise UsageError(f"{message} (see {self.prog} --help)")

@@ -14,6 +14,7 @@ import pytest
 from boards import bundle, choice, cli, profile
 from boards.errors import BoardRefused, BundleInvalid
 from boards.probe import probe
+from edge.settings import from_file
 from tests.boards import trees
 
 
@@ -121,6 +122,23 @@ def test_edge_json_has_the_runtimes_keys_and_the_same_bytes_twice(tmp_path: Path
     }
     assert json.loads(choice.to_text(config)) == config
     assert choice.to_text(config) == choice.to_text(dict(config))
+
+
+def test_the_runtime_reads_every_boards_edge_json_and_logs_do_not_fill_its_card(tmp_path: Path) -> None:
+    """The seam between the two packages is a file: what one writes the other must take."""
+    model = bundle.read(make_bundle(tmp_path, "onnx", "tflite", "openvino"))
+    sinks = ("jsonl:/var/lib/ferlite/readings.jsonl", "csv:-")
+    for one in profile.load_all():
+        try:
+            plan = choice.plan(one, model, own_wheels=True)
+            config = choice.edge_config(plan, bundle="/b", sink=sinks, detector_model="/m.onnx")
+        except BoardRefused:
+            continue
+        path = tmp_path / "edge.json"
+        path.write_text(choice.to_text(config))
+        held = from_file(path)
+        assert (held.engine, held.device) == (plan.chosen().name, config["device"])
+        assert (held.sink, held.sink_limit_mb) == (sinks, choice.LOG_MB)
 
 
 ZEROS = "0" * 64

@@ -124,6 +124,15 @@ def test_a_typed_engine_comes_without_the_files_device_and_engine_settings(tmp_p
     assert (held.engine, held.device, held.engine_settings) == ("openvino", "CPU", {})
 
 
+def test_sources_may_stand_between_options() -> None:
+    parse = cli.parser().parse_args
+    assert resolve(parse(["run", "a", "--json", "b", "c", "--most", "2", "d"])).source == ("a", "b", "c", "d")
+    assert resolve(parse(["run", "--json", "a", "--", "-b"])).source == ("a", "-b")
+    for wrong in (["run", "a", "--frob", "b"], ["run", "a", "--json", ""], ["info", "a", "b"]):
+        with pytest.raises(UsageError):
+            parse(wrong)
+
+
 def test_help_says_the_defaults_that_hold() -> None:
     text = " ".join(cli.parser().format_help().split())
     run = next(action for action in cli.parser()._actions if action.dest == "verb").choices["run"]  # type: ignore[index]
