@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import lzma
-import os
 import pickle
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from edge.errors import DataInvalid
+from edge.files import whole
 from faces.face_set import LABELS
 from train import backbones
 from train.recipe import Recipe, parse
@@ -55,21 +55,17 @@ class Trained:
 
 
 def write(state: dict[str, Any], path: Path) -> None:
-    """Save beside, then rename: a run killed while it writes keeps its last checkpoint.
+    """Save whole or not at all: a run killed while it writes keeps its last checkpoint.
 
-    A ``path`` that ends in .xz is compressed, which `unxz` undoes.
+    A ``path`` that ends in .xz is compressed, which `unxz` undoes. Raises StorageFailed.
     """
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         if path.suffix == ".xz":
             content = io.BytesIO()
             torch.save(state, content)
             file.write(lzma.compress(content.getvalue(), filters=FLOAT16))
         else:
             torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:

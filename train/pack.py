@@ -47,8 +47,5 @@ def pack(trained: Trained, public: FaceSet, out: Path) -> Packed:
         raise ToolchainError(
             f"'{trained.path}' stays float32: float16 changes {changed} of {len(public)} answers"
         )
-    try:
-        write(trained.pedigree | {"model": state}, out)
-    except OSError as error:
-        raise ToolchainError(f"cannot write '{out}': {error.strerror or error}") from error
+    write(trained.pedigree | {"model": state}, out)
     return Packed(len(public), changed, out.stat().st_size)
