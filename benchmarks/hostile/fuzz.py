@@ -36,7 +36,8 @@ SHARES = {
 }  # fmt: skip
 BATCH = 2000  # cases of one child
 MEMORY = 3 << 30  # bytes of address space that a child may have; libraries alone reserve one of them
-SLOWEST = 10.0  # seconds
+SLOWEST = 10.0  # seconds of the processor
+LONGEST = 900  # seconds of the processor for a batch: a case that never ends is found by this
 MOST_DEATHS = 50  # of one reader, after which it is given up
 
 
@@ -44,6 +45,7 @@ def child(name: str, seed: int, first: int, count: int, report: Path) -> int:
     """Run the cases ``first`` to ``first + count``, writing the one in hand where the parent finds it."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as scratch:  # noqa: PTH112
         reader = READERS[name](Path(scratch))
         outcomes: Counter[str] = Counter()
@@ -53,7 +55,7 @@ def child(name: str, seed: int, first: int, count: int, report: Path) -> int:
             for case in range(first, first + count):
                 os.pwrite(file.fileno(), struct.pack("<q", case), 0)
                 content = reader.change(reader.seeds, random.Random(f"{seed} {name} {case}"))
-                began = time.monotonic()
+                began = time.process_time()  # a busy machine is no fault of the reader's
                 try:
                     reader.read(content)
                     outcome = "taken"
@@ -62,7 +64,7 @@ def child(name: str, seed: int, first: int, count: int, report: Path) -> int:
                 except Exception as error:
                     outcome = "unexpected"
                     faults.append({"case": case, "what": f"{type(error).__name__}: {error}"[:200]})
-                took = time.monotonic() - began
+                took = time.process_time() - began
                 slowest = max(slowest, took)
                 if took > SLOWEST:
                     faults.append({"case": case, "what": f"took {took:.1f} s"})
@@ -107,12 +109,7 @@ def fuzz(name: str, count: int, seed: int, keep: Path | None, until: float) -> d
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=600, errors="replace"
-        )
-    except subprocess.TimeoutExpired:
-        return -1, "it did not end within 600 s"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
     return done.returncode, done.stderr.strip()
 
 
