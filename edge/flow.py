@@ -24,12 +24,26 @@ Points = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A frame as the next one needs it: grey, halved so many times, and the shape that it had."""
+class Look:
+    """A frame as is enough to compare it with another: grey, halved so many times, and the shape that it had.
+
+    What stands at u in ``grey`` stands at ``scale`` * u + ``start`` in the frame, right and down, the centres
+    of pixels having whole numbers.
+    """
 
     grey: npt.NDArray[np.uint8]
     shape: tuple[int, ...]
     halvings: int
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the frame to one of ``grey``."""
+        return int(2**self.halvings)
+
+    @property
+    def start(self) -> float:
+        """Where in the frame the centre of the first pixel stands: of two by two the first, in ``look``."""
+        return self.scale / 2 - (1.0 if self.halvings else 0.5)
 
 
 class Flow:
@@ -40,47 +54,52 @@ class Flow:
     """
 
     def __init__(self) -> None:
-        self._seen: _Seen | None = None
+        self._seen: Look | None = None
 
-    def remember(self, frame: Image, faces: Sequence[Face]) -> None:
-        """In ``frame`` (uint8 [H, W, 3]) stand the ``faces``, one or more, that ``follow`` will ask for."""
-        smallest = min(min(face.box.width, face.box.height) for face in faces)
-        self._seen = _look(frame, int(math.log2(max(1.0, smallest / FACE))))
+    def remember(self, seen: Look) -> None:
+        """In this frame stand the faces that ``follow`` will ask for."""
+        self._seen = seen
 
-    def follow(self, frame: Image, faces: Sequence[Face]) -> list[Face] | None:
+    def follow(self, now: Look, faces: Sequence[Face]) -> list[Face] | None:
         """The ``faces`` of the remembered frame as they stand in this one, which is remembered in turn.
 
         None where one of them was lost, or cannot be followed: search this frame.
         """
         before, self._seen = self._seen, None
-        if before is None or before.shape != frame.shape:
+        if before is None or before.shape != now.shape or before.halvings != now.halvings:
             return None
-        now = _look(frame, before.halvings)
         start = _points(faces)
-        # Pixels' centres have whole numbers, in the frame and in its smaller copies.
-        shrunk = 2**now.halvings
-        small = ((start.reshape(-1, 2) + 0.5) / shrunk - 0.5).astype(np.float32)
+        small = ((start.reshape(-1, 2) - now.start) / now.scale).astype(np.float32)
         there, found, change = cv2.calcOpticalFlowPyrLK(
             before.grey, now.grey, small, np.empty_like(small), winSize=WINDOW, maxLevel=LEVELS
         )
         if not found.all() or (change.reshape(len(faces), -1).mean(1) > MOST_CHANGE).any():
             return None
-        end = ((there + 0.5) * shrunk - 0.5).reshape(start.shape)
+        end = (there * now.scale + now.start).reshape(start.shape)
         moved = _moved(faces, start, end)
         if moved is not None:
             self._seen = now
         return moved
 
 
-def _look(frame: Image, halvings: int) -> _Seen:
-    # Green is most of what grey is made of, and is there without a computation.
-    grey = cv2.extractChannel(frame, 1)
-    for _ in range(halvings):
+def halvings_for(faces: Sequence[Face]) -> int:
+    """How often a frame may be halved with each of these ``faces`` (one or more) still large enough."""
+    smallest = min(min(face.box.width, face.box.height) for face in faces)
+    return int(math.log2(max(1.0, smallest / FACE)))
+
+
+def look(frame: Image, halvings: int) -> Look:
+    """The uint8 [H, W, 3] BGR frame, looked at."""
+    # Green is most of what grey is made of, and is there without a computation. Most of the time goes into
+    # reading the frame from memory: of what is halved anyway every second row is left out.
+    step = 2 if halvings else 1
+    grey = np.ascontiguousarray(frame[: -step + 1 or None : step, : -step + 1 or None : step, 1])
+    for _ in range(halvings - 1):
         # OpenCV averages two by two pixels ten times as fast as any other number of them.
         height, width = (side // 2 for side in grey.shape)
         whole = grey[: 2 * height, : 2 * width]
-        grey = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-    return _Seen(np.asarray(grey, np.uint8), frame.shape, halvings)
+        grey = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return Look(grey, frame.shape, halvings)
 
 
 def _points(faces: Sequence[Face]) -> Points:
@@ -95,24 +114,32 @@ def _points(faces: Sequence[Face]) -> Points:
 
 
 def _moved(faces: Sequence[Face], start: Points, end: Points) -> list[Face] | None:
-    """The faces, each moved as its points were; None where those of one do not move together.
+    """The faces, each moved as its points were; None where those of one do not move together."""
+    moved = []
+    for face, before, after in zip(faces, start.tolist(), end.tolist(), strict=True):
+        there = _move(face, before, after)
+        if there is None:
+            return None
+        moved.append(there)
+    return moved
 
-    The fit is ``edge.align.similarity``'s, for all faces at once.
-    """
-    before, after = (points[..., 0].astype(complex) + 1j * points[..., 1] for points in (start, end))
-    middle, goal = before.mean(1), after.mean(1)
-    spread, moved = before - middle[:, None], after - goal[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        turn = (spread.conj() * moved).sum(1) / (spread.conj() * spread).sum(1).real
-    zoom = np.abs(turn)
-    apart = np.abs(moved - turn[:, None] * spread).max(1)
-    sides = np.sqrt([max(1.0, face.box.area) for face in faces])
-    # Written so that what is no number does not hold either.
-    holds = (zoom < MOST_ZOOM) & (zoom > 1 / MOST_ZOOM) & (apart < MOST_SPREAD * sides * zoom)
-    if not holds.all():
+
+def _move(face: Face, before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> Face | None:
+    """The face under the similarity that is fitted as ``edge.align.similarity`` fits it."""
+    begin, goal = [complex(x, y) for x, y in before], [complex(x, y) for x, y in after]
+    middle, there = sum(begin) / len(begin), sum(goal) / len(goal)
+    spread, moved = [point - middle for point in begin], [point - there for point in goal]
+    extent = sum(abs(point) ** 2 for point in spread)
+    if not extent:
         return None
-    turns, shifts = turn.tolist(), (goal - turn * middle).tolist()
-    return [_shifted(*each) for each in zip(faces, turns, shifts, strict=True)]
+    turn = sum(p.conjugate() * q for p, q in zip(spread, moved, strict=True)) / extent
+    zoom = abs(turn)
+    apart = max(abs(q - turn * p) for p, q in zip(spread, moved, strict=True))
+    side = math.sqrt(max(1.0, face.box.area))
+    # Written so that what is no number does not hold either.
+    if not (1 / MOST_ZOOM < zoom < MOST_ZOOM and apart < MOST_SPREAD * side * zoom):
+        return None
+    return _shifted(face, turn, there - turn * middle)
 
 
 def _shifted(face: Face, turn: complex, shift: complex) -> Face:

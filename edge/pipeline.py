@@ -1,27 +1,29 @@
 """The main path: a frame, its faces, a reading for each. Start reading here.
 
-frame -> detect (or follow) -> align -> classify -> (track, smooth) -> doubt -> readings
+frame -> detect (or follow) -> (track, pace) -> align -> classify -> (smooth) -> doubt -> readings
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import bundle as bundles
 from edge import detect
 from edge import engine as engines
-from edge.align import Image, align, check_frame
+from edge.align import Image, align, check_frame, sharpness
 from edge.bundle import Bundle
-from edge.classify import Classifier, load_classifier
+from edge.classify import Classifier, Weights, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
 from edge.follow import DETECT_EVERY, Follower
+from edge.pace import MOST_STRETCH, PACE, Turns, bound_of
+from edge.portrait import Portrait, picture
 from edge.priors import Prior
-from edge.results import Reading
-from edge.track import Tracker
+from edge.results import Face, Reading
+from edge.track import Read, Track, Tracker
 from edge.upright import Upright
 
 Joint = Callable[[str], None]
@@ -53,6 +55,7 @@ class Pipeline:
         chosen: Chosen,
         tracker: Tracker | None = None,
         detect_every: int = DETECT_EVERY,
+        pace: float = PACE,
         joint: Joint = no_joint,
     ) -> None:
         self.bundle, self.chosen, self.detect_every = bundle, chosen, detect_every
@@ -62,47 +65,90 @@ class Pipeline:
         self._still = self._upright or detector
         self._search = self._upright.search if self._upright else detector
         self._follower = Follower(self._search, detect_every, joint)
+        self._turns = Turns(pace)
         self._joint = joint
+        self.reads = 0  # faces that the network was asked about, ever
 
     def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
         """Readings of a uint8 [H, W, 3] BGR frame, in the detector's order.
 
-        ``time`` is the frame's in a video, in seconds: faces are then followed, numbered and smoothed. None
-        treats it as a still. Raises UsageError for a frame that is none, and FerliteError.
+        ``time`` is the frame's in a video, in seconds: faces are then followed, numbered, smoothed, and read
+        anew when they changed. None treats it as a still. Raises UsageError for a frame that is none, and
+        FerliteError.
         """
         check_frame(frame, time)
+        if time is not None and self._tracker is not None:
+            return self._read_changed(frame, time, self._tracker)
         if time is None:
             faces = self._still(frame)
             self._joint("detect")
         else:
-            faces = self._follower(frame)
+            faces, _ = self._follower(frame, time)
+        return self._read_all(frame, faces)
+
+    def _read_all(self, frame: Image, faces: Sequence[Face]) -> list[Reading]:
         if not faces:
             return []
-        crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
-        self._joint("align")
-        weights = list(self._classifier(crops))
-        self._joint("classify")
-        tracks: list[int | None] = [None] * len(faces)
-        if self._tracker is not None and time is not None:
-            numbers = self._tracker.assign([face.box for face in faces], time)
-            weights = [self._tracker.smooth(n, w, time) for n, w in zip(numbers, weights, strict=True)]
-            tracks = list(numbers)
-            self._joint("track")
+        crops, weights = self._read(frame, faces)
         readings = []
-        for face, crop, row, track in zip(faces, crops, weights, tracks, strict=True):
+        for face, crop, row in zip(faces, crops, weights, strict=True):
             named = dict(zip(self._classifier.labels, map(float, row), strict=True))
             expression = max(named, key=named.__getitem__)
-            why = doubts(face, crop, named[expression], self.bundle.doubt)
-            readings.append(Reading(face, named, expression, why, track))
+            why = doubts(face, sharpness(crop), named[expression], self.bundle.doubt)
+            readings.append(Reading(face, named, expression, tuple(why.values())))
         return readings
+
+    def _read_changed(self, frame: Image, time: float, tracker: Tracker) -> list[Reading]:
+        faces, look = self._follower(frame, time)
+        if look is None:
+            return []
+        assign = tracker.again if self._follower.followed else tracker.assign
+        tracks = assign([face.box for face in faces], time)
+        if self._turns.pace > 0:
+            pictures = [picture(look, face, self.bundle.crop) for face in faces]
+            due = self._turns.due(tracks, pictures, time)
+        else:
+            pictures, due = [], list(range(len(faces)))
+        self._joint("pace")
+        if due:
+            crops, weights = self._read(frame, [faces[index] for index in due])
+            for index, crop, row in zip(due, crops, weights.tolist(), strict=True):
+                portrait = Portrait(pictures[index]) if pictures else None
+                tracks[index].read = Read(time, portrait, sharpness(crop), bound_of(row))
+                tracks[index].steady.take(row, time)
+        readings = [self._reading(*each, time) for each in zip(faces, tracks, strict=True)]
+        self._joint("judge")
+        return readings
+
+    def _read(self, frame: Image, faces: Sequence[Face]) -> tuple[list[Image], Weights]:
+        crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
+        self._joint("align")
+        weights = self._classifier(crops)
+        self.reads += len(crops)
+        self._joint("classify")
+        return crops, weights
+
+    def _reading(self, face: Face, track: Track, time: float) -> Reading:
+        assert track.read is not None  # a face that was never read is due
+        labels, weights = self._classifier.labels, track.steady.at(time)
+        expression = track.steady.expression
+        why = doubts(face, track.read.sharpness, weights[expression], self.bundle.doubt, track.doubted)
+        track.doubted = frozenset(why)
+        named = dict(zip(labels, weights, strict=True))
+        return Reading(face, named, labels[expression], tuple(why.values()), track.number)
 
     def restart(self) -> None:
         """Another source begins: its faces are nobody seen before, and its time starts again."""
         self._follower.restart()
+        self._turns.restart()
         if self._upright is not None:
             self._upright.restart()
         if self._tracker is not None:
             self._tracker.clear()
+
+    def hurry(self, behind: float) -> None:
+        """Frames come ``behind`` times as fast as they are read (1: they are kept up with): search less."""
+        self._follower.searches.stretch = min(MOST_STRETCH, max(1.0, behind))
 
     def close(self) -> None:
         """Free the models; a second call does nothing."""
@@ -126,6 +172,7 @@ def open_pipeline(
     detector_options: DetectorOptions | None = None,
     tracker: Tracker | None = None,
     detect_every: int = DETECT_EVERY,
+    pace: float = PACE,
     prior: Prior = "",
     trusted: Path | None = None,
     joint: Joint = no_joint,
@@ -134,8 +181,9 @@ def open_pipeline(
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
-    so many frames, and they are followed in between (edge/follow.py). ``prior``: how common the
-    expressions are taken to be (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must
+    so many frames, and they are followed in between (edge/follow.py); 0: as often as it asks for.
+    ``pace``: a face that looks as it did is read anew after so many seconds (edge/pace.py); 0 reads every
+    face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must
     have signed the bundle. ``joint`` hears the name of each stage of a frame when it is done. Raises
     FerliteError.
     """
@@ -151,4 +199,4 @@ def open_pipeline(
         classifier.close()
         raise
     chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
-    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every, joint)
+    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every, pace, joint)

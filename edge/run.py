@@ -72,8 +72,9 @@ def pipeline_of(
         prior=settings.prior,
         joint=joint,
         trusted=settings.require_signature,
-        # A face that is first searched for two frames after it came would be seen in those two.
+        # A face that is first searched for a tenth of a second after it came would be seen in that time.
         detect_every=1 if settings.privacy else settings.detect_every or DETECT_EVERY,
+        pace=settings.pace,
     )
 
 

@@ -90,7 +90,16 @@ class RunSettings:
     detect_every: int = field(
         default=0,
         metadata=_said(
-            "search every Nth frame of a video, following faces (default: 3)", "faces", "N", (0, 1000)
+            "search every Nth frame of a video (default: when it asks for it)", "faces", "N", (0, 1000)
+        ),
+    )
+    pace: float = field(
+        default=0.5,
+        metadata=_said(
+            "read a face that does not change so often, 0 for in every frame (default: 0.5)",
+            "faces",
+            "SECONDS",
+            (0, 3600),
         ),
     )
     detect_score: float | None = field(

@@ -1,4 +1,4 @@
-"""Who is who from frame to frame, and a calmer reading of each."""
+"""Who is who from frame to frame."""
 
 from __future__ import annotations
 
@@ -6,40 +6,55 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edge.classify import Weights
+from edge.portrait import Portrait
 from edge.results import Box
+from edge.steady import Steady
+
+
+@dataclass(frozen=True)
+class Read:
+    """How a face was read last: ``time`` in seconds, how it looked, how sharp its crop was.
+
+    ``bound``: a change of its looks beyond which it must be read anew.
+    """
+
+    time: float
+    portrait: Portrait | None
+    sharpness: float
+    bound: float
 
 
 @dataclass
-class _Track:
+class Track:
+    """One face over time: its number, where it was ``seen`` (seconds), and what was read of it."""
+
     number: int
     box: Box
     seen: float
-    weights: Weights | None = None
-    weighed: float = 0.0
+    steady: Steady
+    read: Read | None = None
+    doubted: frozenset[str] = frozenset()
 
 
 class Tracker:
-    """Gives faces numbers that last, and smooths each face's weights over time.
+    """Gives faces numbers that last, and keeps what is known of each.
 
     A face keeps its number while it overlaps, or is near and of like size, where it was last seen, and
-    loses it after ``forget`` seconds unseen. Smoothing is exponential with time constant ``smooth``
-    seconds, so its effect does not depend on the frame rate; 0 switches it off.
+    loses it after ``forget`` seconds unseen. ``smooth``: see ``edge.steady.Steady``.
     """
 
     def __init__(self, smooth: float = 0.4, forget: float = 1.0) -> None:
         self._smooth, self._forget = smooth, forget
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
+        self._order: list[Track] = []  # of the faces of the last frame
         self._next = 1
 
     def clear(self) -> None:
         """Forget everybody: another source begins. Numbers go on, so that none is given twice."""
-        self._tracks = []
+        self._tracks, self._order = [], []
 
-    def assign(self, boxes: Sequence[Box], now: float) -> list[int]:
-        """A number for each box of the frame at ``now`` (seconds, never going back)."""
+    def assign(self, boxes: Sequence[Box], now: float) -> list[Track]:
+        """Whose each box of the frame at ``now`` is (seconds, never going back)."""
         self._tracks = [track for track in self._tracks if now - track.seen <= self._forget]
         pairs = [
             (likeness, b, t)
@@ -48,32 +63,28 @@ class Tracker:
             if (likeness := _likeness(box, track.box)) > 0
         ]
         # The surest pair first: with the few faces of a frame this is as good as an optimal assignment.
-        chosen: dict[int, _Track] = {}
+        chosen: dict[int, Track] = {}
         taken: set[int] = set()
         for _, b, t in sorted(pairs, key=lambda pair: -pair[0]):
             if b not in chosen and t not in taken:
                 chosen[b] = self._tracks[t]
                 taken.add(t)
-        return [self._update(chosen.get(b), box, now) for b, box in enumerate(boxes)]
+        self._order = [self._update(chosen.get(b), box, now) for b, box in enumerate(boxes)]
+        return self._order
 
-    def _update(self, track: _Track | None, box: Box, now: float) -> int:
+    def again(self, boxes: Sequence[Box], now: float) -> list[Track]:
+        """As ``assign``, where the boxes are those of the frame before in the same order, moved along."""
+        if len(boxes) != len(self._order):
+            return self.assign(boxes, now)
+        return [self._update(track, box, now) for track, box in zip(self._order, boxes, strict=True)]
+
+    def _update(self, track: Track | None, box: Box, now: float) -> Track:
         if track is None:
-            track = _Track(self._next, box, now)
+            track = Track(self._next, box, now, Steady(self._smooth))
             self._next += 1
             self._tracks.append(track)
         track.box, track.seen = box, now
-        return track.number
-
-    def smooth(self, number: int, weights: Weights, now: float) -> Weights:
-        """The face's weights [C] at ``now``, calmed by those before; they still sum to 1."""
-        track = next(track for track in self._tracks if track.number == number)
-        if track.weights is None or self._smooth <= 0:
-            track.weights = weights
-        else:
-            share = 1 - math.exp(-max(0.0, now - track.weighed) / self._smooth)
-            track.weights = np.asarray(track.weights + share * (weights - track.weights))
-        track.weighed = now
-        return track.weights
+        return track
 
 
 def _likeness(box: Box, before: Box) -> float:

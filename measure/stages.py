@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from edge.engine import Array, Engine, Tensor
 
 # "follow": looking where faces went since the last search, and at the frame of a search for the next one.
-# "judge": naming the heaviest expression and asking whether it is to be doubted.
-STAGES = ("decode", "detect", "follow", "align", "classify", "track", "judge", "output")
+# "pace": who is who, and which faces changed. "judge": naming the expression, and whether it is to be doubted.
+STAGES = ("decode", "detect", "follow", "pace", "align", "classify", "judge", "output")
 SEARCHED = "detect"
 
 

@@ -41,7 +41,7 @@ def follow(frames: Sequence[Any], every: int, model: Path, bundle: str, known: b
     counted = Counted(search)
     follower = Follower(counted, every)
     reference = [search(frame) for frame in frames]
-    got = [list(follower(frame)) for frame in frames]
+    got = [list(follower(frame, index / 25)[0]) for index, frame in enumerate(frames)]
     overlaps = [
         max((face.box.iou(other.box) for other in there), default=0.0)
         for faces, there in zip(reference, got, strict=True)

@@ -131,12 +131,24 @@ def test_a_model_that_does_not_fit_its_bundle(
 def test_every_doubt_is_told_with_its_value() -> None:
     rule = DoubtRule(face_px=24, sharpness=0.3, turn=0.35, weight=0.4)
     points = ((0.0, 0.0), (10.0, 0.0), (12.0, 5.0), (0.0, 10.0), (10.0, 10.0))
-    even, edges = np.full((48, 48), 90, np.uint8), np.zeros((48, 48), np.uint8)
-    edges[::4] = 255
-    found = doubts(Face(Box(0, 0, 18, 30), landmarks=points), even, 0.31, rule)
-    assert found == ("face too small (18 px)", "blurred (0.00)", "turned (0.70)", "low weight (0.31)")
-    assert doubts(Face(Box(0, 0, 24, 30)), edges, 0.4, rule) == ()
-    assert doubts(Face(Box(0, 0, 1, 1), landmarks=points), even, 0.0, DoubtRule()) == ()
+    found = doubts(Face(Box(0, 0, 18, 30), landmarks=points), 0.0, 0.31, rule)
+    assert list(found.values()) == [
+        "face too small (18 px)", "blurred (0.00)", "turned (0.70)", "low weight (0.31)"
+    ]  # fmt: skip
+    assert not doubts(Face(Box(0, 0, 24, 30)), 0.3, 0.4, rule)
+    assert not doubts(Face(Box(0, 0, 1, 1), landmarks=points), 0.0, 0.0, DoubtRule())
+
+
+def test_a_doubt_that_stands_is_dropped_only_when_its_bound_is_clearly_kept() -> None:
+    rule = DoubtRule(face_px=24, sharpness=0.3, turn=0.35, weight=0.4)
+    face = Face(Box(0, 0, 25, 25))
+    assert not doubts(face, 0.31, 0.41, rule)
+    assert set(doubts(face, 0.31, 0.41, rule, {"face", "sharpness", "weight"})) == {
+        "face",
+        "sharpness",
+        "weight",
+    }
+    assert not doubts(Face(Box(0, 0, 27, 27)), 0.34, 0.45, rule, {"face", "sharpness", "weight"})
 
 
 def test_each_engine_has_its_own_scalings_and_the_bundles_temperature_where_it_has_none(

@@ -50,10 +50,10 @@ def test_a_frames_stages_add_up_to_the_frame(record: Record) -> None:
     for index, total in enumerate(one.raw_ms):
         parts = sum(part.raw_ms[index] for part in one.stages.values())
         assert parts == pytest.approx(total, abs=0.001)
-        assert 0 < one.raw_engine_ms[index] < total
+        assert 0 <= one.raw_engine_ms[index] < total
     assert one.overhead and one.overhead > 0
-    # Flat squares cannot be followed through the JPEG noise of every frame: at least each third is searched.
-    assert one.detect_every == 3 and 4 <= one.searches <= 12
+    # Flat squares cannot be followed through the JPEG noise of every frame.
+    assert one.detect_every == 0 and 1 <= one.searches <= 12 and sum(one.raw_engine_ms) > 0
     assert one.searches == sum(time > 0 for time in one.stages["detect"].raw_ms)
     assert all(time > 0 for time in one.stages["decode"].raw_ms)
 
