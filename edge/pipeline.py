@@ -183,9 +183,9 @@ def open_pipeline(
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
     so many frames, and they are followed in between (edge/follow.py); 0: as often as it asks for.
     ``pace``: a face that looks as it did is read anew after so many seconds (edge/pace.py); 0 reads every
-    face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must
-    have signed the bundle. ``joint`` hears the name of each stage of a frame when it is done. Raises
-    FerliteError.
+    face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be
+    (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed the bundle.
+    ``joint`` hears the name of each stage of a frame when it is done. Raises FerliteError.
     """
     loaded = bundles.load(bundle, trusted)
     engine_choice = engines.choose(engine, loaded.files, engine_order)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from edge.engine import Array, Engine, Tensor
 
 # "follow": looking where faces went since the last search, and at the frame of a search for the next one.
-# "pace": who is who, and which faces changed. "judge": naming the expression, and whether it is to be doubted.
+# "pace": who is who, and which faces changed. "judge": naming the expression, and doubting it.
 STAGES = ("decode", "detect", "follow", "pace", "align", "classify", "judge", "output")
 SEARCHED = "detect"
 

@@ -25,7 +25,7 @@ RULE = CropRule(
 
 
 def drawn(mouth: float = 0.0, shift: tuple[float, float] = (0, 0), zoom: float = 1.0) -> np.ndarray:
-    """A face of 120 pixels drawn in a frame of 240 x 240; ``mouth`` bends its corners up by so many pixels."""
+    """A face of 120 pixels drawn in a frame of 240 x 240; ``mouth`` bends its corners up, in pixels."""
     big = np.full((960, 960, 3), 90, np.uint8)
     centre, size = (480, 480), 240
     cv2.ellipse(big, centre, (int(0.85 * size), size), 0, 0, 360, (190, 190, 190), -1)

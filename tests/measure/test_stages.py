@@ -48,10 +48,10 @@ def test_stages_add_up_to_the_call_and_hold_the_engines(bundle: Path, clip: Path
     picture = frames(clip)[0]
     watch = Stopwatch()
     with timed(bundle, watch) as pipeline:
-        for moment in range(11):  # the last is a frame that is searched
+        for moment in range(3):  # after so long, each is searched and read
             began = time.perf_counter()
             watch.start()
-            assert pipeline(picture, moment / 25)
+            assert pipeline(picture, float(moment))
             watch.lap("judge")
             whole = (time.perf_counter() - began) * 1e3
     assert set(watch.stages) == set(STAGES)
