@@ -56,6 +56,7 @@ OPTIONS: dict[str, str] = {
     "--detect-size": "longer side searched for faces, pixels",
     "--detect-every": "search every Nth frame",
     "--detect-score": "least score of a face",
+    "--pace": "seconds after which an unchanged face is read anew",
     # what else is done
     "--privacy": "faces made unrecognisable in what is written",
     "--most": "stop after so many frames",

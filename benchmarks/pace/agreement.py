@@ -13,7 +13,7 @@ from edge.follow import DETECT_EVERY
 from edge.pace import PACE
 from edge.pipeline import Pipeline, open_pipeline
 from edge.results import Reading
-from edge.settings import VIDEO_SIZE
+from edge.run import VIDEO_SIZE
 from edge.track import Tracker
 
 FOUND = 0.5  # overlap (IoU) from which a box is the face's

@@ -158,7 +158,7 @@ def test_every_frame_means_every_frame() -> None:
 
 
 @pytest.mark.parametrize("beside", [(), ((OTHER, 420, 300),)])
-@pytest.mark.parametrize("late", range(6))
+@pytest.mark.parametrize("late", (1, 3, 5))
 def test_a_new_face_is_seen_at_most_two_frames_late(
     late: int, beside: tuple[tuple[np.ndarray, int, int], ...]
 ) -> None:
@@ -231,7 +231,7 @@ def test_a_camera_that_pans_slowly_does_not_make_every_frame_new() -> None:
 
 
 @pytest.mark.parametrize("beside", [(), ((OTHER, 420, 300),)])
-@pytest.mark.parametrize("late", range(4, 16))
+@pytest.mark.parametrize("late", (4, 9, 11))
 def test_who_comes_into_a_still_picture_is_seen_within_a_tenth_of_a_second(
     late: int, beside: tuple[tuple[np.ndarray, int, int], ...]
 ) -> None:
