@@ -28,6 +28,7 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "detector_engine": ("onnx", ["--detector-engine", "openvino"], "openvino"),
     "detect_size": (100, ["--detect-size", "200"], 200),
     "detect_every": (5, ["--detect-every", "7"], 7),
+    "pace": (0.25, ["--pace", "1.5"], 1.5),
     "detect_score": (0.25, ["--detect-score", "0.5"], 0.5),
     "sink": (["csv:a.csv"], ["--sink", "jsonl:b", "--csv"], ("jsonl:b", "csv:-")),
     "sink_limit_mb": (5, ["--sink-limit-mb", "6"], 6),
@@ -47,6 +48,7 @@ DEFAULTS = {
     "detector": ("haar", ["--detector", "auto"]),
     "detect_size": (100, ["--detect-size", "0"]),
     "detect_every": (5, ["--detect-every", "0"]),
+    "pace": (0.25, ["--pace", "0.5"]),
     "most": (1, ["--most", "0"]),
 }
 
