@@ -24,7 +24,8 @@ from edge.source import Frame, open_source
 from edge.sources import camera
 from edge.sources.live import LiveSource, Patience
 
-SOON = Patience(silence=0.5, lifeless=0.5, missed=0.15, opening=5.0, first_wait=0.02, most_wait=0.1)
+# Short for a test, and long beside what a busy machine takes from a thread.
+SOON = Patience(silence=1.5, lifeless=0.8, missed=0.3, opening=10.0, first_wait=0.02, most_wait=0.1)
 RATE = 0.01  # seconds between the frames of a script
 Act = Callable[["Camera"], "tuple[bool, np.ndarray | None]"]
 
@@ -112,7 +113,7 @@ class Plug:
         return shown
 
 
-def watch(source: LiveSource, frames: int, limit: float = 10.0) -> tuple[list[Frame], list[SourceFault]]:
+def watch(source: LiveSource, frames: int, limit: float = 30.0) -> tuple[list[Frame], list[SourceFault]]:
     """So many frames, with the faults between them."""
     seen: list[Frame] = []
     faults: list[SourceFault] = []
@@ -135,7 +136,7 @@ def watch(source: LiveSource, frames: int, limit: float = 10.0) -> tuple[list[Fr
 
 def test_a_camera_that_works_has_no_faults() -> None:
     plug = Plug(Camera(live))
-    source = LiveSource("cam", plug, patience=SOON)
+    source = LiveSource("cam", plug)
     watch(source, 20)
     assert (dict(source.faults), plug.opened, source.rate) == ({}, 1, 30.0)
     assert plug.given[0].released.wait(2)
@@ -143,7 +144,7 @@ def test_a_camera_that_works_has_no_faults() -> None:
 
 FAULTS: dict[str, tuple[Act, ...]] = {
     "ended": (live, live, gone),
-    "silent": (live, live, live, hang(0.6)),
+    "silent": (live, live, live, hang(1.2)),
     "undecodable": (live, live, fail),
     "frozen": (live, live, even(90)),
     "black": (live, live, even(3)),
@@ -155,7 +156,7 @@ def test_what_fails_is_opened_again_counted_and_said(kind: str) -> None:
     broken = Camera(*FAULTS[kind])
     plug = Plug(broken, Camera(live), Camera(live))
     source = LiveSource("rtsp://***@cam", plug, patience=SOON)
-    enough = 8 if kind in ("ended", "silent", "undecodable") else 70
+    enough = 8 if kind in ("ended", "silent", "undecodable") else 110
     _, faults = watch(source, enough)
     assert source.faults[kind] == 1
     assert broken.released.is_set()
