@@ -110,7 +110,7 @@ def ladder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "quick.toml").write_text(QUICK.format(engine="onnx", settings=""), encoding="utf-8")
     path = folder / "tiny.toml"
     path.write_text(
-        'schema = 1\nname = "tiny"\n[gate]\ndrop = 5\nagreement = 0.8\nratio = 1000\n'
+        'schema = 1\nname = "tiny"\n[gate]\ndrop = 5\nboard_drop = 10\nagreement = 0.8\nratio = 1000\n'
         "[sensitivity]\nfaces = 14\n"
         '[engines]\nonnx = ["quick"]\n',
         encoding="utf-8",
