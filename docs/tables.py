@@ -99,6 +99,21 @@ def megabytes(bundle: Bundle, engine: str) -> float:
     return sum((bundle.path / part).stat().st_size for part in bundle.files[engine].parts) / 1e6
 
 
+def people() -> str:
+    """Every shipped bundle as it was and as it is, on people nobody trained on and on worse pictures."""
+    record = read("domains")
+    columns = list(record["after"][0]["domains"])
+    names = [row["domain"] for row in columns]
+    rows = [f"| bundle | | {' | '.join(names)} | calm faces called neutral |", "|---" * (len(names) + 3) + "|"]
+    for when in ("before", "after"):
+        for each in record[when]:
+            shown = {row["domain"]: row for row in each["domains"]}
+            calm = next(row for name, row in shown.items() if name.startswith("LFW"))["recall"]["neutral"]
+            cells = [f"`{each['model']['name']}`", when, *(f"{shown[name]['balanced']:.1%}" for name in names)]
+            rows.append(f"| {' | '.join([*cells, f'{calm:.0%}'])} |")
+    return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
+
+
 def annotators() -> str:
     """Each bundle's answers by both scalings, held against both sets of labels, in its first engine."""
     rows = ["| bundle | weights follow | FER2013 | ECE | FER+ | ECE |", "|---|---|---|---|---|---|"]
@@ -204,7 +219,7 @@ def read(name: str) -> dict[str, Any]:
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
-    TRAINING: {"annotators": annotators},
+    TRAINING: {"annotators": annotators, "people": people},
     MEASURING: {
         "install": install,
         "sizes": sizes,
