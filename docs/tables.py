@@ -104,13 +104,15 @@ def people() -> str:
     record = read("domains")
     columns = list(record["after"][0]["domains"])
     names = [row["domain"] for row in columns]
-    rows = [f"| bundle | | {' | '.join(names)} | calm faces called neutral |", "|---" * (len(names) + 3) + "|"]
+    head = f"| bundle | | {' | '.join(names)} | calm faces called neutral |"
+    rows = [head, "|---" * (len(names) + 3) + "|"]
     for when in ("before", "after"):
         for each in record[when]:
             shown = {row["domain"]: row for row in each["domains"]}
             calm = next(row for name, row in shown.items() if name.startswith("LFW"))["recall"]["neutral"]
-            cells = [f"`{each['model']['name']}`", when, *(f"{shown[name]['balanced']:.1%}" for name in names)]
-            rows.append(f"| {' | '.join([*cells, f'{calm:.0%}'])} |")
+            shares = [f"{shown[name]['balanced']:.1%}" for name in names]
+            cells = ["`" + each["model"]["name"] + "`", when, *shares, f"{calm:.0%}"]
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
 
 

@@ -21,14 +21,14 @@ class Score:
     """Weights held against labels; all shares 0-1.
 
     ``interval``: the accuracy's 95 % confidence (Wilson). ``balanced``: mean recall of the expressions that
-    have ``FEWEST`` faces or more, which ``recall`` lists; ``counts`` has all. ``ece``: expected calibration
-    error. ``uncertain``: how many weights stay below the bound that a bundle calls low.
+    have ``FEWEST`` faces or more, which ``recall`` lists (None: none has); ``counts`` has all. ``ece``:
+    expected calibration error. ``uncertain``: how many weights stay below the bound that a bundle calls low.
     """
 
     faces: int
     accuracy: float
     interval: tuple[float, float]
-    balanced: float
+    balanced: float | None
     recall: Mapping[str, float]
     counts: Mapping[str, int]
     ece: float
@@ -48,7 +48,7 @@ def score(weights: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], bound
         faces=len(labels),
         accuracy=round(right, 5),
         interval=(round(low, 4), round(high, 4)),
-        balanced=round(float(np.mean(list(recall.values()))), 5) if recall else float("nan"),
+        balanced=round(float(np.mean(list(recall.values()))), 5) if recall else None,
         recall={label: round(value, 4) for label, value in recall.items()},
         counts={label: int(count) for label, count in zip(LABELS, counts, strict=True)},
         ece=round(metrics.expected_calibration_error(weights, labels), 5),

@@ -85,14 +85,14 @@ def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict
         scored = scores.score(weights, domain.faces.labels, subject.bundle.doubt.weight)
         about = {"domain": domain.name, "real": domain.real, "prior": prior or subject.bundle.prior}
         rows.append({**about, **dataclasses.asdict(scored)})
-    real = [row["balanced"] for row in rows if row["real"]]
+    real = [row["balanced"] for row in rows if row["real"] and row["balanced"] is not None]
     return {
         "schema": SCHEMA,
         "kind": KIND,
         "model": subject.describe(),
         "environment": environment(),
         "domains": rows,
-        "balanced": round(float(np.mean(real)), 5),
+        "balanced": round(float(np.mean(real)), 5) if real else None,
     }
 
 
@@ -100,14 +100,18 @@ def as_text(record: dict[str, Any]) -> str:
     """The record as a table for a terminal."""
     lines = [
         f"{record['model']['name']}, {record['model']['engine']}: balanced accuracy over real domains "
-        f"{record['balanced']:.1%}",
+        f"{_share(record['balanced'])}",
         f"{'':26}{'prior':>10}{'faces':>7}{'right':>8}{'balanced':>10}{'ECE':>7}{'unsure':>8}  recall",
     ]
     for row in record["domains"]:
         recall = ", ".join(f"{label} {share:.0%}" for label, share in row["recall"].items())
         name = row["domain"] if row["real"] else f"{row['domain']} (drawn)"
         lines.append(
-            f"{name:26}{row['prior']:>10}{row['faces']:7d}{row['accuracy']:8.1%}{row['balanced']:10.1%}"
+            f"{name:26}{row['prior']:>10}{row['faces']:7d}{row['accuracy']:8.1%}{_share(row['balanced']):>10}"
             f"{row['ece']:7.1%}{row['uncertain']:8.1%}  {recall}"
         )
     return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
