@@ -12,6 +12,7 @@ import pytest
 from edge import cli
 from edge.errors import UsageError
 from edge.follow import DETECT_EVERY
+from edge.pace import PACE
 from edge.run import STILL_SIZE, VIDEO_SIZE
 from edge.settings import RunSettings, from_file, resolve
 
@@ -139,7 +140,8 @@ def test_help_says_the_defaults_that_hold() -> None:
     text = " ".join(cli.parser().format_help().split())
     run = next(action for action in cli.parser()._actions if action.dest == "verb").choices["run"]  # type: ignore[index]
     text = " ".join(run.format_help().split())
-    assert f"(default: {DETECT_EVERY})" in text
+    assert "(default: when it asks for it)" in text and DETECT_EVERY == 0
+    assert f"(default: {PACE})" in text and RunSettings().pace == PACE
     assert f"(default: {STILL_SIZE}, in videos {VIDEO_SIZE})" in text
     assert f"(default: {RunSettings().smooth})" in text
 
