@@ -50,7 +50,7 @@ def accuracy() -> str:
         cells = [
             f"`{bundle.name}`",
             f"{megabytes(bundle, engine):.1f} MB",
-            f"{milliseconds(climb):.2f}",
+            shown(climb),
             f"{own.shipped.accuracy:.1%}",
             f"{crowd.shipped.accuracy:.1%}",
         ]
@@ -74,7 +74,8 @@ def engines() -> str:
                 held = on(climb, data)
                 cells += [f"{held.shipped.accuracy:.1%}", f"{held.plain.accuracy:.1%}", f"{held.ece:.1%}"]
             race = climb.timed.race if climb.timed else None
-            cells += [f"{milliseconds(climb):.2f}", f"{race.ratio:.2f}" if race else "-"]
+            ratio = f"{race.ratio:.2f}" if race and race.stable else "-"
+            cells += [shown(climb), ratio]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -85,6 +86,14 @@ def on(climb: EngineBuild, data: str) -> Figures:
     if found is None:
         raise SystemExit(f"a shipped bundle was not measured on {data}")
     return found
+
+
+def shown(climb: EngineBuild) -> str:
+    """The time of a face; "-" where the machine was too busy for it to mean anything."""
+    races = [rung.race for rung in climb.rungs if rung.race]
+    held = climb.timed.race if climb.timed else None
+    stable = held.stable if held else any(race.stable for race in races)
+    return f"{milliseconds(climb):.2f}" if stable else "-"
 
 
 def milliseconds(climb: EngineBuild) -> float:

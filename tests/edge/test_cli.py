@@ -178,7 +178,11 @@ def test_bad_files_are_named_the_others_go_on_and_the_end_is_1(
 
 USAGE = {
     "no source": (["run"], 2, "nothing to look at"),
-    "unknown command": (["frobnicate"], 2, "unknown command 'frobnicate': choose run, info, doctor, fetch"),
+    "unknown command": (
+        ["frobnicate"],
+        2,
+        "unknown command 'frobnicate': choose run, serve, info, doctor, fetch",
+    ),
     "unknown option": (["run", "--frob", "x"], 2, "unrecognized arguments: --frob"),
     "not a number": (
         ["run", "face.png", "--threads", "two"],
@@ -291,7 +295,9 @@ def test_info_and_doctor(ferlite: Run, make_bundle: MakeBundle) -> None:
 def test_help_and_version(ferlite: Run) -> None:
     assert "ferlite-boards" in ferlite("--help").stdout
     assert ferlite("--version").stdout.startswith("ferlite ")
-    assert "following faces (default: 3)" in " ".join(ferlite("run", "--help").stdout.split())
+    assert "so often, 0 for in every frame (default: 0.5)" in " ".join(
+        ferlite("run", "--help").stdout.split()
+    )
     assert ferlite().returncode == 0
 
 

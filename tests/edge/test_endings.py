@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -86,7 +87,9 @@ def test_a_run_that_is_told_to_end_finishes_its_files(
         "--detector", "haar",
         "--save", "out.mp4", "--sink", "csv:out.csv", "--sink", "jsonl:out.jsonl", "--quiet",
     ]  # fmt: skip
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+    # Who runs the tests by nohup or in the background has these ignored, and children inherit that.
+    heed = partial(signal.signal, number, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed) as process:  # noqa: PLW1509
         log = tmp_path / "out.jsonl"
         while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 5):
             time.sleep(0.1)
