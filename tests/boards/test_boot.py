@@ -131,7 +131,7 @@ def test_a_card_that_never_gets_anywhere(tmp_path: Path) -> None:
             [__file__, "--board", "rpi-4b", "--console", "/none/log"],
             "there is no folder '/none' for --console",
         ),
-        ([__file__, "--board", "rpi-4b", "--minutes", "0"], "--minutes is 0"),
+        ([__file__, "--board", "rpi-4b", "--minutes", "0"], "'0' must be a number from 0.01"),
         ([__file__, "--board", "intel-n100"], "no emulator has the core of"),
         ([__file__, "--board", "rpi-9"], "unknown board 'rpi-9'"),
     ],

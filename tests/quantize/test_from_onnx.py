@@ -219,7 +219,8 @@ def test_labels_in_another_order_are_built_and_measured_in_that_order(
     assert main([*map(str, words), "--threads", "1"]) == 0
     bundle = bundles.load(out)
     assert bundle.labels == LABELS[::-1] and bundle.name == "theirs"
-    assert all(each.accuracy > 0.8 for each in bundle.accuracy)
+    # Under FER2013's prior, which the made faces do not have; in a wrong order it would be a seventh.
+    assert all(each.accuracy > 0.6 for each in bundle.accuracy)
     assert (out / "model.toml").read_text() == model.with_suffix(".toml").read_text()
     card = (out / "CARD.md").read_text()
     assert "bars that were made by a test" in card and "do as you like" in card and "ICONIP" not in card
