@@ -108,7 +108,8 @@ def record(trained: Trained, path: Path, **changes: Any) -> Path:
 
 
 def test_only_records_of_these_weights_enter_the_bundle(trained: Trained, tmp_path: Path) -> None:
-    (good,) = evaluate.accuracy_records(record(trained, tmp_path / "e.json"), trained)
+    good, crowd = evaluate.accuracy_records(record(trained, tmp_path / "e.json"), trained)
+    assert (crowd.data, crowd.images) == ("ferplus-6", 30)
     assert (good.data, good.images, good.engine, good.precision) == ("made-6", 30, "torch", "float32")
     assert good.macro_f1 is not None and good.fp32_accuracy is None
     for path, words in [
