@@ -79,7 +79,7 @@ WAYS = {
 def test_a_run_stopped_anywhere_ends_in_the_very_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    text = make.RECIPE.replace("lr = 0.05", f"lr = 0.01\n{WAYS[way]}").replace(
+    text = make.RECIPE.replace("lr = 0.01", f"lr = 0.01\n{WAYS[way]}").replace(
         "mixup =", "cutmix = 1.0\nmixup ="
     )
     text = text.replace("width = 0.1", "width = 0.1\ndrop_path = 0.1")
@@ -108,7 +108,7 @@ def test_a_finished_run_does_nothing_more(tiny: Recipe, tmp_path: Path) -> None:
 
 def test_training_learns_and_says_so_in_its_history(tmp_path: Path) -> None:
     text = (
-        make.RECIPE.replace("epochs = 3", "epochs = 12")
+        make.RECIPE.replace("epochs = 3", "epochs = 24")
         .replace("mixup = 0.2", "mixup = 0")
         .split("[augment]")
     )
@@ -118,7 +118,7 @@ def test_training_learns_and_says_so_in_its_history(tmp_path: Path) -> None:
     with (tmp_path / HISTORY).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == list(curves.COLUMNS)
-    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 25))
     assert float(rows[-1]["train_loss"]) < 0.7 * float(rows[0]["train_loss"])
     assert outcome.best_accuracy is not None
     assert outcome.best_accuracy == pytest.approx(
@@ -155,7 +155,7 @@ def test_a_run_starts_from_public_weights_and_says_so(
     public = state(tmp_path / "first", BEST)["model"]
     torch.save(public, tmp_path / "w.pth")
     # AdamW moves no weight by much more than the rate in a step, however steep the loss.
-    slow = recipe.parse(make.RECIPE.replace("lr = 0.05", 'lr = 1e-8\noptimizer = "adamw"'), "slow")
+    slow = recipe.parse(make.RECIPE.replace("lr = 0.01", 'lr = 1e-8\noptimizer = "adamw"'), "slow")
     loop.fit(slow, TRAIN, PUBLIC, tmp_path / "second", threads=1, init=tmp_path / "w.pth")
     assert "w.pth: took 314 tensors, fresh: none" in capsys.readouterr().err
     trained = load_run(tmp_path / "second")
