@@ -4,6 +4,8 @@ reader's screen is, and to be read on a phone.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -40,10 +42,22 @@ def page(title: str, blocks: Iterable[str]) -> str:
             f"<style>{STYLE}</style></head><body>",
             f"<h1>{escape(title)}</h1>",
             *([missing] if missing else []),
-            *blocks,
+            _distinct("\n".join(blocks)),
             "</body></html>\n",
         ]
     )
+
+
+def _distinct(body: str) -> str:
+    """The body, with ids of their own for plots that came out alike: an id stands once in a page."""
+    seen: Counter[str] = Counter()
+
+    def renamed(match: re.Match[str]) -> str:
+        svg, repeat = match[0], seen[match[0]]
+        seen[svg] += 1
+        return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>again{repeat}-", svg) if repeat else svg
+
+    return re.sub(r"<svg.*?</svg>", renamed, body, flags=re.DOTALL)
 
 
 def heading(text: str, about: str = "") -> str:
