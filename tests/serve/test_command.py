@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,15 @@ def command(make_bundle: MakeBundle) -> Callable[..., list[str]]:
 @contextmanager
 def serving(order: list[str], folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and the address that it says."""
-    with subprocess.Popen(order, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+    # Who runs the tests in the background has Ctrl-C ignored, and children inherit that.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        order,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,  # noqa: PLW1509
+    ) as process:
         assert process.stderr is not None
         try:
             for line in process.stderr:
