@@ -19,7 +19,6 @@ from train.synth.mesh import Heads
 from train.synth.render import Rendered, render
 
 SOURCE = "rendered ICT-FaceKit"
-PEOPLE_EACH = 7  # faces of one person: every expression once
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,14 @@ class Wish:
 def make(heads: Heads, wish: Wish, rule: CropRule) -> MadeFaces:
     """Render what ``wish`` asks for, cut by ``rule``: the same pixels for the same wish."""
     labels = tuple(actions.EXPRESSIONS)
-    painted = skin.paint(heads.head(0))
-    names = tuple(sorted(heads.head(0).units))
+    any_head = heads.head(0)
+    painted, names = skin.paint(any_head), tuple(sorted(any_head.units))
     made = MadeFaces(
         faces=np.zeros((wish.count, wish.size, wish.size), np.uint8),
         label=(np.arange(wish.count) % len(labels)).astype(np.int8),
         labels=labels,
-        person=(wish.first + np.arange(wish.count) // PEOPLE_EACH).astype(np.int32),
+        # A person shows every expression once.
+        person=(wish.first + np.arange(wish.count) // len(labels)).astype(np.int32),
         strength=np.zeros(wish.count, np.float32),
         yaw=np.zeros(wish.count, np.float32),
         pitch=np.zeros(wish.count, np.float32),
