@@ -64,7 +64,7 @@ test-boot: setup-train
 
 $(OLD)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(OLD)
-	$(OLD)/bin/python -m pip --quiet --disable-pip-version-check install 'tflite-runtime==2.14.*' 'numpy<2' 'opencv-python-headless>=4.10,<4.12' pytest
+	$(OLD)/bin/python -m pip --quiet --disable-pip-version-check install 'tflite-runtime==2.14.*' 'numpy<2' 'opencv-python-headless>=4.10,<4.12' pytest hypothesis
 	touch $@
 
 # tflite-runtime has wheels for Python 3.9 to 3.11 only.
