@@ -25,7 +25,11 @@ class OpenvinoEngine:
         core = _core()
         device = options.device or "CPU"
         self._check_device(device, core.available_devices)
-        settings: dict[str, Setting] = {"PERFORMANCE_HINT": "LATENCY", **options.settings}
+        settings: dict[str, Setting] = {"PERFORMANCE_HINT": "LATENCY"}
+        if device == "CPU":
+            # Left to itself it calculates floats in 16 bits where the processor can: other answers than proven.
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        settings |= options.settings
         if options.threads and device == "CPU":
             settings["INFERENCE_NUM_THREADS"] = options.threads
         elif (threads := default_threads()) and device == "CPU":
