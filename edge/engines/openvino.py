@@ -27,7 +27,7 @@ class OpenvinoEngine:
         self._check_device(device, core.available_devices)
         settings: dict[str, Setting] = {"PERFORMANCE_HINT": "LATENCY"}
         if device == "CPU":
-            # Left to itself it calculates floats in 16 bits where the processor can: other answers than proven.
+            # Left to itself it takes 16-bit floats where the processor can: other answers than proven.
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         settings |= options.settings
         if options.threads and device == "CPU":

@@ -125,8 +125,8 @@ def test_settings_that_make_no_sense(table: dict[str, object], says: str, tmp_pa
 def test_openvino_calculates_floats_in_32_bits_unless_asked_otherwise(data: Path) -> None:
     pytest.importorskip("openvino")
     asked = {"INFERENCE_PRECISION_HINT": "bf16"}
-    for settings, wide in (({}, "f32"), (asked, "bf16")):
-        engine = load(data, "openvino", settings=settings)
+    for given, wide in (({}, "f32"), (asked, "bf16")):
+        engine = load(data, "openvino", settings=given)
         compiled = engine._compiled  # type: ignore[attr-defined]
         assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == wide
         engine.close()
