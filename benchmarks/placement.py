@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from edge import engine as engines
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Engine, EngineOptions, ModelFile
 from faces.face_set import LABELS

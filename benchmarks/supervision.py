@@ -19,11 +19,11 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from edge.commands.progress import Progress
 from edge.errors import FrameLost
 from edge.files import write_text
 from edge.isolate import parent
 from edge.isolate.parent import Isolated
-from edge.progress import Progress
 from edge.settings import RunSettings
 from measure import machine
 

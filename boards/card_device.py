@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from boards.errors import DeviceRefused
 from boards.root_tree import Tree
-from edge.progress import Progress
+from edge.commands.progress import Progress
 
 STABLE = "/dev/disk/by-id"
 _CHUNK = 4 << 20

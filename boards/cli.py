@@ -27,9 +27,9 @@ from boards.cli_verb import cache_folder, payload_options, remote_from, settings
 from boards.errors import BoardsError, UsageError
 from boards.facts import Facts
 from boards.probe import probe
-from edge import command
-from edge.command import Parser, filled
-from edge.exits import OK
+from edge.commands import command
+from edge.commands.command import Parser, filled
+from edge.commands.exits import OK
 
 PROGRAM = "ferlite-boards"
 

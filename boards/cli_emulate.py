@@ -10,9 +10,9 @@ from boards import profile
 from boards.cli_verb import cache_folder, path
 from boards.errors import UsageError
 from boards.settings import Settings
-from edge import command
-from edge.command import filled
-from edge.exits import OK
+from edge.commands import command
+from edge.commands.command import filled
+from edge.commands.exits import OK
 
 # Half a week: a card that has said nothing by then never will.
 MOST_MINUTES = 5000

@@ -14,8 +14,8 @@ from boards import texts
 from boards.cli_verb import cache_folder, path
 from boards.errors import UsageError
 from boards.settings import Settings
-from edge import command
-from edge.exits import FAILED, OK
+from edge.commands import command
+from edge.commands.exits import FAILED, OK
 from edge.files import write_text
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from boards.errors import UsageError
 from boards.profile import Image, Profile
 from boards.progress import say
 from boards.settings import Settings
-from edge import command
-from edge.command import Parser, filled
-from edge.exits import OK
+from edge.commands import command
+from edge.commands.command import Parser, filled
+from edge.commands.exits import OK
 
 if TYPE_CHECKING:
     from boards.payload import Payload

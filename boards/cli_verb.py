@@ -9,7 +9,7 @@ from pathlib import Path
 from boards.errors import UsageError
 from boards.remote import Remote
 from boards.settings import Settings, check_settings
-from edge.command import Parser, filled, whole
+from edge.commands.command import Parser, filled, whole
 
 
 def path(text: str) -> Path:

@@ -1,7 +1,7 @@
 """Everything the boards package raises, a branch of the runtime's own tree.
 
 Every error has two parents (ours and the standard one a Python programmer expects) and its message is one
-sentence: what failed, the value quoted, what to type next. ``edge.exits`` turns them into exit codes.
+sentence: what failed, the value quoted, what to type next. ``edge.commands.exits`` makes exit codes of them.
 
     FerliteError
     └── BoardsError                           anything understood                     exit 1

@@ -18,7 +18,7 @@ from typing import IO, cast
 
 from boards.child import last_line
 from boards.errors import DeployFailed, ToolMissing, UsageError
-from edge.progress import Progress
+from edge.commands.progress import Progress
 
 _SSH_FAILED = 255
 # What ssh says, and what to do about it; the first that fits is told.

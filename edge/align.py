@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import CropRule, InputSpec
+from edge.bundle_files.sections import CropRule, InputSpec
 from edge.errors import UsageError
 from edge.results import Box, Face, Point
 

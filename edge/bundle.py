@@ -18,7 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edge import priors, strict
-from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule, EngineFiles, InputSpec, Scaling, check
+from edge.bundle_files.sections import (
+    AccuracyRecord,
+    CropRule,
+    DoubtRule,
+    EngineFiles,
+    InputSpec,
+    Scaling,
+    check,
+)
 from edge.engine import ModelFile
 from edge.errors import BundleInvalid, SignatureRefused, UsageError
 from edge.priors import Prior
@@ -121,7 +129,7 @@ class Bundle:
 def load(where: str | Path = "", trusted: Path | None = None) -> Bundle:
     """Read a bundle's bundle.json from a folder, a .zip or the name of a shipped bundle.
 
-    ``trusted``: the public key that must have signed it (edge/signature.py). Raises BundleInvalid: unknown or
+    ``trusted``: the public key that must have signed it (see signature.py). Raises BundleInvalid: unknown or
     missing key, wrong value, unreadable file; SignatureRefused; UsageError for the key.
     """
     path = _find(str(where) or DEFAULT)
@@ -139,7 +147,7 @@ def load(where: str | Path = "", trusted: Path | None = None) -> Bundle:
 
 
 def _check_signature(path: Path, content: bytes, trusted: Path) -> None:
-    from edge import signature
+    from edge.bundle_files import signature
 
     if not has_file(path, signature.SIGNATURE):
         raise SignatureRefused(f"bundle '{path}' is not signed: it has no {signature.SIGNATURE}")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.align import Image
 from edge.bundle import Bundle
-from edge.bundle_sections import InputSpec, Layout, Scaling
+from edge.bundle_files.sections import InputSpec, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch
 from edge.priors import Prior

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from edge import command, exits, settings
-from edge.command import Parser
+from edge import settings
+from edge.commands import command, exits
+from edge.commands.command import Parser
 from edge.errors import FerliteError, UsageError
 from edge.serve.command import TEXT
 from edge.serve.command import add as add_serve
@@ -99,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
     wanted = settings.resolve(arguments)
     if not wanted.source:
         raise UsageError("nothing to look at: give a picture, a folder, a video or a camera number")
-    from edge.outputs import refuse_losses
+    from edge.commands.outputs import refuse_losses
 
     refuse_losses(wanted, arguments.config)
     sources, failures = _open_sources(wanted.source)
@@ -128,9 +129,9 @@ def _open_sources(specs: tuple[str, ...]) -> tuple[list[Source], int]:
 def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     """Run all of them through one pipeline; how many frames or files failed."""
     from edge.isolate.parent import Isolated
-    from edge.notify import Notifier
+    from edge.live.notify import Notifier
+    from edge.live.vitals import Vitals
     from edge.run import open_sinks, pipeline_of, run
-    from edge.vitals import Vitals
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     with ExitStack() as finish:
@@ -165,7 +166,7 @@ def _remark_choice(pipeline: Pipeline | Isolated) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from edge import describe
+    from edge.commands import describe
 
     facts = describe.bundle(arguments.bundle)
     command.output(arguments, facts, describe.bundle_text(facts))
@@ -173,7 +174,7 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from edge import doctor
+    from edge.commands import doctor
 
     findings = doctor.examine(arguments.bundle or "", arguments.golden)
     listing = [asdict(finding) for finding in findings]

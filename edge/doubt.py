@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from edge.align import roll_of, turn_of
-from edge.bundle_sections import DoubtRule
+from edge.bundle_files.sections import DoubtRule
 from edge.results import Face
 
 # Degrees between the face's axis and the picture's. Of faces rolled by 30, 86 % are read as they are upright,

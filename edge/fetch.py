@@ -9,9 +9,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.commands.progress import Progress
 from edge.errors import FetchFailed, UsageError
 from edge.files import reason
-from edge.progress import Progress
 
 TIMEOUT = 20.0  # seconds without a byte
 BLOCK = 64 * 1024

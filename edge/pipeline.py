@@ -18,13 +18,13 @@ from edge.classify import Classifier, Weights, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
-from edge.follow import DETECT_EVERY, Follower
-from edge.pace import MOST_STRETCH, PACE, Turns, bound_of
-from edge.portrait import Portrait, picture
 from edge.priors import Prior
 from edge.results import Face, Reading
 from edge.track import Read, Track, Tracker
 from edge.upright import Upright
+from edge.video.follow import DETECT_EVERY, Follower
+from edge.video.pace import MOST_STRETCH, PACE, Turns, bound_of
+from edge.video.portrait import Portrait, picture
 
 Joint = Callable[[str], None]
 
@@ -181,8 +181,8 @@ def open_pipeline(
 
     ``bundle``: a folder, a .zip or a shipped bundle's name ("": the default). ``engine``, ``detector``:
     a name, or "auto" for the first that can start. ``detect_every``: a video is searched for faces at every
-    so many frames, and they are followed in between (edge/follow.py); 0: as often as it asks for.
-    ``pace``: a face that looks as it did is read anew after so many seconds (edge/pace.py); 0 reads every
+    so many frames, and they are followed in between (edge/video/follow.py); 0: as often as it asks for.
+    ``pace``: a face that looks as it did is read anew after so many seconds (video/pace.py); 0 reads every
     face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be
     (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed the bundle.
     ``joint`` hears the name of each stage of a frame when it is done. Raises FerliteError.

@@ -8,21 +8,21 @@ from typing import Protocol
 
 from edge.align import Image
 from edge.bundle import Bundle
+from edge.commands.progress import Progress
 from edge.detect import DetectorOptions
-from edge.enduring import Enduring, pass_on
 from edge.engine import EngineOptions, Wrap
 from edge.errors import FerliteError, FrameLost, SourceFault, UsageError
-from edge.follow import DETECT_EVERY
-from edge.listen import address
+from edge.live.enduring import Enduring, pass_on
+from edge.live.listen import address
+from edge.live.vitals import Vitals
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
-from edge.progress import Progress
 from edge.results import FrameReadings, Reading
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Frame, Source
 from edge.sources.live import LiveSource
 from edge.track import Tracker
-from edge.vitals import Vitals
+from edge.video.follow import DETECT_EVERY
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 Complain = Callable[[FerliteError], None]
@@ -115,12 +115,12 @@ def _over_the_network(
 ) -> Iterator[Sink]:
     """What needs a package of its own, imported only where it is asked for."""
     if settings.mqtt:
-        from edge.mqtt import MqttSink, broker
+        from edge.live.mqtt import MqttSink, broker
 
         to = broker(settings.mqtt, settings.mqtt_password, settings.mqtt_ca)
         yield MqttSink(to, bundle.labels, bundle.name, complain, vitals.losses, vitals.as_json)
     if settings.metrics:
-        from edge.metrics import MetricsSink
+        from edge.live.metrics import MetricsSink
 
         yield MetricsSink(address(settings.metrics, "--metrics"), vitals)
 

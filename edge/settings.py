@@ -14,7 +14,8 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from edge import command, strict
+from edge import strict
+from edge.commands import command
 from edge.detectors.table import DETECTORS
 from edge.engines.table import ENGINES
 from edge.errors import UsageError

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from edge.address import file_of
 from edge.align import Image
 from edge.errors import FerliteError, SourceError
+from edge.sources.address import file_of
 from edge.sources.table import SOURCES
 
 

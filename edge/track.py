@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.portrait import Portrait
 from edge.results import Box
-from edge.steady import Steady
+from edge.video.portrait import Portrait
+from edge.video.steady import Steady
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tracker:
     """Gives faces numbers that last, and keeps what is known of each.
 
     A face keeps its number while it overlaps, or is near and of like size, where it was last seen, and
-    loses it after ``forget`` seconds unseen. ``smooth``: see ``edge.steady.Steady``.
+    loses it after ``forget`` seconds unseen. ``smooth``: see ``edge.video.steady.Steady``.
     """
 
     def __init__(self, smooth: float = 0.4, forget: float = 1.0) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.classify import Classifier
+from edge.commands.progress import Progress
 from edge.engine import Array
-from edge.progress import Progress
 from faces.face_set import FaceSet
 
 BATCH = 128

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import CropRule
+from edge.bundle_files.sections import CropRule
 
 Face = npt.NDArray[np.uint8]
 STRENGTHS = 3

@@ -25,17 +25,18 @@ import numpy.typing as npt
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge import exits, strict
+from edge import strict
 from edge.align import Image, sharpness, turn_of
-from edge.bundle_sections import CropRule
+from edge.bundle_files.sections import CropRule
 from edge.classify import Classifier, load_classifier
+from edge.commands import exits
+from edge.commands.progress import Progress
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
 from edge.errors import BundleInvalid, DataInvalid
 from edge.files import read_json, write_text
-from edge.progress import Progress
 from edge.results import Face
 from faces.face_set import FaceSet, load_fer2013
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from edge.bundle_sections import CropRule
+from edge.bundle_files.sections import CropRule
 from faces.corruptions import KINDS, corrupt
 from faces.face_set import FaceSet
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.progress import Progress
+from edge.commands.progress import Progress
 
 NEAR = 0.98  # correlation of grey levels
 SIDE = 48

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from edge import priors
 from edge.bundle import Bundle
-from edge.bundle_sections import Scaling
+from edge.bundle_files.sections import Scaling
 from edge.errors import DataInvalid, UsageError
 from edge.files import read_json
 from faces import metrics

@@ -9,9 +9,9 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from edge import command
+from edge.commands import command
+from edge.commands.exits import FAILED, OK
 from edge.errors import UsageError
-from edge.exits import FAILED, OK
 from measure.request import Order
 
 PROGRAM = "ferlite-bench"

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from edge.commands.progress import Progress
 from edge.errors import ToolchainError
-from edge.progress import Progress
 from measure import child, footage
 from measure.record import Life, Starts
 from measure.request import Order, from_text, to_text

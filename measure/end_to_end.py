@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
+from edge.commands.progress import Progress
 from edge.pipeline import Pipeline
-from edge.progress import Progress
 from edge.results import FrameReadings
 from edge.run import pipeline_of
 from edge.sink import Target

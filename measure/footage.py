@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from edge.align import Image
+from edge.commands.progress import Progress
 from edge.errors import FerliteError, ToolchainError
-from edge.progress import Progress
 from edge.source import Frame, Source, open_source
 from measure.stages import Stopwatch
 

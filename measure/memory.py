@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import BuildFailed
 from measure import child

@@ -17,8 +17,8 @@ from boards import sensors
 from boards.errors import BoardsError
 from boards.errors import UsageError as BoardsUsageError
 from boards.sensor import Sensor
+from edge.commands.progress import Progress
 from edge.errors import ToolchainError, UsageError
-from edge.progress import Progress
 from measure import child
 from measure.record import Power
 from measure.request import Order, to_text

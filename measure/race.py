@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from edge import engine as engines
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Array, Engine, EngineOptions, ModelFile
 from measure.stats import percentile, spread

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edge import files
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.errors import DataInvalid
 from edge.strict import fill
 from measure import machine

@@ -17,8 +17,8 @@ from typing import Any
 
 from boards import telemetry
 from boards.root_tree import Tree
+from edge.commands.progress import Progress
 from edge.errors import FerliteError, ToolchainError
-from edge.progress import Progress
 from edge.strict import fill
 from measure import footage
 from measure.end_to_end import end_to_end

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge import bundle_writer
 from edge.bundle import Bundle
-from edge.bundle_writer import Model
+from edge.bundle_files import writer as bundle_writer
+from edge.bundle_files.writer import Model
 from edge.errors import BuildFailed, DataInvalid, UsageError
 from faces import readers
 from faces.domains import Domain, board

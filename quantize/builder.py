@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec, Layout
+from edge.bundle_files.sections import InputSpec, Layout
 from edge.errors import DataInvalid, EngineUnknown
 from quantize.builders.table import BUILDERS
 from quantize.network.export import Exported

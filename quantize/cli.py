@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import command
-from edge.command import Parser
+from edge.commands import command
+from edge.commands.command import Parser
+from edge.commands.exits import FAILED, OK
 from edge.errors import UsageError
-from edge.exits import FAILED, OK
 from edge.files import refuse_same
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
-    from edge.golden import Outcome
+    from edge.bundle_files.golden import Outcome
     from quantize.proof.verify import Check
 
 PROGRAM = "ferlite-quantize"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.progress import Progress
+from edge.commands.progress import Progress
 from faces.face_set import FaceSet
 from quantize.builder import Float
 from quantize.builders import qdq

@@ -102,9 +102,9 @@ def test_the_runtime_names_everything_it_imports() -> None:
     allowed = ENGINE_LIBRARIES | {"picamera2", "pillow_heif", "tomli"}
     homes = {
         "aiohttp": "edge/serve/",
-        "paho": "edge/mqtt.py",
-        "prometheus_client": "edge/metrics.py",
-        "cryptography": "edge/signature.py",
+        "paho": "edge/live/mqtt.py",
+        "prometheus_client": "edge/live/metrics.py",
+        "cryptography": "edge/bundle_files/signature.py",
     }
     for path in (ROOT / "edge").rglob("*.py"):
         place = str(path.relative_to(ROOT))

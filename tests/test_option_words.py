@@ -12,7 +12,7 @@ import edge.cli
 import measure.cli
 import quantize.cli
 import train.cli
-from edge.option_words import OPTIONS, SHORT
+from edge.commands.option_words import OPTIONS, SHORT
 
 PARSERS = {
     "ferlite": edge.cli.parser,
@@ -40,7 +40,9 @@ def test_every_option_is_a_word_of_the_table_and_says_what_it_does(
 ) -> None:
     for action in verb._actions:
         for option in action.option_strings:
-            assert SHORT.get(option, option) in OPTIONS, f"{name} {option} is not in edge/option_words.py"
+            assert SHORT.get(option, option) in OPTIONS, (
+                f"{name} {option} is not in edge/commands/option_words.py"
+            )
         assert action.help or isinstance(action, argparse._SubParsersAction), f"{name} {action.dest}"
 
 

@@ -11,7 +11,7 @@ import torch
 
 from edge import engine as engines
 from edge.bundle import MANIFEST, Bundle, load
-from edge.bundle_sections import Scaling
+from edge.bundle_files.sections import Scaling
 from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.errors import ModelMismatch, UsageError

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge import command
-from edge.command import Parser
-from edge.exits import INTERRUPTED, OK
+from edge.commands import command
+from edge.commands.command import Parser
+from edge.commands.exits import INTERRUPTED, OK
 from edge.files import refuse_same, write_text
 from train.synth import cli as synth_cli
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from edge import files
-from edge.bundle_sections import AccuracyRecord, Scaling
+from edge.bundle_files.sections import AccuracyRecord, Scaling
+from edge.commands.progress import Progress
 from edge.errors import DataInvalid
-from edge.progress import Progress
 from faces import metrics, scaling
 from faces.corruptions import KINDS, STRENGTHS, corrupt
 from faces.crop_rule import crop_rule_of

@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 import torch
 
-from edge import bundle_writer, strict
+from edge import strict
 from edge.bundle import Bundle
-from edge.bundle_sections import AccuracyRecord, CropRule, DoubtRule
-from edge.bundle_writer import Model
+from edge.bundle_files import writer as bundle_writer
+from edge.bundle_files.sections import AccuracyRecord, CropRule, DoubtRule
+from edge.bundle_files.writer import Model
 from edge.errors import DataInvalid
 from faces.crop_rule import measured_rules
 from faces.face_set import LABELS

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from edge.commands.progress import Progress
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
-from edge.progress import Progress
 from faces.face_set import FaceSet
 from faces.metrics import accuracy, macro_f1
 from train.batches import Batches

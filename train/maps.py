@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from edge import engine as engines
+from edge.commands.progress import Progress
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import RecipeInvalid
 from edge.files import whole
-from edge.progress import Progress
 from train.batches import Batches
 from train.onnx_export import to_model
 from train.recipe import Recipe

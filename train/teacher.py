@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from edge.commands.progress import Progress
 from edge.errors import UsageError
-from edge.progress import Progress
 from train.checkpoint import Trained
 from train.recipe import Recipe
 

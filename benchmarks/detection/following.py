@@ -15,11 +15,11 @@ import numpy as np
 from benchmarks.detection.sizes import FOUND, ONE, yunet
 from benchmarks.peers import clips
 from edge.detect import DetectorOptions
-from edge.follow import Follower
 from edge.pipeline import open_pipeline
 from edge.results import Face
 from edge.run import VIDEO_SIZE
 from edge.track import Tracker
+from edge.video.follow import Follower
 
 EVERY = (1, 2, 3, 5, 8)
 

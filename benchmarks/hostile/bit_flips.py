@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from edge import bundle as bundles
+from edge.bundle_files.signature import MAKE_KEYS, SIGNATURE
+from edge.commands.progress import Progress
 from edge.errors import BundleInvalid
 from edge.files import write_text
-from edge.progress import Progress
-from edge.signature import MAKE_KEYS, SIGNATURE
 from quantize.proof.sign import sign
 
 

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.readers import READERS
+from edge.commands.progress import Progress
 from edge.errors import FerliteError
 from edge.files import write_text
-from edge.progress import Progress
 
 # How the cases are shared out: where a case costs milliseconds, there are fewer.
 SHARES = {

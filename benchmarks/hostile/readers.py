@@ -22,11 +22,11 @@ from benchmarks.hostile.mutate import json_mutant, mutant
 from edge import bundle as bundles
 from edge import engine as engines
 from edge import priors, settings
+from edge.bundle_files.onnx_file import refuse_external_data, set_input_shape
+from edge.bundle_files.tflite_file import refuse_damage
 from edge.engine import EngineOptions, ModelFile
-from edge.images import decode_image
-from edge.onnx_file import refuse_external_data, set_input_shape
 from edge.source import open_source
-from edge.tflite_file import refuse_damage
+from edge.sources.decode import decode_image
 
 DATA = Path(__file__).parent.parent.parent / "tests" / "data"
 FRAMES = 3  # of a video are decoded: its header is what is looked at
@@ -199,7 +199,7 @@ def prior_files(scratch: Path) -> Reader:
 
 def signatures(scratch: Path) -> Reader:
     """bundle.sig beside a bundle.json that it does not fit."""
-    from edge import signature
+    from edge.bundle_files import signature
 
     table = {"schema": 1, "name": "tiny", "version": 3, "expires": "2999-01-01", "bundle_sha256": "0" * 64,
              "key": "0" * 64, "signature": "0" * 128}  # fmt: skip

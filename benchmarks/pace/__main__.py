@@ -4,7 +4,7 @@
         [--chosen one A] [--save benchmarks/records/pace.json]
 
 Every clip, and the two that benchmarks.peers makes of the photographs, is read as ``ferlite run`` reads it
-and held against the same clip searched and read in every frame. The bounds of edge/pace.py, scene.py,
+and held against the same clip searched and read in every frame. The bounds of edge/video/pace.py, scene.py,
 portrait.py and steady.py were chosen on the clips of ``--chosen``; the others are what the sums are of. Then
 faces are replaced by others at known moments, to see how soon that is named.
 """

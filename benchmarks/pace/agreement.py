@@ -9,12 +9,12 @@ from typing import Any
 
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
-from edge.follow import DETECT_EVERY
-from edge.pace import PACE
 from edge.pipeline import Pipeline, open_pipeline
 from edge.results import Reading
 from edge.run import VIDEO_SIZE
 from edge.track import Tracker
+from edge.video.follow import DETECT_EVERY
+from edge.video.pace import PACE
 
 FOUND = 0.5  # overlap (IoU) from which a box is the face's
 ONE = EngineOptions(threads=1)

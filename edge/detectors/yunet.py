@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from edge import engine as engines
 from edge.align import Image
+from edge.bundle_files.onnx_file import refuse_external_data, set_input_shape
 from edge.detect import DetectorOptions
 from edge.engine import Array, Engine, ModelFile
 from edge.errors import DetectorMissing, FerliteError, ModelMismatch
 from edge.fetch import cached, lacks
-from edge.onnx_file import refuse_external_data, set_input_shape
 from edge.results import Box, Face
 
 STRIDES = (8, 16, 32)

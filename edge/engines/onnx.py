@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_files.onnx_file import refuse_external_data
 from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_arrays, first_line, missing
 from edge.engines.cache import tensorrt_version, versioned
 from edge.errors import EngineFailed, EngineRefused
-from edge.onnx_file import refuse_external_data
 from edge.threads import default_threads
 
 DTYPES = {

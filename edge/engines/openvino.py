@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_files.onnx_file import refuse_external_data
 from edge.engine import Array, EngineOptions, ModelFile, Setting, Tensor, check_arrays, missing
 from edge.engines.cache import versioned
 from edge.errors import EngineFailed, EngineRefused
-from edge.onnx_file import refuse_external_data
 from edge.threads import default_threads
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_files.tflite_file import refuse_damage
 from edge.engine import Array, EngineOptions, ModelFile, Tensor, check_arrays, first_line, missing
+from edge.engines.quiet import quiet_stderr
 from edge.errors import EngineFailed, EngineRefused
-from edge.quiet import quiet_stderr
-from edge.tflite_file import refuse_damage
 
 
 class TfliteEngine:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from edge.errors import UsageError
-from edge.listen import Address
+from edge.live.listen import Address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SHORTEST_TOKEN = 16  # characters

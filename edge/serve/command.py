@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge import command, exits, settings
+from edge import settings
+from edge.commands import command, exits
 from edge.errors import FerliteError, SinkError
 
 PROGRAM = "ferlite"
@@ -42,8 +43,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         import aiohttp  # noqa: F401 - the page's server is the only thing that needs it
     except ModuleNotFoundError as error:
         raise SinkError("serve needs the aiohttp package: pip install 'ferlite[serve]'") from error
-    from edge.listen import address
-    from edge.notify import Notifier
+    from edge.live.listen import address
+    from edge.live.notify import Notifier
     from edge.serve.access import new_token, token_from
     from edge.serve.serve import ServeOptions, serve
 

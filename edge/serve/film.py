@@ -16,8 +16,8 @@ from contextlib import contextmanager
 import cv2
 
 from edge.align import Image
-from edge.overlay import draw, hide_faces
 from edge.results import FrameReadings
+from edge.sinks.overlay import draw, hide_faces
 from edge.source import Frame
 
 Shot = tuple[Image, FrameReadings]

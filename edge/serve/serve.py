@@ -8,7 +8,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from edge.errors import FerliteError, SinkError, UsageError
-from edge.listen import LOOPBACK, Address
+from edge.live.listen import LOOPBACK, Address
+from edge.live.vitals import Vitals
 from edge.run import Summary, open_sinks, pipeline_of, run
 from edge.serve.film import Newest
 from edge.serve.played import open_played
@@ -16,7 +17,6 @@ from edge.serve.server import Server, Show
 from edge.serve.stills import Stills
 from edge.settings import RunSettings
 from edge.sink import Sink
-from edge.vitals import Vitals
 
 PORT = 8600
 
@@ -71,7 +71,7 @@ def serve(
 def _numbers(vitals: Vitals) -> Callable[[], tuple[bytes, str]] | None:
     """Prometheus' text, where its package is installed."""
     try:
-        from edge import metrics
+        from edge.live import metrics
     except SinkError:
         return None
     return lambda: metrics.text(vitals)

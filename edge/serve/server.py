@@ -14,12 +14,12 @@ from pathlib import Path
 from aiohttp import web
 
 from edge.errors import SinkError
-from edge.listen import Address
+from edge.live.listen import Address
+from edge.live.vitals import Vitals
 from edge.serve.access import HEADERS, Gate, Handler, refusal
 from edge.serve.film import Film, Newest, be_nice
 from edge.serve.stills import LARGEST, Stills
 from edge.sinks.json_lines import as_json
-from edge.vitals import Vitals
 
 PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"),
         "/page.js": ("page.js", "text/javascript"), "/icon.svg": ("icon.svg", "image/svg+xml")}  # fmt: skip

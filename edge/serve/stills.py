@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from edge.errors import FerliteError, SourceError
-from edge.images import decode_image
 from edge.pipeline import Pipeline
 from edge.run import read
 from edge.serve.access import HEADERS, refusal
 from edge.serve.film import be_nice
 from edge.sinks.json_lines import as_json
 from edge.source import Frame
+from edge.sources.decode import decode_image
 
 LARGEST = 16 * 2**20  # bytes of a picture
 MOST_AT_ONCE = 8  # pictures that arrive or wait: memory stays bounded whoever sends

@@ -8,9 +8,9 @@ import cv2
 
 from edge.errors import FrameNotSaved, SinkError
 from edge.files import reason, write_bytes
-from edge.overlay import annotated
 from edge.results import FrameReadings
 from edge.sink import Target
+from edge.sinks.overlay import annotated
 from edge.source import Frame
 
 # What holds colour and OpenCV writes well; a picture of another kind is saved as .png.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.errors import SinkError
 from edge.files import reason
-from edge.lines import STANDARD_OUTPUT, LineWriter
+from edge.sinks.lines import STANDARD_OUTPUT, LineWriter
 
 
 class TextFile:

@@ -11,9 +11,9 @@ import numpy as np
 from edge.align import Image
 from edge.errors import SinkError
 from edge.files import part_of, reason
-from edge.overlay import annotated
 from edge.results import FrameReadings
 from edge.sink import Target
+from edge.sinks.overlay import annotated
 from edge.source import Frame
 from edge.sources.containers import missing_part
 

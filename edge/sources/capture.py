@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.align import Image
 from edge.errors import SourceError
-from edge.images import pixel_limit
+from edge.sources.decode import pixel_limit
 
 OPEN_TIMEOUT_MS = 5000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 
-from edge.address import masked
 from edge.errors import SourceError
+from edge.sources.address import masked
 from edge.sources.capture import open_capture
 from edge.sources.live import LiveSource
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edge.errors import FerliteError, SourceError
-from edge.formats import HEAD, is_video, moves, picture_format
-from edge.images import read_image
 from edge.source import Frame
+from edge.sources.decode import read_image
+from edge.sources.formats import HEAD, is_video, moves, picture_format
 
 
 class PictureSource:

@@ -12,10 +12,10 @@ from types import MappingProxyType
 import cv2
 
 from edge.errors import FerliteError, SourceError
-from edge.formats import HEAD, picture_format
-from edge.images import LARGEST_FILE, decode_image
 from edge.source import Frame, Source, open_source
 from edge.sources.capture import open_capture
+from edge.sources.decode import LARGEST_FILE, decode_image
+from edge.sources.formats import HEAD, picture_format
 from edge.sources.video import VideoSource
 
 STANDARD_INPUT = "/dev/stdin"

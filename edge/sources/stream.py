@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import cv2
 
-from edge.address import masked
 from edge.errors import SourceError
 from edge.source import Source
+from edge.sources.address import masked
 from edge.sources.capture import open_capture
 from edge.sources.live import LiveSource
 from edge.sources.video import VideoSource

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from edge.errors import FerliteError, SourceError
-from edge.formats import HEAD, is_text, is_video
-from edge.images import SUFFIXES
 from edge.source import Frame
 from edge.sources.capture import open_file, read
 from edge.sources.containers import missing_part
+from edge.sources.decode import SUFFIXES
+from edge.sources.formats import HEAD, is_text, is_video
 from edge.sources.timeline import Timeline, sane_rate
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.classify import at_size
+from edge.commands.progress import Progress
 from edge.errors import DataInvalid, SourceError, UsageError
-from edge.images import read_image
-from edge.progress import Progress
+from edge.sources.decode import read_image
 from faces.duplicates import Match, blank, find
 from faces.face_set import LABELS, VOTE_COLUMNS, VOTE_NAMES, FaceSet, Split, majority_label, vote_shares
 from faces.readers.framing import FaceCutter

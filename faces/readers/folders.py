@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.errors import DataInvalid
-from edge.images import SUFFIXES
+from edge.sources.decode import SUFFIXES
 from faces.face_set import Split
 from faces.readers.layout import Entry, Layout
 

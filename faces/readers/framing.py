@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.align import Image, align
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.detect import DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.errors import DataInvalid

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.engines.openvino import OpenvinoEngine
 from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
 from quantize.builder import Built, Float, refuse_calibration

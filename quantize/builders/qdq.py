@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from quantize.network.export import INPUT
 from quantize.prepare.ranges import Range
 from quantize.recipe import QuantizeRecipe

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from edge import strict
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.onnx_file import refuse_external_data
+from edge.bundle_files.sections import InputSpec
 from edge.engine import first_line
 from edge.errors import DataInvalid, ModelMismatch, RecipeInvalid
-from edge.onnx_file import refuse_external_data
 from edge.strict import within
 from faces.face_set import LABELS
 from quantize.network.normal_form import channels_last, input_sizes, normal_form

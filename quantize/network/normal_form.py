@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.engine import first_line
 from edge.errors import BuildFailed, DataInvalid
 from quantize.network import any_batch, constants, onnx_graph, simplify

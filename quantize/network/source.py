@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.errors import BuildFailed
 from faces.face_set import LABELS, FaceSet
 from quantize.network.normal_form import NormalForm, difference, example

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec, Layout
+from edge.bundle_files.sections import InputSpec, Layout
 from edge.classify import to_input
 from edge.errors import DataInvalid
 from faces.answers import as_seen

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_sections import InputSpec
-from edge.progress import Progress
+from edge.bundle_files.sections import InputSpec
+from edge.commands.progress import Progress
 from quantize.network.export import INPUT
 from quantize.network.onnx_run import Run, batch_size
 from quantize.prepare import calibrate

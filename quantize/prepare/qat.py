@@ -19,8 +19,8 @@ import torch.fx
 from torch import nn
 from torch.nn.utils import parametrize
 
+from edge.commands.progress import Progress
 from edge.errors import BuildFailed, RecipeInvalid
-from edge.progress import Progress
 from faces.face_set import FaceSet
 from quantize.network.export import Exported, export, fold
 from quantize.network.source import RECIPE_FILE, Source

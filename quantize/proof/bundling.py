@@ -7,7 +7,7 @@ from pathlib import Path
 
 import faces
 from edge import strict
-from edge.bundle_sections import CropRule, DoubtRule
+from edge.bundle_files.sections import CropRule, DoubtRule
 from edge.errors import DataInvalid
 from edge.files import read_json
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge import engine as engines
 from edge.bundle import Bundle
-from edge.bundle_sections import AccuracyRecord, Scaling
+from edge.bundle_files.sections import AccuracyRecord, Scaling
 from faces.face_set import FaceSet
 from faces.scaling import Fitted, apply, fit_engine, reference
 from measure import machine

@@ -1,4 +1,4 @@
-"""A bundle's signature, written beside its bundle.json: edge/signature.py says what it holds."""
+"""A bundle's signature, written beside its bundle.json: edge/bundle_files/signature.py says what it holds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import date
 from pathlib import Path
 
 from edge import bundle as bundles
-from edge import signature
 from edge.bundle import MANIFEST, Bundle
-from edge.bundle_writer import EPOCH
+from edge.bundle_files import signature
+from edge.bundle_files.signature import SIGNATURE, Signed
+from edge.bundle_files.writer import EPOCH
 from edge.errors import UsageError
 from edge.files import write_bytes
-from edge.signature import SIGNATURE, Signed
 
 
 def sign(where: str, private: Path, version: int | None, expires: date | None) -> Signed:

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge import golden
 from edge.bundle import Bundle
+from edge.bundle_files import golden
+from edge.bundle_files.golden import Outcome
 from edge.classify import load_classifier, softmax
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid, UsageError
-from edge.golden import Outcome
 from faces import metrics
 from faces.answers import of_all
 from faces.face_set import LABELS, OWN, FaceSet, Split, load_fer2013

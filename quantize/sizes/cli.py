@@ -7,9 +7,9 @@ import json
 import shlex
 from pathlib import Path
 
-from edge import command
+from edge.commands import command
+from edge.commands.exits import OK
 from edge.errors import UsageError
-from edge.exits import OK
 from edge.files import refuse_same, write_text
 
 

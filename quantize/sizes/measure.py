@@ -19,7 +19,7 @@ import numpy as np
 
 from edge import engine as engines
 from edge.bundle import Bundle
-from edge.bundle_sections import CropRule, DoubtRule, InputSpec
+from edge.bundle_files.sections import CropRule, DoubtRule, InputSpec
 from edge.engine import Engine, EngineOptions, ModelFile
 from edge.errors import UsageError
 from faces.face_set import FaceSet

@@ -18,8 +18,18 @@ from boards import deploy
 
 ROOT = Path(boards.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
-OF_EDGE = {"edge", "edge.bundle", "edge.command", "edge.errors", "edge.exits", "edge.files", "edge.progress",
-           "edge.sinks.table", "edge.strict"}  # fmt: skip
+OF_EDGE = {
+    "edge",
+    "edge.bundle",
+    "edge.commands",
+    "edge.commands.command",
+    "edge.commands.exits",
+    "edge.commands.progress",
+    "edge.errors",
+    "edge.files",
+    "edge.sinks.table",
+    "edge.strict",
+}
 ON_A_BARE_BOARD = [*(ROOT / f"{name}.py" for name in deploy._PROBE), *sorted(ROOT.glob("onboard/*.py"))]
 
 

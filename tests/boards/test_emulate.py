@@ -20,7 +20,7 @@ from boards.emulate import Machine
 from boards.errors import BoardsError, EmulationFailed, UsageError
 from boards.root_tree import Tree
 from edge import bundle as bundles
-from edge import golden
+from edge.bundle_files import golden
 from tests.models import integers_throughout
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ print(digest.hexdigest())
 # The answers to golden's faces of each engine that is there, and how they compare with the bundle's own.
 GOLDEN = """
 import json, sys
-from edge import golden
+from edge.bundle_files import golden
 from edge.bundle import load
 from edge.engine import engine_class
 from edge.errors import EngineMissing
@@ -185,7 +185,7 @@ def test_a_shipped_bundle_answers_the_same_on_every_core_and_here(
         there = json.loads(done.stdout)
         assert set(there) == {"onnx", "tflite"}
         for engine, (digest, weights, state) in there.items():
-            # Not with this PC's, whose ONNX Runtime may saturate (edge.golden): with the first core's.
+            # Not with this PC's, whose ONNX Runtime may saturate (see golden.py): with the first core's.
             off = np.abs(np.array(weights) - np.array(first.setdefault(engine, weights))).max()
             with capsys.disabled():
                 print(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import edge.notify
+import edge.live.notify
 from boards import profile, systemd_unit
 from tests.boards.systemd_box import Box, until
 
@@ -49,7 +49,7 @@ def box(folder: Path, ending: str, **changes: str) -> Box:
     program.write_text(PROGRAM + ending)
     program.chmod(0o755)
     (folder / "opt/lib").mkdir()
-    shutil.copy(Path(edge.notify.__file__), folder / "opt/lib/notify.py")
+    shutil.copy(Path(edge.live.notify.__file__), folder / "opt/lib/notify.py")
     # A container may lack the groups of cameras and GPUs.
     changes = {"SupplementaryGroups": "", **changes}
     settings = "".join(f"{name}={value}\n" for name, value in changes.items())

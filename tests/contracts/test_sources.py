@@ -15,7 +15,7 @@ import pytest
 from edge.errors import FerliteError, SourceError
 from edge.source import Frame, Source, open_source
 from edge.sources.table import SOURCES
-from tests.edge.test_sources import VARIABLE, server  # noqa: F401 - a fixture
+from tests.edge.sources.test_sources import VARIABLE, server  # noqa: F401 - a fixture
 from tests.media import make, write_picture, write_video
 
 Opener = Callable[[], Source]

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edge.align import align, crop_matrix, sharpness, similarity, turn_of
-from edge.bundle_sections import CropRule, InputSpec
+from edge.bundle_files.sections import CropRule, InputSpec
 from edge.results import Box, Face, Landmarks, Point
 
 TEMPLATE = ((0.32, 0.4), (0.68, 0.4), (0.5, 0.6), (0.36, 0.75), (0.64, 0.75))

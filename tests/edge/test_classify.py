@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle_sections import DoubtRule, InputSpec, Scaling
+from edge.bundle_files.sections import DoubtRule, InputSpec, Scaling
 from edge.classify import Classifier, load_classifier, softmax, to_input
 from edge.doubt import doubts
 from edge.engine import Array, EngineOptions, Tensor

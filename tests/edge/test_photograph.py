@@ -15,8 +15,8 @@ from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
 from edge.errors import EngineError
 from edge.fetch import WEIGHTS, cached
-from edge.images import read_image
 from edge.results import Box
+from edge.sources.decode import read_image
 from edge.upright import Upright, turn_back
 
 FACE = Box(170, 130, 195, 195)  # Grace Hopper's, by eye, from the hat's edge to the chin

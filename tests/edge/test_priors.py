@@ -12,7 +12,7 @@ import pytest
 
 from edge import bundle as bundles
 from edge import priors
-from edge.bundle_sections import Scaling
+from edge.bundle_files.sections import Scaling
 from edge.classify import softmax
 from edge.errors import BundleInvalid, UsageError
 

@@ -11,10 +11,10 @@ import pytest
 
 from edge import cli
 from edge.errors import UsageError
-from edge.follow import DETECT_EVERY
-from edge.pace import PACE
 from edge.run import STILL_SIZE, VIDEO_SIZE
 from edge.settings import RunSettings, from_file, resolve
+from edge.video.follow import DETECT_EVERY
+from edge.video.pace import PACE
 
 # Every setting that has an option: another value than the default in the file, and a third one typed.
 VALUES: dict[str, tuple[Any, list[str], Any]] = {

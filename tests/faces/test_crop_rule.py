@@ -11,7 +11,7 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle_sections import CropRule, DoubtRule
+from edge.bundle_files.sections import CropRule, DoubtRule
 from edge.classify import Classifier
 from edge.engine import EngineOptions
 from edge.errors import DataInvalid

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import Bundle
-from edge.bundle_sections import CropRule, DoubtRule, InputSpec
+from edge.bundle_files.sections import CropRule, DoubtRule, InputSpec
 from faces import metrics, scaling
 from faces.face_set import LABELS
 from tests.train import make

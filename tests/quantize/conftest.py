@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from edge.bundle import Bundle
-from edge.bundle_sections import CropRule, DoubtRule
+from edge.bundle_files.sections import CropRule, DoubtRule
 from faces import face_set
 from quantize.cli import main
 from quantize.network.export import Exported, export

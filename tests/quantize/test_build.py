@@ -14,7 +14,7 @@ import pytest
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle_sections import Scaling
+from edge.bundle_files.sections import Scaling
 from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
 from faces.face_set import load_fer2013

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
 from edge.errors import DataInvalid
 from quantize.prepare import calibrate, observe

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import ToolchainError

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from edge import bundle as bundles
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError
 from faces.face_set import LABELS

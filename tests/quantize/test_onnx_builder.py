@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from edge.bundle import Bundle
-from edge.bundle_sections import InputSpec
+from edge.bundle_files.sections import InputSpec
 from edge.errors import BuildFailed, ToolchainError
 from quantize import accuracy
 from quantize.builder import Built, Float

@@ -16,7 +16,7 @@ from edge.errors import BundleInvalid, UsageError
 
 pytest.importorskip("cryptography", reason="signatures need cryptography: pip install 'ferlite[sign]'")
 
-from edge.signature import MAKE_KEYS
+from edge.bundle_files.signature import MAKE_KEYS
 from quantize import cli
 from quantize.proof.sign import sign
 

@@ -16,15 +16,15 @@ import pytest
 from edge import engine as engines
 from edge.detect import DetectorOptions
 from edge.errors import FerliteError
+from edge.live.vitals import Vitals
 from edge.pipeline import Pipeline, open_pipeline
 from edge.run import run
 from edge.source import Frame
 from edge.track import Tracker
-from edge.vitals import Vitals
 
 pytest.importorskip("aiohttp", reason="ferlite serve needs aiohttp: pip install 'ferlite[serve]'")
 
-from edge.listen import Address
+from edge.live.listen import Address
 from edge.serve.film import Newest
 from edge.serve.played import open_played
 from edge.serve.server import Server, Show

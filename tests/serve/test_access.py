@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import SinkError, UsageError
-from edge.listen import Address, address
+from edge.live.listen import Address, address
 from tests.serve.conftest import Live
 
 pytest.importorskip("aiohttp", reason="ferlite serve needs aiohttp: pip install 'ferlite[serve]'")
@@ -61,10 +61,10 @@ def test_nothing_foreign_is_loaded(start: Start) -> None:
 
 
 def test_a_port_that_is_taken_is_one_sentence(start: Start) -> None:
+    from edge.live.vitals import Vitals
     from edge.serve.film import Newest
     from edge.serve.server import Server, Show
     from edge.serve.stills import Stills
-    from edge.vitals import Vitals
 
     taken = Address("127.0.0.1", start().port)
     show = Show(Newest(False), Vitals(), Stills(lambda: pytest.fail("nothing is read")), None)

@@ -111,7 +111,7 @@ def test_a_screen_reader_is_told_everything(start: Start, tmp_path: Path) -> Non
 
 
 def test_it_comes_back_when_the_server_does_and_says_so_meanwhile(start: Start, tmp_path: Path) -> None:
-    from edge.listen import Address
+    from edge.live.listen import Address
     from edge.serve.server import Server, Show
     from edge.serve.stills import Stills
 

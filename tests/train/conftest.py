@@ -8,7 +8,7 @@ import torch
 from hypothesis import settings
 
 from edge.bundle import Bundle
-from edge.bundle_sections import AccuracyRecord
+from edge.bundle_files.sections import AccuracyRecord
 from tests.train import make
 from train import loop, recipe
 from train.checkpoint import Trained, load_run

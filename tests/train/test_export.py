@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from edge import describe, golden
 from edge import engine as engines
 from edge.bundle import Bundle, load
+from edge.bundle_files import golden
 from edge.classify import Classifier
+from edge.commands import describe
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed, DataInvalid, UsageError
 from faces import metrics

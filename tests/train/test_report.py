@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.bundle_sections import Scaling
+from edge.bundle_files.sections import Scaling
 from edge.errors import DataInvalid, ModelMismatch, UsageError
 from faces import corruptions, metrics, readers
 from faces.crop_rule import crop_rule_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge import command
+from edge.commands import command
+from edge.commands.exits import OK
 from edge.errors import StorageFailed, UsageError
-from edge.exits import OK
 from edge.files import write_bytes
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.align import crop_matrix
-from edge.bundle_sections import CropRule
+from edge.bundle_files.sections import CropRule
+from edge.commands.progress import Progress
 from edge.files import whole
-from edge.progress import Progress
 from edge.results import Box, Face
 from train.synth import actions, scene, skin
 from train.synth.mesh import Heads

@@ -12,10 +12,10 @@ from loop import serve
 
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
-from edge.follow import DETECT_EVERY
 from edge.pipeline import open_pipeline
 from edge.run import VIDEO_SIZE
 from edge.track import Tracker
+from edge.video.follow import DETECT_EVERY
 
 bundle, model, threads = sys.argv[1:4]
 every = int(sys.argv[4]) if len(sys.argv) > 4 else DETECT_EVERY

@@ -1,0 +1,70 @@
+"""What ``ferlite run`` may not write to: its own inputs, pictures and videos of any kind, one file twice.
+
+Looked at before anything is opened, because opening is where files are lost.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from edge.errors import UsageError
+from edge.files import refuse_same, same_file
+from edge.settings import RunSettings
+from edge.sinks.video import CODECS
+from edge.sources.address import file_of
+from edge.sources.decode import SUFFIXES
+from edge.sources.formats import HEAD, is_video, picture_format
+
+TEXTS = (".json", ".jsonl", ".csv")
+FILMS = (*CODECS, ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".heic", ".avif", ".jfif")
+
+
+def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
+    """Raise UsageError where an output would replace or spoil what the run reads, or another output."""
+    inputs = list(_inputs(settings, config))
+    for spec in settings.source:
+        if Path(spec).suffix.lower() in TEXTS:
+            kind = "csv" if spec.lower().endswith(".csv") else "jsonl"
+            raise UsageError(f"'{spec}' is taken for a source: to write there, --sink {kind}:{spec}")
+    texts = [Path(place) for place in (spec.partition(":")[2] for spec in settings.sink) if place != "-"]
+    for place in texts:
+        _refuse_pictures(place)
+    places = [*texts, *([settings.save] if settings.save else [])]
+    refuse_same(places, inputs)
+    if [spec for spec in settings.sink if spec.endswith(":-")][1:]:
+        raise UsageError("two outputs cannot both go to standard output: give one of them a file with --sink")
+    if (
+        settings.save
+        and settings.save.is_dir()
+        and any(same_file(settings.save, read.parent) for read in inputs)
+    ):
+        raise UsageError(f"'{settings.save}' is the folder that the pictures are read from: save to another")
+
+
+def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
+    """Every file that the run will read, as far as it can be known by its name."""
+    yield from (path for path in (config, settings.detector_model, Path(settings.prior or "-")) if path)
+    for spec in map(file_of, settings.source):
+        with suppress(OSError, ValueError):
+            path = Path(spec)
+            if path.is_dir():
+                yield from path.iterdir()
+            elif path.exists():
+                yield path
+            else:
+                yield from map(Path, glob.glob(spec, recursive=True))
+
+
+def _refuse_pictures(place: Path) -> None:
+    """Text may not go where a picture or a video is, nor into a file that will be taken for one."""
+    if place.suffix.lower() in (*SUFFIXES, *FILMS):
+        raise UsageError(f"'{place}' has the name of a picture or a video, and readings are text")
+    with suppress(OSError):
+        if place.is_file():
+            with place.open("rb") as file:
+                head = file.read(HEAD)
+            if picture_format(head) or is_video(head):
+                raise UsageError(f"'{place}' is a picture or a video: give another file to write to")
