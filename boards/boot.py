@@ -40,9 +40,12 @@ _RAM_DISKS = ("initrd", "initramfs8")
 # A board's serial console and its boot picture; the emulated machine has a console of its own.
 _NOT_HERE = re.compile(r"^(console=|quiet$|splash$|plymouth\.|loglevel=)")
 _CONSOLE = (
-    "console=ttyAMA0", "loglevel=4", "panic=-1",
-    "systemd.journald.forward_to_console=1", "systemd.journald.max_level_console=info",
-)  # fmt: skip
+    "console=ttyAMA0",
+    "loglevel=4",
+    "panic=-1",
+    "systemd.journald.forward_to_console=1",
+    "systemd.journald.max_level_console=info",
+)
 _READING = re.compile(r"ferlite\[\d+\]: (\{.*\})")
 _UPTIME = re.compile(r"\[ *(\d+)\.\d+\] ")
 _READY = re.compile(r"systemd\[1\]: Started ferlite\.service")
@@ -86,8 +89,13 @@ class Booted:
 
     def as_json(self) -> dict[str, Any]:
         """The result as plain data."""
-        return {"core": self.core, "starts": self.starts, "seconds": round(self.seconds), "ready": self.ready,
-                "reading": self.reading}  # fmt: skip
+        return {
+            "core": self.core,
+            "starts": self.starts,
+            "seconds": round(self.seconds),
+            "ready": self.ready,
+            "reading": self.reading,
+        }
 
 
 def _reading(text: str) -> dict[str, Any] | None:
@@ -99,8 +107,9 @@ def _reading(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "faces" in found else None
 
 
-def boot(card: Path, profile: Profile, *, minutes: float = 60, own: Own | None = None,
-         console: Path | None = None) -> Booted:  # fmt: skip
+def boot(
+    card: Path, profile: Profile, *, minutes: float = 60, own: Own | None = None, console: Path | None = None
+) -> Booted:
     """Start the card until its service is ready and has read a frame.
 
     ``console`` gets everything the serial console said. Raises ToolMissing, UsageError, ImageInvalid and
@@ -147,11 +156,32 @@ def _machine(profile: Profile, card: Path) -> list[str]:
     mean the same on a busy machine as on an idle one.
     """
     return [
-        PROGRAM, "-M", "virt", "-cpu", profile.cpu.core, "-accel", "tcg", "-icount", "shift=1,sleep=off",
-        "-m", str(int(1024 * min(profile.ram_gb))), "-nodefaults", "-nic", "none", "-no-reboot",
-        "-display", "none", "-serial", "stdio", "-monitor", "none", "-device", "virtio-rng-pci",
-        "-drive", f"file={card},format=raw,if=virtio,cache=unsafe",
-    ]  # fmt: skip
+        PROGRAM,
+        "-M",
+        "virt",
+        "-cpu",
+        profile.cpu.core,
+        "-accel",
+        "tcg",
+        "-icount",
+        "shift=1,sleep=off",
+        "-m",
+        str(int(1024 * min(profile.ram_gb))),
+        "-nodefaults",
+        "-nic",
+        "none",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-serial",
+        "stdio",
+        "-monitor",
+        "none",
+        "-device",
+        "virtio-rng-pci",
+        "-drive",
+        f"file={card},format=raw,if=virtio,cache=unsafe",
+    ]
 
 
 def _software(card: Path, place: Path, own: Own) -> list[str]:

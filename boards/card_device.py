@@ -82,9 +82,11 @@ def _refuse_in_use(tree: Tree, name: str, kernel: str) -> None:
     # A mount is told by its device number, since its name can be another (/dev/root); and by its name,
     # since some file systems (btrfs) have a number of their own.
     numbers = {tree.text(f"/sys/class/block/{part}/dev") for part in parts} - {None}
-    used = [(words[2], words[words.index("-") + 2], words[4])
-            for words in map(str.split, table.decode(errors="replace").splitlines())
-            if "-" in words and len(words) > words.index("-") + 2]  # fmt: skip
+    used = [
+        (words[2], words[words.index("-") + 2], words[4])
+        for words in map(str.split, table.decode(errors="replace").splitlines())
+        if "-" in words and len(words) > words.index("-") + 2
+    ]
     swaps = (tree.text("/proc/swaps") or "").splitlines()[1:]
     used += [("", line.split()[0], "[SWAP]") for line in swaps if line.strip()]
     for number, source, place in used:

@@ -109,8 +109,15 @@ def _weigh_npu(engine: EngineChoice, bundle: Bundle, facts: Facts) -> Candidate:
     return Candidate(engine, True, f"the bundle has its file{note} and the NPU has its driver")
 
 
-def edge_config(chosen: Plan, *, bundle: str, source: str = "", sink: tuple[str, ...] = ("jsonl:-",),
-                detector: str = "haar", detector_model: str = "") -> dict[str, Any]:  # fmt: skip
+def edge_config(
+    chosen: Plan,
+    *,
+    bundle: str,
+    source: str = "",
+    sink: tuple[str, ...] = ("jsonl:-",),
+    detector: str = "haar",
+    detector_model: str = "",
+) -> dict[str, Any]:
     """edge.json as the runtime reads it; this is the only place that writes its keys."""
     engine = chosen.chosen()
     order = [one.engine.name for one in chosen.candidates if one.usable]

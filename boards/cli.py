@@ -47,8 +47,13 @@ def parser() -> Parser:
     one = command.verb(verbs, "show", "show one board's profile", _show)
     one.add_argument("board", metavar="BOARD", help="a board's id, or a profile of your own (.toml)")
     one = command.verb(verbs, "probe", "find out what this board is and what it can do", _probe)
-    one.add_argument("--root", type=filled, default="/", metavar="FOLDER",
-                     help="read the recorded file tree in this folder instead")  # fmt: skip
+    one.add_argument(
+        "--root",
+        type=filled,
+        default="/",
+        metavar="FOLDER",
+        help="read the recorded file tree in this folder instead",
+    )
     one.add_argument("--host", type=filled, help="probe this board over ssh instead")
     ssh_options(one)
     one = command.verb(verbs, "plan", "explain which engine runs a bundle on a board", _plan)
@@ -69,8 +74,9 @@ def _deploy_parser(verbs: Any) -> None:
     one.add_argument("--board", type=filled, help="a board's id (default: what it says it is)")
     one.add_argument("--rollback", action="store_true", help="return to the version before")
     one.add_argument("--status", action="store_true", help="only say what is installed there")
-    one.add_argument("--prefix", type=filled, default="/", metavar="FOLDER",
-                     help="install below this folder of the board")  # fmt: skip
+    one.add_argument(
+        "--prefix", type=filled, default="/", metavar="FOLDER", help="install below this folder of the board"
+    )
     one.add_argument("--no-start", action="store_true", help="install, but do not start the service")
     payload_options(one)
     ssh_options(one)
@@ -147,9 +153,14 @@ def _deploy(arguments: argparse.Namespace) -> int:
         model, settings = bundle.read(arguments.bundle), settings_from(arguments)
         with remote_from(arguments) as remote:
             result = deploy.deploy(
-                model, remote, board=arguments.board or "", settings=settings,
-                cache=cache_folder() / "wheels", prefix=arguments.prefix, start=start,
-            )  # fmt: skip
+                model,
+                remote,
+                board=arguments.board or "",
+                settings=settings,
+                cache=cache_folder() / "wheels",
+                prefix=arguments.prefix,
+                start=start,
+            )
     command.output(arguments, result, texts.installed_text(result))
     return OK
 

@@ -23,8 +23,9 @@ def add_verbs(verbs: Any) -> None:
     text = "run ferlite here as on an Arm board, under QEMU's model of its core"
     one = command.verb(verbs, "emulate", text, _emulate)
     one.add_argument("board", metavar="BOARD", help="a board's id")
-    one.add_argument("--system", type=filled, metavar="NAME",
-                     help="system image of the board (see ferlite boards show)")  # fmt: skip
+    one.add_argument(
+        "--system", type=filled, metavar="NAME", help="system image of the board (see ferlite boards show)"
+    )
     one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
     one.add_argument("--wheelhouse", type=path, help="folder to keep downloaded wheels in")
     one.add_argument("--offline", action="store_true", help="download nothing")
@@ -35,8 +36,13 @@ def add_verbs(verbs: Any) -> None:
     one = command.verb(verbs, "boot", text, _boot)
     one.add_argument("card", metavar="CARD", type=path, help="flashed image (.img); it is not changed")
     one.add_argument("--board", type=filled, required=True, help="the board's id: it decides core and memory")
-    one.add_argument("--minutes", type=command.number(0.01, MOST_MINUTES), default=60, metavar="N",
-                     help="give up after this long (default: 60)")  # fmt: skip
+    one.add_argument(
+        "--minutes",
+        type=command.number(0.01, MOST_MINUTES),
+        default=60,
+        metavar="N",
+        help="give up after this long (default: 60)",
+    )
     one.add_argument("--console", type=path, metavar="FILE", help="keep everything that the console said")
     one.add_argument("--kernel", type=path, metavar="FILE", help="start this kernel, not the card's")
     one.add_argument("--initrd", type=path, metavar="FILE", help="RAM disk that goes with --kernel")

@@ -26,10 +26,18 @@ def add_verb(verbs: Any) -> None:
     """Declare fleet."""
     one = command.verb(verbs, "fleet", "probe, update or ask many boards at once, over ssh", _fleet)
     one.add_argument("fleet", metavar="FLEET", type=path, help="file that names the boards (.toml)")
-    one.add_argument("action", choices=["probe", "deploy", "status"],
-                     help="what to do; deploy goes in stages: one board, a tenth of them, all")  # fmt: skip
-    one.add_argument("--limit", type=command.whole(1, 256), default=0, metavar="N",
-                     help="boards to work on at once (default: the file's, or 8)")  # fmt: skip
+    one.add_argument(
+        "action",
+        choices=["probe", "deploy", "status"],
+        help="what to do; deploy goes in stages: one board, a tenth of them, all",
+    )
+    one.add_argument(
+        "--limit",
+        type=command.whole(1, 256),
+        default=0,
+        metavar="N",
+        help="boards to work on at once (default: the file's, or 8)",
+    )
     one.add_argument("--record", type=path, metavar="FILE", help="keep what became of each board as JSON")
     one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
     one.add_argument("--wheelhouse", type=path, help="folder to keep downloaded wheels in")
@@ -48,9 +56,11 @@ def _fleet(arguments: argparse.Namespace) -> int:
             own_wheels=tuple(arguments.wheels), wheelhouse=arguments.wheelhouse, offline=arguments.offline
         )
         done = fleets.rollout(
-            fleet, settings=settings, cache=cache_folder() / "wheels",
+            fleet,
+            settings=settings,
+            cache=cache_folder() / "wheels",
             told=lambda known: _keep(arguments, known),
-        )  # fmt: skip
+        )
     else:
         done = fleets.probe(fleet) if arguments.action == "probe" else fleets.status(fleet)
     _keep(arguments, done)

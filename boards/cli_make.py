@@ -29,8 +29,9 @@ def add_verbs(verbs: Any) -> None:
     one.add_argument("bundle", metavar="BUNDLE", help="folder, .zip or shipped name")
     one.add_argument("--image", type=path, help="stock system image (.img); it is not changed")
     one.add_argument("--out", "-o", type=path, help="image to make (or folder, for boards flashed by a hook)")
-    one.add_argument("--card", type=filled, metavar="DEVICE",
-                     help="also write it to this card, as /dev/disk/by-id/...")  # fmt: skip
+    one.add_argument(
+        "--card", type=filled, metavar="DEVICE", help="also write it to this card, as /dev/disk/by-id/..."
+    )
     one.add_argument("--yes", action="store_true", help="really write to the card")
     one.add_argument("--dry-run", action="store_true", help="only print every change")
     _board_options(one)
@@ -44,8 +45,9 @@ def add_verbs(verbs: Any) -> None:
 
 def _board_options(one: Parser) -> None:
     one.add_argument("--board", type=filled, required=True, help="the board's id")
-    one.add_argument("--system", type=filled, metavar="NAME",
-                     help="system image of the board (see ferlite boards show)")  # fmt: skip
+    one.add_argument(
+        "--system", type=filled, metavar="NAME", help="system image of the board (see ferlite boards show)"
+    )
     payload_options(one)
 
 
@@ -80,9 +82,11 @@ def _flash_hook(arguments: argparse.Namespace, board: Profile, settings: Setting
         planned = flash.hook_changes(made) if arguments.dry_run else flash.rootfs_hook(arguments.out, made)
         result: dict[str, Any] = {"system": system.name, "version": made.id}
         result["changes"] = [one.describe() for one in planned]
-    return result if arguments.dry_run else {
-        **result, "out": str(arguments.out), "next": f"{arguments.out}/{flash.HOOK} ROOTFS"
-    }  # fmt: skip
+    return (
+        result
+        if arguments.dry_run
+        else {**result, "out": str(arguments.out), "next": f"{arguments.out}/{flash.HOOK} ROOTFS"}
+    )
 
 
 def _flash_image(arguments: argparse.Namespace, board: Profile, settings: Settings) -> dict[str, Any]:

@@ -20,8 +20,14 @@ def path(text: str) -> Path:
 def payload_options(one: Parser) -> None:
     """What may be chosen for a payload."""
     one.add_argument("--source", type=filled, help="where frames come from (default: its camera)")
-    one.add_argument("--sink", action="append", type=filled, default=[], metavar="KIND:PATH",
-                     help="where readings go; may be repeated (default: jsonl:-)")  # fmt: skip
+    one.add_argument(
+        "--sink",
+        action="append",
+        type=filled,
+        default=[],
+        metavar="KIND:PATH",
+        help="where readings go; may be repeated (default: jsonl:-)",
+    )
     one.add_argument("--detector", default="haar", choices=["haar", "yunet"], help="face detector")
     one.add_argument("--detector-model", type=path, metavar="ONNX", help="its weights, to carry along")
     one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
@@ -63,10 +69,12 @@ def ssh_options(one: Parser) -> None:
 def remote_from(arguments: argparse.Namespace) -> Remote:
     """The board that was typed."""
     return Remote(
-        arguments.host, port=arguments.port, identity=arguments.identity or "",
+        arguments.host,
+        port=arguments.port,
+        identity=arguments.identity or "",
         config=arguments.ssh_config or "",
         accept_new_host_key=arguments.accept_new_host_key,
-    )  # fmt: skip
+    )
 
 
 def cache_folder() -> Path:

@@ -179,8 +179,16 @@ class Ready:
     target: Target
 
 
-def deploy(bundle: Bundle, remote: Remote, *, board: str = "", settings: Settings, cache: Path,
-           prefix: str = "/", start: bool = True) -> dict[str, Any]:  # fmt: skip
+def deploy(
+    bundle: Bundle,
+    remote: Remote,
+    *,
+    board: str = "",
+    settings: Settings,
+    cache: Path,
+    prefix: str = "/",
+    start: bool = True,
+) -> dict[str, Any]:
     """Put a bundle on a board and start it. Raises BoardsError; the board then runs what it ran before."""
     ready = prepare(bundle, remote, board=board, settings=settings, prefix=prefix)
     with tempfile.TemporaryDirectory(prefix="ferlite-payload-") as folder:
@@ -253,14 +261,18 @@ def as_root(seen: Look, remote: Remote, prefix: str) -> str:
     )
 
 
-def send_and_install(made: Payload, remote: Remote, seen: Look | None = None, *, prefix: str = "/",
-                     start: bool = True) -> dict[str, Any]:  # fmt: skip
+def send_and_install(
+    made: Payload, remote: Remote, seen: Look | None = None, *, prefix: str = "/", start: bool = True
+) -> dict[str, Any]:
     """Send what the board lacks of a payload, and run its installer there. ``seen``: what a look told."""
     seen = seen or look(remote, prefix)
     rights = as_root(seen, remote, prefix)
     # Small files are always sent: their names do not tell their content.
-    missing = {name: path for name, path in made.files.items()
-               if not name.isalnum() or seen.have.get(name) != path.stat().st_size}  # fmt: skip
+    missing = {
+        name: path
+        for name, path in made.files.items()
+        if not name.isalnum() or seen.have.get(name) != path.stat().st_size
+    }
     say(f"sending {len(missing)} of {len(made.files)} files")
     remote.send(missing, seen.store)
     say("installing")

@@ -75,11 +75,17 @@ class Machine:
     def environment(self, home: str) -> dict[str, str]:
         """Nothing of the host's settings but its terminal; one thread, so that runs can be repeated."""
         return {
-            "PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "TERM": os.environ.get("TERM", "dumb"),
-            "PYTHONPATH": str(self.wheels), "PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0",
+            "PATH": "/usr/bin:/bin",
+            "HOME": home,
+            "LANG": "C.UTF-8",
+            "TERM": os.environ.get("TERM", "dumb"),
+            "PYTHONPATH": str(self.wheels),
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONHASHSEED": "0",
             "PYTHONPYCACHEPREFIX": str(self.cache / f"pyc-{self.python}"),
-            "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-        }  # fmt: skip
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
 
     def run(self, words: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command of the board. Raises EmulationFailed where its core lacks an instruction."""
@@ -199,9 +205,11 @@ def _view(base: Path, profile: Profile, folder: Path) -> Path:
     last = profile.cpu.cores - 1
     for number in range(profile.cpu.cores):
         for name, value in (
-            ("topology/physical_package_id", "0"), ("topology/core_id", str(number)),
-            ("topology/core_siblings_list", f"0-{last}"), ("cpufreq/cpuinfo_max_freq", "1500000"),
-        ):  # fmt: skip
+            ("topology/physical_package_id", "0"),
+            ("topology/core_id", str(number)),
+            ("topology/core_siblings_list", f"0-{last}"),
+            ("cpufreq/cpuinfo_max_freq", "1500000"),
+        ):
             path = cpus / f"cpu{number}" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{value}\n", encoding="utf-8")

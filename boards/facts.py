@@ -46,9 +46,12 @@ class CpuFacts:
     def int8(self) -> tuple[str, ...]:
         """Names, for people, of the int8 instructions that are there."""
         labels = {
-            "asimddp": "dotprod", "i8mm": "i8mm", "avx_vnni": "AVX-VNNI",
-            "avx512_vnni": "AVX512-VNNI", "amx_int8": "AMX-INT8",
-        }  # fmt: skip
+            "asimddp": "dotprod",
+            "i8mm": "i8mm",
+            "avx_vnni": "AVX-VNNI",
+            "avx512_vnni": "AVX512-VNNI",
+            "amx_int8": "AMX-INT8",
+        }
         return tuple(label for key, label in labels.items() if key in self.features)
 
 

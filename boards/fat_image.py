@@ -23,9 +23,12 @@ SECTOR = 512
 EPOCH = 315532800
 _EXTENDED = {0x00, 0x05, 0x0F, 0x85}
 _COMPRESSED = {
-    b"\xfd7zXZ": "xz --decompress --keep", b"\x1f\x8b": "gunzip --keep", b"PK\x03\x04": "unzip",
-    b"(\xb5/\xfd": "zstd --decompress", b"BZh": "bunzip2 --keep",
-}  # fmt: skip
+    b"\xfd7zXZ": "xz --decompress --keep",
+    b"\x1f\x8b": "gunzip --keep",
+    b"PK\x03\x04": "unzip",
+    b"(\xb5/\xfd": "zstd --decompress",
+    b"BZh": "bunzip2 --keep",
+}
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,14 @@ class Fat:
 
     def _run(self, command: Sequence[str], check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {
-            **os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": "/dev/null",
-            "SOURCE_DATE_EPOCH": str(EPOCH), "MTOOLS_LOWER_CASE": "0",
-        }  # fmt: skip
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "MTOOLS_SKIP_CHECK": "1",
+            "MTOOLSRC": "/dev/null",
+            "SOURCE_DATE_EPOCH": str(EPOCH),
+            "MTOOLS_LOWER_CASE": "0",
+        }
         done = child.run(command, env=environment)
         if check and done.returncode:
             said = child.last_line(done.stderr) or f"{command[0]} failed"

@@ -72,9 +72,12 @@ class Fleet:
     def settings(self, member: Member, given: Settings) -> Settings:
         """What runs on one board: the fleet's choices over ``given``, which has the wheels."""
         return replace(
-            given, source=member.source, sinks=self.sink, detector=self.detector,
+            given,
+            source=member.source,
+            sinks=self.sink,
+            detector=self.detector,
             detector_model=self.detector_model,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)

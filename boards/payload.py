@@ -69,9 +69,13 @@ def make(plan: Plan, target: Target, settings: Settings, folder: Path, cache: Pa
     source = settings.source or plan.profile.camera.source
     model = settings.detector_model
     config = choice.edge_config(
-        plan, bundle=f"{BASE}/current/bundle", source=source, sink=settings.sinks, detector=settings.detector,
+        plan,
+        bundle=f"{BASE}/current/bundle",
+        source=source,
+        sink=settings.sinks,
+        detector=settings.detector,
         detector_model=f"{BASE}/current/detector/{model.name}" if model else "",
-    )  # fmt: skip
+    )
     texts = {
         "edge.json": choice.to_text(config),
         systemd_unit.RETRY: systemd_unit.retry_text(),
@@ -100,8 +104,13 @@ def _read(path: Path) -> bytes:
         raise PayloadInvalid(f"cannot read '{path}': {error.strerror}") from error
 
 
-def assemble(folder: Path, target: Target, found: Sequence[Wheel], contents: Mapping[str, bytes],
-             about: Mapping[str, object]) -> Payload:  # fmt: skip
+def assemble(
+    folder: Path,
+    target: Target,
+    found: Sequence[Wheel],
+    contents: Mapping[str, bytes],
+    about: Mapping[str, object],
+) -> Payload:
     """Write a payload's folder from its wheels and other files; the same input gives the same bytes."""
     for one in found:
         if not one.tags & target.tags:

@@ -138,8 +138,9 @@ def _l4t(tree: Tree) -> str | None:
 
 def _memory(tree: Tree) -> Memory:
     sizes = dict(re.findall(r"^(\w+):\s*(\d{1,15}) kB$", tree.text("/proc/meminfo") or "", re.M))
-    total, available, swap = (int(sizes[key]) // 1024 if key in sizes else None
-                              for key in ("MemTotal", "MemAvailable", "SwapTotal"))  # fmt: skip
+    total, available, swap = (
+        int(sizes[key]) // 1024 if key in sizes else None for key in ("MemTotal", "MemAvailable", "SwapTotal")
+    )
     return Memory(total_mb=total or None, available_mb=available, swap_mb=swap)
 
 

@@ -23,18 +23,22 @@ from edge.commands.progress import Progress
 _SSH_FAILED = 255
 # What ssh says, and what to do about it; the first that fits is told.
 _FAILURES = (
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED",
-     "the host key of {host} is not the one known here, so this may be another machine: if you re-installed "
-     "the board, forget the old key with ssh-keygen -R {name} and try again"),
-    ("Host key verification failed",
-     "the host key of {host} is not known yet: check it with ssh {host}, or pass --accept-new-host-key"),
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "the host key of {host} is not the one known here, so this may be another machine: if you "
+        "re-installed the board, forget the old key with ssh-keygen -R {name} and try again",
+    ),
+    (
+        "Host key verification failed",
+        "the host key of {host} is not known yet: check it with ssh {host}, or pass --accept-new-host-key",
+    ),
     ("Permission denied", "{host} does not let you in with a key: copy yours there with ssh-copy-id {host}"),
     ("Too many authentication failures", "{host} refused your keys: name the right one with --identity"),
     ("Could not resolve hostname", "there is no host '{name}': check the name, or use its address"),
     ("Connection refused", "{host} answers but runs no ssh server: enable ssh on the board"),
     ("timed out", "{host} does not answer: is it switched on and on this network?"),
     ("No route to host", "there is no way to {host} from here: is it on this network?"),
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -59,8 +63,9 @@ class Remote:
         self._folder = tempfile.mkdtemp(prefix="ferlite-ssh-")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:  # fmt: skip
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         subprocess.run([*self._command(), "-O", "exit", self.host], capture_output=True, check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -100,10 +105,13 @@ class Remote:
         with (
             tempfile.TemporaryFile() as complaints,
             subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints,
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
                 env={**os.environ, "LC_ALL": "C"},
             ) as process,
-        ):  # fmt: skip
+        ):
             # A broken pipe is tar's or ssh's end; their own words say more.
             with (
                 contextlib.suppress(BrokenPipeError),

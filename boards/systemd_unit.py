@@ -57,8 +57,9 @@ def _reach(address: str) -> str:
         return _LOCAL if "." not in host or host.endswith(_LOCAL_NAMES) else ""
 
 
-def text(profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", source: str,
-         sinks: Sequence[str]) -> str:  # fmt: skip
+def text(
+    profile: Profile, engine: EngineChoice, *, base: str = "/opt/ferlite", source: str, sinks: Sequence[str]
+) -> str:
     """The unit's text for this board and engine."""
     for spec in (source, *sinks, base):
         if any(ord(letter) < 32 for letter in spec):

@@ -132,21 +132,35 @@ def profile_text(profile: Profile) -> str:
     """A profile, with what is known from memory only."""
     pairs = [
         ("board", f"{profile.name} ({profile.id})"),
-        ("cpu", f"{profile.cpu.cores} x {profile.cpu.core}"
-         + (f"; has {', '.join(profile.cpu.has)}" if profile.cpu.has else "")
-         + (f"; lacks {', '.join(profile.cpu.lacks)}" if profile.cpu.lacks else "")),
+        (
+            "cpu",
+            f"{profile.cpu.cores} x {profile.cpu.core}"
+            + (f"; has {', '.join(profile.cpu.has)}" if profile.cpu.has else "")
+            + (f"; lacks {', '.join(profile.cpu.lacks)}" if profile.cpu.lacks else ""),
+        ),
         ("memory", " or ".join(f"{ram:g}" for ram in profile.ram_gb) + " GB"),
-        *(("engine" if not index else "", f"{index + 1}. {_engine(one)} ({one.library.package})"
-           + (f": needs {one.needs}" if one.needs else "")) for index, one in enumerate(profile.engine)),
-        *(("image" if not index else "", f"{one.name}: {one.os}, Python {one.python}, glibc {one.glibc}")
-          for index, one in enumerate(profile.image)),
+        *(
+            (
+                "engine" if not index else "",
+                f"{index + 1}. {_engine(one)} ({one.library.package})"
+                + (f": needs {one.needs}" if one.needs else ""),
+            )
+            for index, one in enumerate(profile.engine)
+        ),
+        *(
+            ("image" if not index else "", f"{one.name}: {one.os}, Python {one.python}, glibc {one.glibc}")
+            for index, one in enumerate(profile.image)
+        ),
         ("camera", ", ".join([profile.camera.source, *profile.camera.also])),
-        ("sensors", f"temperature: {profile.sensors.temperature}, throttling: {profile.sensors.throttle}, "
-         f"power: {profile.sensors.power}"),
+        (
+            "sensors",
+            f"temperature: {profile.sensors.temperature}, throttling: {profile.sensors.throttle}, "
+            f"power: {profile.sensors.power}",
+        ),
         ("threads", str(profile.deploy.threads)),
         *(("note" if not index else "", f"- {text}") for index, text in enumerate(profile.limits)),
         ("unverified", ", ".join(profile.unverified) or "nothing"),
-    ]  # fmt: skip
+    ]
     return _rows(pairs)
 
 

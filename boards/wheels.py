@@ -68,11 +68,18 @@ class Target:
     def environment(self) -> dict[str, str]:
         """Environment markers as they are on the board."""
         return {
-            "implementation_name": "cpython", "implementation_version": f"{self.python}.0",
-            "os_name": "posix", "platform_machine": self.arch, "platform_python_implementation": "CPython",
-            "platform_release": "", "platform_system": "Linux", "platform_version": "",
-            "python_full_version": f"{self.python}.0", "python_version": self.python, "sys_platform": "linux",
-        }  # fmt: skip
+            "implementation_name": "cpython",
+            "implementation_version": f"{self.python}.0",
+            "os_name": "posix",
+            "platform_machine": self.arch,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": f"{self.python}.0",
+            "python_version": self.python,
+            "sys_platform": "linux",
+        }
 
     def __str__(self) -> str:
         return f"Python {self.python} on {self.arch} with glibc {self.glibc}"
@@ -182,15 +189,20 @@ def _fits(wheel: Wheel, wanted: Requirement, target: Target) -> bool:
 def refuse_unfit(folders: Sequence[Path], target: Target, missing: Sequence[Requirement]) -> None:
     """Say what is missing, and whether a wheel for something else is there in its place."""
     for wanted in missing:
-        others = [path.name for folder in folders for path in sorted(folder.glob("*.whl"))
-                  if read_wheel(path).name == canonicalize_name(wanted.name)]  # fmt: skip
+        others = [
+            path.name
+            for folder in folders
+            for path in sorted(folder.glob("*.whl"))
+            if read_wheel(path).name == canonicalize_name(wanted.name)
+        ]
         if others:
             raise PayloadInvalid(f"no wheel for '{wanted}' fits {target}: there is only {', '.join(others)}")
         raise PayloadInvalid(f"the wheelhouse has no wheel for '{wanted}' ({target})")
 
 
-def collect(target: Target, roots: Sequence[str], folder: Path, *, extra: Sequence[Path] = (),
-            offline: bool = False) -> list[Wheel]:  # fmt: skip
+def collect(
+    target: Target, roots: Sequence[str], folder: Path, *, extra: Sequence[Path] = (), offline: bool = False
+) -> list[Wheel]:
     """Fill ``folder`` with what ``roots`` need, and return exactly those wheels. Raises PayloadInvalid.
 
     ``extra``: folders of wheels that the user brings; they come first. ``offline``: download nothing.
@@ -227,8 +239,12 @@ def _download(target: Target, missing: Sequence[Requirement], folder: Path, extr
     command += [part for platform in target.platforms for part in ("--platform", platform)]
     command += [part for one in (*extra, folder) for part in ("--find-links", str(one))]
     # The markers were read for the board already; pip would read them for this machine.
-    names = [f"{one.name}[{','.join(sorted(one.extras))}]{one.specifier}" if one.extras
-             else f"{one.name}{one.specifier}" for one in missing]  # fmt: skip
+    names = [
+        f"{one.name}[{','.join(sorted(one.extras))}]{one.specifier}"
+        if one.extras
+        else f"{one.name}{one.specifier}"
+        for one in missing
+    ]
     done = child.run([*command, *names])
     if done.returncode:
         raise PayloadInvalid(f"pip cannot get wheels for {target}: {_last_error(done.stderr)}")

@@ -81,15 +81,21 @@ def parser() -> Parser:
     )
     fetch = command.verb(verbs, "fetch", VERBS["fetch"], _fetch)
     fetch.add_argument("name", metavar="NAME", help="yunet: the YuNet face detector (MIT)")
-    fetch.add_argument("--from", dest="address", type=command.filled, metavar="URL",
-                       help="a mirror (same sha256)")  # fmt: skip
+    fetch.add_argument(
+        "--from", dest="address", type=command.filled, metavar="URL", help="a mirror (same sha256)"
+    )
     return top
 
 
 def _add_run(run: Parser) -> None:
-    run.add_argument("source", nargs="*", type=command.filled, default=argparse.SUPPRESS, metavar="SOURCE",
-                     help="picture, folder, glob, video, camera number, /dev/videoN, URL, "
-                          "GStreamer pipeline or picamera2")  # fmt: skip
+    run.add_argument(
+        "source",
+        nargs="*",
+        type=command.filled,
+        default=argparse.SUPPRESS,
+        metavar="SOURCE",
+        help="picture, folder, glob, video, camera number, /dev/videoN, URL, GStreamer pipeline or picamera2",
+    )
     run.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)"
     )
@@ -149,8 +155,9 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
             finish.callback(sink.close)
         failures = 0
         for source in sources:
-            done = run(pipeline, source, sinks, vitals,
-                       most=wanted.most, complain=_complain, after_frame=passed)  # fmt: skip
+            done = run(
+                pipeline, source, sinks, vitals, most=wanted.most, complain=_complain, after_frame=passed
+            )
             failures += done.failures
     return failures + sum(vitals.losses.values())
 

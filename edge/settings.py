@@ -162,8 +162,13 @@ def add_options(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> 
         if kinds[each.name] is bool:
             group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=about["text"])
         else:
-            group.add_argument(option, type=_reader(each, kinds[each.name]), default=argparse.SUPPRESS,
-                               metavar=about["metavar"], help=about["text"])  # fmt: skip
+            group.add_argument(
+                option,
+                type=_reader(each, kinds[each.name]),
+                default=argparse.SUPPRESS,
+                metavar=about["metavar"],
+                help=about["text"],
+            )
 
 
 def _add_sinks(group: Any) -> None:
@@ -171,8 +176,14 @@ def _add_sinks(group: Any) -> None:
     group.add_argument("--json", action="append_const", const="jsonl:-", help="print JSON lines", **hidden)
     group.add_argument("--csv", action="append_const", const="csv:-", help="print CSV", **hidden)
     kinds = " or ".join(f"{kind}:FILE" for kind, sink in SINKS.items() if sink.named)
-    group.add_argument("--sink", action="append", type=command.filled, metavar="KIND:FILE",
-                       help=f"add to a file: {kinds}; may be repeated", **hidden)  # fmt: skip
+    group.add_argument(
+        "--sink",
+        action="append",
+        type=command.filled,
+        metavar="KIND:FILE",
+        help=f"add to a file: {kinds}; may be repeated",
+        **hidden,
+    )
 
 
 def _reader(each: dataclasses.Field[Any], kind: Any) -> Any:

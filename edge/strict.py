@@ -24,8 +24,12 @@ T = TypeVar("T")
 Error = Callable[[str], Exception]
 SCHEMA = 1
 _PLAIN: dict[Any, str] = {
-    str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime.date: "a date"
-}  # fmt: skip
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    datetime.date: "a date",
+}
 
 
 def within(low: float, high: float) -> dict[str, tuple[float, float]]:
@@ -127,8 +131,10 @@ def _value(kind: Any, value: Any, place: _Place) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             place.refuse(value, "a table")
-        return {key: _value(inner[1], item, _Place(place.inside, key, None, place.error))
-                for key, item in value.items()}  # fmt: skip
+        return {
+            key: _value(inner[1], item, _Place(place.inside, key, None, place.error))
+            for key, item in value.items()
+        }
     if is_dataclass(kind):
         return fill(cast("type[Any]", kind), value, place.inside, place.error)
     return _plain(kind, value, place)

@@ -20,13 +20,27 @@ Split = Literal["train", "public", "private"]
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 # FER2013 packed by hand names its classes by adjective; FER+ by noun. Both are mapped by name.
 FER2013_NAMES = {
-    "angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness",
-    "sad": "sadness", "surprise": "surprise", "neutral": "neutral",
-}  # fmt: skip
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "sad": "sadness",
+    "surprise": "surprise",
+    "neutral": "neutral",
+}
 # FER+'s columns, in its own order (Barsoum et al., 2016), and where our labels stand among them.
 VOTE_NAMES = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
-)  # fmt: skip
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
 # Annotators that weights can follow: FER2013's few, or the ten of FER+ who looked at the same faces again.
 OWN, CROWD = "fer2013", "ferplus"
 VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in LABELS]

@@ -95,9 +95,17 @@ def _built(order: Order, source: Source, splits: Splits, began: float) -> Outcom
     exported = _exported(source, work, order.engines)
     start = _start(order, source, splits.public.faces.shape[1])
     setting = Setting(
-        source, Float(source.name, exported, source.input), start, splits.train, splits.public, work,
-        order.threads, order.ladder.sensitivity, _expected(source, splits), _board(order, source, splits),
-    )  # fmt: skip
+        source,
+        Float(source.name, exported, source.input),
+        start,
+        splits.train,
+        splits.public,
+        work,
+        order.threads,
+        order.ladder.sensitivity,
+        _expected(source, splits),
+        _board(order, source, splits),
+    )
     climbs = [
         climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
     ]

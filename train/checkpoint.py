@@ -24,8 +24,14 @@ from train.recipe import Recipe, parse
 FLOAT16 = ({"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 1, "pb": 1},)
 XZ = b"\xfd7zXZ\x00"
 DAMAGED = (
-    OSError, RuntimeError, ValueError, EOFError, lzma.LZMAError, pickle.UnpicklingError, zipfile.BadZipFile
-)  # fmt: skip
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    lzma.LZMAError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
 
 

@@ -43,8 +43,13 @@ def parser() -> Parser:
         verbs, "data", "describe a data set, and look for faces that repeat across splits", _data
     )
     _data_options(data)
-    data.add_argument("--side", type=command.whole(16, 512), default=48, metavar="PX",
-                      help="pixels to bring pictures to (default: 48)")  # fmt: skip
+    data.add_argument(
+        "--side",
+        type=command.whole(16, 512),
+        default=48,
+        metavar="PX",
+        help="pixels to bring pictures to (default: 48)",
+    )
     synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
     _add_verbs_for_trained(verbs)
@@ -70,11 +75,20 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     domains = command.verb(verbs, "domains", "measure a bundle on other people and worse pictures", _domains)
     domains.add_argument("bundle", help="a folder, a .zip or the name of a shipped bundle")
     domains.add_argument("--data", type=Path, required=True, help="FER2013 with FER+")
-    domains.add_argument("--domain", type=Path, action="append", default=[],
-                         help="another data set: LFW, CK+, JAFFE, RAF-DB, AffectNet, folders")  # fmt: skip
+    domains.add_argument(
+        "--domain",
+        type=Path,
+        action="append",
+        default=[],
+        help="another data set: LFW, CK+, JAFFE, RAF-DB, AffectNet, folders",
+    )
     domains.add_argument("--rendered", type=Path, help="a pack of drawn faces ('train synth')")
-    domains.add_argument("--split", choices=("public", "private"), default="public",
-                         help="which of FER2013's test splits (default: public)")  # fmt: skip
+    domains.add_argument(
+        "--split",
+        choices=("public", "private"),
+        default="public",
+        help="which of FER2013's test splits (default: public)",
+    )
     domains.add_argument("--engine", default="auto", help="engine that runs the bundle")
     domains.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     _threads(domains)
@@ -99,8 +113,13 @@ def _add_verbs_for_trained(verbs: Any) -> None:
         default=[],
         help="a record of 'evaluate --json' to include",
     )
-    export.add_argument("--batch", type=command.whole(0, 4096), default=0, metavar="N",
-                        help="fix the batch size (default: any)")  # fmt: skip
+    export.add_argument(
+        "--batch",
+        type=command.whole(0, 4096),
+        default=0,
+        metavar="N",
+        help="fix the batch size (default: any)",
+    )
     export.add_argument("--crop", default="fer2013", help="crop rule: a data set's name")
     blend = command.verb(verbs, "blend", "write weights between a start and what a run made of it", _blend)
     blend.add_argument("model", type=Path, help="folder of a run, or its best.pt")

@@ -40,9 +40,16 @@ def to_model(network: nn.Module, example: torch.Tensor, name: str, batch: int = 
     try:
         with quiet():
             program: Any = torch.onnx.export(
-                network, (shown.contiguous(),), dynamo=True, opset_version=OPSET, verbose=False,
-                external_data=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=sizes,
-            )  # fmt: skip
+                network,
+                (shown.contiguous(),),
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                external_data=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=sizes,
+            )
     except Exception as error:  # the exporter's many stages have no error in common
         raise BuildFailed(f"model '{name}' cannot be exported: {first_line(error)}") from error
     model = program.model_proto

@@ -30,10 +30,18 @@ from edge.files import write_text
 
 # How the cases are shared out: where a case costs milliseconds, there are fewer.
 SHARES = {
-    "image": 0.35, "video": 0.04, "bundle.json": 0.12, "bundle.zip": 0.08, "onnx file": 0.12,
-    "tflite file": 0.06, "onnx engine": 0.02, "tflite engine": 0.01, "edge.json": 0.09, "prior.json": 0.07,
+    "image": 0.35,
+    "video": 0.04,
+    "bundle.json": 0.12,
+    "bundle.zip": 0.08,
+    "onnx file": 0.12,
+    "tflite file": 0.06,
+    "onnx engine": 0.02,
+    "tflite engine": 0.01,
+    "edge.json": 0.09,
+    "prior.json": 0.07,
     "bundle.sig": 0.04,
-}  # fmt: skip
+}
 BATCH = 2000  # cases of one child
 MEMORY = 3 << 30  # bytes of address space that a child may have; libraries alone reserve one of them
 SLOWEST = 10.0  # seconds of the processor
@@ -84,8 +92,17 @@ def fuzz(name: str, count: int, seed: int, keep: Path | None, until: float) -> d
         while done < count and deaths < MOST_DEATHS and time.monotonic() < until:
             batch = min(BATCH, count - done)
             report.write_bytes(struct.pack("<q", done))
-            command = [sys.executable, "-m", "benchmarks.hostile.fuzz", "--child", name, str(seed), str(done),
-                       str(batch), str(report)]  # fmt: skip
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.hostile.fuzz",
+                "--child",
+                name,
+                str(seed),
+                str(done),
+                str(batch),
+                str(report),
+            ]
             code, words = _run(command)
             content = report.read_bytes()
             if code == 0:

@@ -15,9 +15,23 @@ from typing import Any
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 LARGEST = 1 << 20  # bytes of a mutant
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1e308, -0.0, 2**64, "", "\ud800", "../../etc/passwd", "\0",
-    [], {}, [[]], "x" * 5000,
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1e308,
+    -0.0,
+    2**64,
+    "",
+    "\ud800",
+    "../../etc/passwd",
+    "\0",
+    [],
+    {},
+    [[]],
+    "x" * 5000,
+)
 
 
 def mutant(seeds: Sequence[bytes], dice: random.Random) -> bytes:
@@ -135,5 +149,12 @@ def _near_the_beginning(content: bytearray, dice: random.Random) -> int:
 
 
 _CHANGES: tuple[Callable[[bytearray, Sequence[bytes], random.Random], bytearray], ...] = (
-    _flip, _byte, _number, _cut, _truncate, _repeat, _splice, _noise,
-)  # fmt: skip
+    _flip,
+    _byte,
+    _number,
+    _cut,
+    _truncate,
+    _repeat,
+    _splice,
+    _noise,
+)

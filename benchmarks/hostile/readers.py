@@ -48,10 +48,18 @@ def images(scratch: Path) -> Reader:
     seeds = [
         bytes(cv2.imencode(suffix, picture)[1])
         for suffix, picture in [
-            (".jpg", noise), (".png", noise), (".png", deep), (".bmp", noise), (".webp", noise),
-            (".tif", noise), (".tif", deep), (".ppm", noise), (".pgm", noise[:, :, 0]), (".jp2", noise),
+            (".jpg", noise),
+            (".png", noise),
+            (".png", deep),
+            (".bmp", noise),
+            (".webp", noise),
+            (".tif", noise),
+            (".tif", deep),
+            (".ppm", noise),
+            (".pgm", noise[:, :, 0]),
+            (".jp2", noise),
         ]
-    ]  # fmt: skip
+    ]
     with suppress(cv2.error):
         seeds += [bytes(cv2.imencode(suffix, noise)[1]) for suffix in (".gif", ".avif")]
     return Reader(seeds, lambda content: decode_image(content, "mutant"))
@@ -171,10 +179,19 @@ def _engine(name: str, suffix: str, files: tuple[str, ...]) -> Reader:
 def edge_json(scratch: Path) -> Reader:
     """A deployed board's settings."""
     table = {
-        "schema": 1, "source": "0", "bundle": "mobilenetv2", "engine": "onnx", "engine_order": ["onnx"],
-        "engine_settings": {"a": 1}, "threads": 2, "smooth": 0.4, "detector": "haar", "detect_size": 320,
-        "detect_every": 3, "sink": ["jsonl:-", "csv:x.csv"],
-    }  # fmt: skip
+        "schema": 1,
+        "source": "0",
+        "bundle": "mobilenetv2",
+        "engine": "onnx",
+        "engine_order": ["onnx"],
+        "engine_settings": {"a": 1},
+        "threads": 2,
+        "smooth": 0.4,
+        "detector": "haar",
+        "detect_size": 320,
+        "detect_every": 3,
+        "sink": ["jsonl:-", "csv:x.csv"],
+    }
 
     def read(content: bytes) -> object:
         path = scratch / "edge.json"
@@ -201,8 +218,15 @@ def signatures(scratch: Path) -> Reader:
     """bundle.sig beside a bundle.json that it does not fit."""
     from edge.bundle_files import signature
 
-    table = {"schema": 1, "name": "tiny", "version": 3, "expires": "2999-01-01", "bundle_sha256": "0" * 64,
-             "key": "0" * 64, "signature": "0" * 128}  # fmt: skip
+    table = {
+        "schema": 1,
+        "name": "tiny",
+        "version": 3,
+        "expires": "2999-01-01",
+        "bundle_sha256": "0" * 64,
+        "key": "0" * 64,
+        "signature": "0" * 128,
+    }
 
     return Reader([signature.Signed(**table).content()], signature.parse, json_mutant)
 

@@ -255,10 +255,16 @@ def run(home: Path, command: list[str], handle: int, failure: str) -> None:
     """
     libc = ctypes.CDLL(None)
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        pass_fds=(handle,), preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), cwd=home,
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        pass_fds=(handle,),
+        preexec_fn=lambda: libc.prctl(1, signal.SIGKILL),
+        cwd=home,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "PYTHONNOUSERSITE": "1"},
-    )  # fmt: skip
+    )
     if done.returncode:
         lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else ""

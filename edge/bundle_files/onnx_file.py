@@ -18,11 +18,16 @@ NESTED = {
     "Function": {7: "Node", 11: "Attribute"},
     "Node": {5: "Attribute"},
     "Attribute": {
-        5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor",
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
     },
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {},
-}  # fmt: skip
+}
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 SHAPE = (2, 1, 2)  # ValueInfoProto.type.tensor_type.shape

@@ -65,16 +65,20 @@ def _libraries() -> Finding:
         import numpy as np
     except ImportError as error:
         return Finding(
-            "opencv", "bad", f"OpenCV or numpy does not load here: {' '.join(str(error).split())[:200]}: "
+            "opencv",
+            "bad",
+            f"OpenCV or numpy does not load here: {' '.join(str(error).split())[:200]}: "
             "pip install --force-reinstall numpy 'opencv-python-headless>=4.12,<5' (headless: it needs no "
             "library of a desktop)",
-        )  # fmt: skip
+        )
     text = f"{cv2.__version__}, numpy {np.__version__}"
     if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 12):
         return Finding(
-            "opencv", "note", f"{text}: below 4.12 a hostile JPEG can write to memory (CVE-2025-53644): "
+            "opencv",
+            "note",
+            f"{text}: below 4.12 a hostile JPEG can write to memory (CVE-2025-53644): "
             "pip install 'opencv-python-headless>=4.12,<5'",
-        )  # fmt: skip
+        )
     return Finding("opencv", "good", text)
 
 
@@ -143,9 +147,11 @@ def _golden_in(loaded: Bundle, engine: str) -> Finding:
     if outcome.state == "close":
         return Finding(what, "good", f"{off}, as other processors' rounding does")
     return Finding(
-        what, "bad", f"{off}: this engine must not be trusted with this model here; measure it with "
+        what,
+        "bad",
+        f"{off}: this engine must not be trusted with this model here; measure it with "
         f"'ferlite quantize verify', or run another --engine",
-    )  # fmt: skip
+    )
 
 
 def _cameras() -> Finding:

@@ -15,9 +15,15 @@ from edge.files import reason
 OK, FAILED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 130
 # Packages that only a part of ferlite needs, and what to install for it.
 EXTRAS = {
-    "torch": "train", "onnxscript": "train", "onnx": "build", "nncf": "build-openvino",
-    "openvino": "build-openvino", "onnxruntime": "build", "packaging": "boards", "tomli": "boards",
-}  # fmt: skip
+    "torch": "train",
+    "onnxscript": "train",
+    "onnx": "build",
+    "nncf": "build-openvino",
+    "openvino": "build-openvino",
+    "onnxruntime": "build",
+    "packaging": "boards",
+    "tomli": "boards",
+}
 
 
 class Stopped(KeyboardInterrupt):

@@ -15,10 +15,15 @@ from edge.errors import EngineFailed, EngineRefused
 from edge.threads import default_threads
 
 DTYPES = {
-    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64",
-    "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32", "tensor(int64)": "int64",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
     "tensor(bool)": "bool",
-}  # fmt: skip
+}
 
 
 class OnnxEngine:

@@ -220,11 +220,18 @@ class MqttSink:
 def _own(labels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """What each sensor has of its own. "None" is Home Assistant's word for unknown."""
     ours: dict[str, dict[str, Any]] = {
-        "faces": {"name": "Faces", "icon": "mdi:account-group", "state_class": "measurement",
-                  "value_template": "{{ value_json.faces }}"},
-        "label": {"name": "Expression", "icon": "mdi:emoticon-outline",
-                  "value_template": "{{ value_json.label }}"},
-    }  # fmt: skip
+        "faces": {
+            "name": "Faces",
+            "icon": "mdi:account-group",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.faces }}",
+        },
+        "label": {
+            "name": "Expression",
+            "icon": "mdi:emoticon-outline",
+            "value_template": "{{ value_json.label }}",
+        },
+    }
     for label in labels:
         # The bundle's words may hold what topics must not.
         ours[f"weight_{re.sub(r'[^A-Za-z0-9_-]', '_', label)}"] = {
@@ -240,8 +247,12 @@ def _own(labels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         ("temperature_c", "Temperature", {"unit_of_measurement": "°C", "device_class": "temperature"}),
         ("faults", "Faults", {"state_class": "total_increasing"}),
     ):
-        ours[key] = {"name": name, "entity_category": "diagnostic",
-                     "value_template": f"{{{{ value_json.{key} }}}}", **more}  # fmt: skip
+        ours[key] = {
+            "name": name,
+            "entity_category": "diagnostic",
+            "value_template": f"{{{{ value_json.{key} }}}}",
+            **more,
+        }
     return ours
 
 

@@ -14,24 +14,58 @@ from edge.errors import FerliteError, SinkError
 PROGRAM = "ferlite"
 TEXT = "show a live page, and read pictures that are sent over HTTP"
 WORDS = (
-    "bundle", "prior", "require_signature", "engine", "device", "threads", "smooth", "detector",
-    "detector_model", "detector_engine", "detect_size", "detect_every", "detect_score", "sink_limit_mb",
-    "privacy", "mqtt", "mqtt_password", "mqtt_ca", "metrics", "most", "quiet", "notify",
-)  # fmt: skip
+    "bundle",
+    "prior",
+    "require_signature",
+    "engine",
+    "device",
+    "threads",
+    "smooth",
+    "detector",
+    "detector_model",
+    "detector_engine",
+    "detect_size",
+    "detect_every",
+    "detect_score",
+    "sink_limit_mb",
+    "privacy",
+    "mqtt",
+    "mqtt_password",
+    "mqtt_ca",
+    "metrics",
+    "most",
+    "quiet",
+    "notify",
+)
 
 
 def add(verbs: Any) -> None:
     """Add the verb to ``ferlite``'s."""
     serve = command.verb(verbs, "serve", TEXT, _serve, json=False)
-    serve.add_argument("source", nargs="?", type=command.filled, default=argparse.SUPPRESS, metavar="SOURCE",
-                       help="video, camera number, /dev/videoN, URL, picamera2; none: stills")  # fmt: skip
+    serve.add_argument(
+        "source",
+        nargs="?",
+        type=command.filled,
+        default=argparse.SUPPRESS,
+        metavar="SOURCE",
+        help="video, camera number, /dev/videoN, URL, picamera2; none: stills",
+    )
     serve.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)"
     )
-    serve.add_argument("--listen", type=command.filled, default="8600", metavar="HOST:PORT",
-                       help="where (default: 8600 of this machine alone)")  # fmt: skip
-    serve.add_argument("--token-file", type=Path, metavar="FILE",
-                       help="whose first line opens the page; made up where others can reach it")  # fmt: skip
+    serve.add_argument(
+        "--listen",
+        type=command.filled,
+        default="8600",
+        metavar="HOST:PORT",
+        help="where (default: 8600 of this machine alone)",
+    )
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="whose first line opens the page; made up where others can reach it",
+    )
     settings.add_options(serve, WORDS)
 
 

@@ -64,8 +64,9 @@ def serve(
         server = finish.enter_context(closing(Server(options.address, options.token, show)))
         ready(server.port)
         ways_out: list[Sink] = [newest, *sinks]
-        return run(pipeline, source, ways_out, vitals,
-                   most=settings.most, complain=complain, after_frame=after_frame)  # fmt: skip
+        return run(
+            pipeline, source, ways_out, vitals, most=settings.most, complain=complain, after_frame=after_frame
+        )
 
 
 def _numbers(vitals: Vitals) -> Callable[[], tuple[bytes, str]] | None:

@@ -21,8 +21,12 @@ from edge.serve.film import Film, Newest, be_nice
 from edge.serve.stills import LARGEST, Stills
 from edge.sinks.json_lines import as_json
 
-PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"),
-        "/page.js": ("page.js", "text/javascript"), "/icon.svg": ("icon.svg", "image/svg+xml")}  # fmt: skip
+PAGE = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
 MOST_VIEWERS = 64
 STALL = 10.0  # seconds without taking a picture after which a viewer is taken to be gone
 TICK = 0.2  # seconds between two messages to the pages

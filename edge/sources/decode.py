@@ -24,8 +24,19 @@ from edge.sources.formats import HEAD, Format, picture_format
 
 # Of the names that pictures have, those that OpenCV can write.
 SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-)  # fmt: skip
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".png",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+)
 LARGEST_FILE = 256 * 2**20
 REDUCED = {
     1: cv2.IMREAD_COLOR,

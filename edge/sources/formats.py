@@ -5,20 +5,37 @@ from __future__ import annotations
 from typing import Literal
 
 Format = Literal[
-    "jpeg", "png", "gif", "bmp", "webp", "tiff", "pnm", "jp2", "avif", "heic", "hdr", "sun", "exr",
-]  # fmt: skip
+    "jpeg",
+    "png",
+    "gif",
+    "bmp",
+    "webp",
+    "tiff",
+    "pnm",
+    "jp2",
+    "avif",
+    "heic",
+    "hdr",
+    "sun",
+    "exr",
+]
 HEAD = 64  # bytes that tell
 
 _BEGINNINGS: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"GIF8", "gif"),
-    (b"II*\0", "tiff"), (b"MM\0*", "tiff"), (b"II+\0", "tiff"), (b"MM\0+", "tiff"),
-    (b"\0\0\0\x0cjP  ", "jp2"), (b"\xff\x4f\xff\x51", "jp2"),
-    (b"#?RADIANCE", "hdr"), (b"#?RGBE", "hdr"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\0\0\0\x0cjP  ", "jp2"),
+    (b"\xff\x4f\xff\x51", "jp2"),
+    (b"#?RADIANCE", "hdr"),
+    (b"#?RGBE", "hdr"),
     (b"\x59\xa6\x6a\x95", "sun"),
     (b"\x76\x2f\x31\x01", "exr"),
-)  # fmt: skip
+)
 # ISO base media files name their kind: the brands of pictures (ISO 23008-12, AV1 Image File Format).
 _AVIF = (b"avif", b"avis")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

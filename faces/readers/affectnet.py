@@ -13,9 +13,15 @@ from faces.readers.layout import Entry, Layout
 
 # The order of its codes 0-7.
 LABELS: dict[str, str | None] = {
-    "neutral": "neutral", "happiness": "happiness", "sadness": "sadness", "surprise": "surprise",
-    "fear": "fear", "disgust": "disgust", "anger": "anger", "contempt": None,
-}  # fmt: skip
+    "neutral": "neutral",
+    "happiness": "happiness",
+    "sadness": "sadness",
+    "surprise": "surprise",
+    "fear": "fear",
+    "disgust": "disgust",
+    "anger": "anger",
+    "contempt": None,
+}
 SPLITS: dict[str, Split] = {"train_set": "train", "val_set": "private"}
 
 

@@ -11,9 +11,15 @@ from faces.readers.layout import Entry, Layout
 
 # The order of the original's codes 0-7.
 LABELS: dict[str, str | None] = {
-    "neutral": "neutral", "anger": "anger", "contempt": None, "disgust": "disgust",
-    "fear": "fear", "happy": "happiness", "sadness": "sadness", "surprise": "surprise",
-}  # fmt: skip
+    "neutral": "neutral",
+    "anger": "anger",
+    "contempt": None,
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happiness",
+    "sadness": "sadness",
+    "surprise": "surprise",
+}
 IMAGES, EMOTION = "cohn-kanade-images", "Emotion"
 PEAK_FRAMES = 3  # the habit of the literature: a sequence ends at its peak
 SUBJECT = re.compile(r"(S\d{3})_\d{3}_\d{8}")

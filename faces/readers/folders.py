@@ -10,20 +10,33 @@ from faces.face_set import Split
 from faces.readers.layout import Entry, Layout
 
 NAMES: dict[str, str | None] = {
-    "anger": "anger", "angry": "anger",
-    "disgust": "disgust", "disgusted": "disgust",
-    "fear": "fear", "fearful": "fear", "afraid": "fear",
-    "happiness": "happiness", "happy": "happiness", "joy": "happiness",
-    "sadness": "sadness", "sad": "sadness",
-    "surprise": "surprise", "surprised": "surprise",
+    "anger": "anger",
+    "angry": "anger",
+    "disgust": "disgust",
+    "disgusted": "disgust",
+    "fear": "fear",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happiness": "happiness",
+    "happy": "happiness",
+    "joy": "happiness",
+    "sadness": "sadness",
+    "sad": "sadness",
+    "surprise": "surprise",
+    "surprised": "surprise",
     "neutral": "neutral",
     "contempt": None,
-}  # fmt: skip
+}
 SPLITS: dict[str, Split] = {
-    "train": "train", "training": "train",
-    "val": "public", "valid": "public", "validation": "public", "public": "public",
-    "test": "private", "private": "private",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "public",
+    "valid": "public",
+    "validation": "public",
+    "public": "public",
+    "test": "private",
+    "private": "private",
+}
 
 
 def pictures(folder: Path) -> list[Path]:

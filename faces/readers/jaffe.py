@@ -9,9 +9,14 @@ from faces.readers.folders import pictures
 from faces.readers.layout import Entry, Layout
 
 LABELS: dict[str, str | None] = {
-    "AN": "anger", "DI": "disgust", "FE": "fear", "HA": "happiness",
-    "NE": "neutral", "SA": "sadness", "SU": "surprise",
-}  # fmt: skip
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
 NAME = re.compile(rf"([A-Z]{{2}})\.({'|'.join(LABELS)})\d\.\d+")
 
 

@@ -10,9 +10,14 @@ from faces.readers.layout import Entry, Layout
 
 # The order of its codes 1-7.
 LABELS: dict[str, str | None] = {
-    "surprise": "surprise", "fear": "fear", "disgust": "disgust", "happiness": "happiness",
-    "sadness": "sadness", "anger": "anger", "neutral": "neutral",
-}  # fmt: skip
+    "surprise": "surprise",
+    "fear": "fear",
+    "disgust": "disgust",
+    "happiness": "happiness",
+    "sadness": "sadness",
+    "anger": "anger",
+    "neutral": "neutral",
+}
 LIST, ALIGNED = "EmoLabel/list_patition_label.txt", "Image/aligned"
 SPLITS: dict[str, Split] = {"train": "train", "test": "private"}
 

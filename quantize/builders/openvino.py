@@ -21,8 +21,11 @@ from quantize.recipe import Recipe
 # NNCF's names for our methods. Its percentile is the mean of each face's; its histogram takes the least
 # squared error. Left to itself it averages.
 ESTIMATORS = {
-    "minmax": "MINMAX", "average": "MEAN_MINMAX", "percentile": "MEAN_QUANTILE", "mse": "HISTOGRAM",
-}  # fmt: skip
+    "minmax": "MINMAX",
+    "average": "MEAN_MINMAX",
+    "percentile": "MEAN_QUANTILE",
+    "mse": "HISTOGRAM",
+}
 
 
 class OpenvinoBuilder:

@@ -20,9 +20,21 @@ JOB = Path(__file__).parent / "litert_job.py"
 BITS = {"int8": 8, "int16": 16}
 # Those of LiteRT's operators that a classifier may hold and the quantizer knows.
 OPERATORS = (
-    "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "HARD_SWISH", "LOGISTIC",
-    "MEAN", "MUL", "RELU", "RESHAPE", "SOFTMAX", "SUB", "SUM",
-)  # fmt: skip
+    "ADD",
+    "AVERAGE_POOL_2D",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "HARD_SWISH",
+    "LOGISTIC",
+    "MEAN",
+    "MUL",
+    "RELU",
+    "RESHAPE",
+    "SOFTMAX",
+    "SUB",
+    "SUM",
+)
 
 
 class TfliteBuilder:

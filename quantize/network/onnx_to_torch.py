@@ -124,10 +124,14 @@ def _conv(reading: _Reading, node: Any, settings: Settings) -> fx.Node:
         raise ValueError("only convolutions over pictures, with constant weights, are known")
     groups = settings.get("group", 1)
     module = nn.Conv2d(
-        weight.shape[1] * groups, weight.shape[0], tuple(weight.shape[2:]),
-        stride=tuple(settings.get("strides", (1, 1))), dilation=tuple(settings.get("dilations", (1, 1))),
-        groups=groups, bias=bias is not None,
-    )  # fmt: skip
+        weight.shape[1] * groups,
+        weight.shape[0],
+        tuple(weight.shape[2:]),
+        stride=tuple(settings.get("strides", (1, 1))),
+        dilation=tuple(settings.get("dilations", (1, 1))),
+        groups=groups,
+        bias=bias is not None,
+    )
     module.weight.data = torch.from_numpy(weight.copy())
     if bias is not None:
         module.bias.data = torch.from_numpy(bias.copy())

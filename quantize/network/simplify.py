@@ -220,9 +220,11 @@ def _per_channel(
     each = np.broadcast_to(aligned.reshape(-1), (shape[1],))
     nothing, one = np.zeros(shape[1]), np.ones(shape[1])
     return {
-        "Add": (value, one, each), "Sub": (value, one, -each),
-        "Mul": (value, each, nothing), "Div": (value, 1 / each, nothing),
-    }[node.op_type]  # fmt: skip
+        "Add": (value, one, each),
+        "Sub": (value, one, -each),
+        "Mul": (value, each, nothing),
+        "Div": (value, 1 / each, nothing),
+    }[node.op_type]
 
 
 def name_layers(model: Model) -> None:

@@ -48,9 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--sizes '{arguments.sizes}': give numbers of pixels with commas") from error
     order = measure.Order(
-        arguments.runs, arguments.data, pixels, recipe.load(arguments.recipe), arguments.faces,
-        arguments.rounds, _command(arguments),
-    )  # fmt: skip
+        arguments.runs,
+        arguments.data,
+        pixels,
+        recipe.load(arguments.recipe),
+        arguments.faces,
+        arguments.rounds,
+        _command(arguments),
+    )
     record = measure.measure(order)
     text = json.dumps(record, indent=1, allow_nan=False) + "\n"
     if arguments.record:

@@ -112,9 +112,16 @@ def _entry(source: Source, size: int, recipe: Recipe, chosen: Any, public: FaceS
     base = plain if prepared is network else make.plain(prepared)
     built = {"float": plain, "int8": make.quantize(prepared, base, recipe, chosen)}
     bundle = Bundle(
-        path=Path(), name=source.name, description="", labels=source.labels, input=source.input,
-        crop=CropRule(((0.0, 0.0),) * 5, 1.0, (0.0, 0.0)), temperature=1.0, doubt=DoubtRule(), files={},
-    )  # fmt: skip
+        path=Path(),
+        name=source.name,
+        description="",
+        labels=source.labels,
+        input=source.input,
+        crop=CropRule(((0.0, 0.0),) * 5, 1.0, (0.0, 0.0)),
+        temperature=1.0,
+        doubt=DoubtRule(),
+        files={},
+    )
     given = {kind: accuracy.answers(bundle, recipe.engine, each, public, 1) for kind, each in built.items()}
     scores = {kind: accuracy.score(each, public).accuracy for kind, each in given.items()}
     agreement = float((given["float"].argmax(1) == given["int8"].argmax(1)).mean())

@@ -27,9 +27,14 @@ def pip_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house(tmp_path: Path, pip_wheel: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheelhouse of small real wheels: ferlite, the engines of the tests' bundles, and pip."""
     folder = tmp_path / "house"
-    needs = tuple(f"{package}; extra == '{extra}'" for extra, package in (
-        ("onnx", "onnxruntime"), ("tflite", "ai-edge-litert"), ("openvino", "openvino")
-    ))  # fmt: skip
+    needs = tuple(
+        f"{package}; extra == '{extra}'"
+        for extra, package in (
+            ("onnx", "onnxruntime"),
+            ("tflite", "ai-edge-litert"),
+            ("openvino", "openvino"),
+        )
+    )
     own = tiny.ferlite_wheel(folder, "1.0", requires=needs)
     tiny.write_wheel(folder, "onnxruntime", "1.22.0", {"onnxruntime/__init__.py": b""})
     tiny.write_wheel(folder, "ai_edge_litert", "2.3.0", {"ai_edge_litert/interpreter.py": b""})
@@ -79,11 +84,18 @@ def start_server(folder: Path, *extra: str, environment: str = "") -> Server:
     (folder / "home").mkdir()
     (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
     lines = [
-        f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"PidFile {folder}/pid",
-        f"AuthorizedKeysFile {folder}/user.pub", "StrictModes no", "PasswordAuthentication no",
-        "KbdInteractiveAuthentication no", "UsePAM no",
-        f"SetEnv HOME={folder}/home XDG_CACHE_HOME= {environment}", *extra,
-    ]  # fmt: skip
+        f"Port {port}",
+        "ListenAddress 127.0.0.1",
+        f"HostKey {folder}/host",
+        f"PidFile {folder}/pid",
+        f"AuthorizedKeysFile {folder}/user.pub",
+        "StrictModes no",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "UsePAM no",
+        f"SetEnv HOME={folder}/home XDG_CACHE_HOME= {environment}",
+        *extra,
+    ]
     (folder / "server").write_text("\n".join(lines) + "\n")
     (folder / "client").write_text(
         f"Host board\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"

@@ -26,9 +26,24 @@ import pytest
 from tests.boards import images, ramdisk
 
 PACKAGES = (
-    "systemd", "systemd-sysv", "udev", "mount", "util-linux", "login", "procps", "base-passwd", "dash",
-    "bash", "coreutils", "sed", "grep", "python3", "libstdc++6", "busybox-static", "linux-image-cloud-arm64",
-)  # fmt: skip
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "mount",
+    "util-linux",
+    "login",
+    "procps",
+    "base-passwd",
+    "dash",
+    "bash",
+    "coreutils",
+    "sed",
+    "grep",
+    "python3",
+    "libstdc++6",
+    "busybox-static",
+    "linux-image-cloud-arm64",
+)
 OF_FORM = {"trixie": ("cloud-init",), "bookworm": ()}
 FAT_MB, ROOT_MB = 320, 1536
 # The settings of Raspberry Pi OS: /etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg and the card's meta-data.
@@ -80,8 +95,23 @@ def make(form: str, cache: Path, files: Mapping[str, bytes]) -> Path:
             else:
                 image.seek(len(chunk), os.SEEK_CUR)
     drive = f"{path}@@{start}"
-    images.run(["mformat", "-i", drive, "-F", "-T", str(fat_size // 512), "-v", "bootfs", "-h", "16", "-s",
-                "63", "::"])  # fmt: skip
+    images.run(
+        [
+            "mformat",
+            "-i",
+            drive,
+            "-F",
+            "-T",
+            str(fat_size // 512),
+            "-v",
+            "bootfs",
+            "-h",
+            "16",
+            "-s",
+            "63",
+            "::",
+        ]
+    )
     texts = {"cmdline.txt": _CMDLINE.encode(), **files}
     if form == "trixie":
         texts |= {"meta-data": _META.encode(), "user-data": b"#cloud-config\n", "network-config": b"\n"}
@@ -105,16 +135,27 @@ def _system(form: str, cache: Path) -> Path:
     try:
         mode = "root" if os.geteuid() == 0 else "unshare"
         subprocess.run(
-            ["mmdebstrap", f"--mode={mode}", "--variant=extract", "--architectures=arm64",
-             f"--include={packages}", form, str(part / "root.tar")],
+            [
+                "mmdebstrap",
+                f"--mode={mode}",
+                "--variant=extract",
+                "--architectures=arm64",
+                f"--include={packages}",
+                form,
+                str(part / "root.tar"),
+            ],
             check=True,
-        )  # fmt: skip
+        )
         # fakeroot keeps the owners for somebody who is not root; mke2fs reads them through it.
         command = [*([] if os.geteuid() == 0 else ["fakeroot"]), "sh", "-euc", _SETUP]
         environment = {
-            **os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "FSTAB": _FSTAB, "CLOUD": _CLOUD,
-            "PYTHON": sys.executable, "PYTHONPATH": str(Path(__file__).parents[2]),
-        }  # fmt: skip
+            **os.environ,
+            "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+            "FSTAB": _FSTAB,
+            "CLOUD": _CLOUD,
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
         subprocess.run(command, check=True, cwd=part, env=environment)
         part.rename(done)
     finally:

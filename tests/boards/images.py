@@ -16,11 +16,16 @@ CMDLINE = (
 START = 8192 * 512
 needs_mtools = pytest.mark.skipif(not shutil.which("mformat"), reason="needs mtools: apt install mtools")
 FILES = {
-    "trixie": {"cmdline.txt": CMDLINE, "config.txt": "arm_64bit=1\n", "user-data": "#cloud-config\n",
-               "meta-data": "instance_id: rpios-image\n", "network-config": "\n"},
+    "trixie": {
+        "cmdline.txt": CMDLINE,
+        "config.txt": "arm_64bit=1\n",
+        "user-data": "#cloud-config\n",
+        "meta-data": "instance_id: rpios-image\n",
+        "network-config": "\n",
+    },
     "bookworm": {"cmdline.txt": CMDLINE, "config.txt": "arm_64bit=1\n"},
     "other": {"readme.txt": "nothing to start\n"},
-}  # fmt: skip
+}
 
 
 def make(path: Path, kind: str = "bookworm", *, megabytes: int = 48, gpt: bool = False) -> Path:
@@ -30,8 +35,25 @@ def make(path: Path, kind: str = "bookworm", *, megabytes: int = 48, gpt: bool =
         file.truncate(START + size + second + (1 << 20))
         file.write(_gpt(size) if gpt else _mbr(size, second))
     drive = f"{path}@@{START}"
-    run(["mformat", "-i", drive, "-F" if megabytes > 33 else "-c1", "-T", str(size // 512), "-N", "12345678",
-         "-v", "bootfs", "-h", "16", "-s", "63", "::"])  # fmt: skip
+    run(
+        [
+            "mformat",
+            "-i",
+            drive,
+            "-F" if megabytes > 33 else "-c1",
+            "-T",
+            str(size // 512),
+            "-N",
+            "12345678",
+            "-v",
+            "bootfs",
+            "-h",
+            "16",
+            "-s",
+            "63",
+            "::",
+        ]
+    )
     for name, text in FILES[kind].items():
         staged = path.with_name(name)
         staged.write_text(text)

@@ -57,8 +57,10 @@ class Box:
         with (self.folder / "err").open("wb") as err:
             self._outer = subprocess.Popen(
                 [*words, "sh", "-c", script, "sh", str(self.folder)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+            )
         until(self._is_up, 20, lambda: (self.folder / "err").read_text()[-300:] or "systemd does not come up")
         return self
 

@@ -40,9 +40,13 @@ def test_every_board_is_as_its_profile_says(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_as_told_is_named(
-    path: str, content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    path: str,
+    content: str,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     board, facts = seen("rpi-5", tmp_path, **{path: content})
     assert disagreements(board, facts) == (says,)
@@ -68,10 +72,13 @@ def test_nothing_known_is_nothing_contradicted(tmp_path: Path) -> None:
         ("/dev/video0", ""),
         ("picamera2", ""),
         ("rtsp://camera/1", ""),
-        ("/dev/video7", "no camera is seen at /dev/video7: the service waits until one is plugged in, "
-                        "or name another with --source, as in /dev/video0"),
+        (
+            "/dev/video7",
+            "no camera is seen at /dev/video7: the service waits until one is plugged in, "
+            "or name another with --source, as in /dev/video0",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_camera_that_is_not_there(source: str, says: str, tmp_path: Path) -> None:
     assert camera_note(*seen("rpi-4b", tmp_path), source) == says
 

@@ -71,20 +71,32 @@ def test_a_card_in_a_reader(tmp_path: Path) -> None:
         (CARD, {"/sys/block/sdb/size": "-1\n"}, "holds no card"),
         (CARD, {"/sys/block/sdb/size": "100\n"}, "has 0 MB and the image needs 1 MB"),
         (CARD, {"/proc/self/mountinfo": "gone"}, "cannot read /proc/self/mountinfo"),
-        (CARD, {"/proc/self/mountinfo": ROOT_MOUNT + "30 25 8:17 / /media/x rw - vfat /dev/sdb1 rw\n"},
-         "is mounted: /dev/sdb1 is in use at /media/x"),
-        (CARD, {"/proc/self/mountinfo": "25 1 8:17 / / rw - ext4 /dev/root rw\n"},
-         "is a system disk: /dev/root is in use at /"),
-        (CARD, {"/proc/self/mountinfo": "30 25 0:45 / /home rw - btrfs /dev/sdb1 rw\n"},
-         "is a system disk: /dev/sdb1 is in use at /home"),
-        (CARD, {"/proc/self/mountinfo": "30 25 0:45 / /data rw - btrfs /dev/disk/by-uuid/1234-ABCD rw\n"},
-         "is mounted: /dev/disk/by-uuid/1234-ABCD is in use at /data"),
+        (
+            CARD,
+            {"/proc/self/mountinfo": ROOT_MOUNT + "30 25 8:17 / /media/x rw - vfat /dev/sdb1 rw\n"},
+            "is mounted: /dev/sdb1 is in use at /media/x",
+        ),
+        (
+            CARD,
+            {"/proc/self/mountinfo": "25 1 8:17 / / rw - ext4 /dev/root rw\n"},
+            "is a system disk: /dev/root is in use at /",
+        ),
+        (
+            CARD,
+            {"/proc/self/mountinfo": "30 25 0:45 / /home rw - btrfs /dev/sdb1 rw\n"},
+            "is a system disk: /dev/sdb1 is in use at /home",
+        ),
+        (
+            CARD,
+            {"/proc/self/mountinfo": "30 25 0:45 / /data rw - btrfs /dev/disk/by-uuid/1234-ABCD rw\n"},
+            "is mounted: /dev/disk/by-uuid/1234-ABCD is in use at /data",
+        ),
         (CARD, {"/proc/self/mountinfo": "30 25 8:16 / /media/x rw - vfat /dev/sdb rw\n"}, "is mounted"),
         (CARD, {"/proc/swaps": "Filename\n/dev/sdb1 partition 1 0 -2\n"}, "/dev/sdb1 is in use at [SWAP]"),
         (CARD, {"/sys/class/block/sdb1/holders/dm-0": ""}, "sdb1 is part of dm-0"),
         (CARD, {"/sys/class/block/sdb/holders/md0": ""}, "sdb is part of md0"),
     ],
-)  # fmt: skip
+)
 def test_every_reason_to_leave_a_device_alone(
     name: str, changes: dict[str, str], says: str, tmp_path: Path
 ) -> None:
@@ -103,11 +115,17 @@ def test_every_reason_to_leave_a_device_alone(
 @pytest.mark.parametrize(("kind", "allowed"), [("SD", True), ("MMC", False), ("", False)])
 def test_a_card_slot_is_told_from_a_soldered_chip(kind: str, allowed: bool, tmp_path: Path) -> None:
     slot = "/dev/disk/by-id/mmc-SC16G_0x1234"
-    root = machine(tmp_path, **{
-        slot: "->../../mmcblk0", "/sys/block/mmcblk0/removable": "0\n", "/sys/block/mmcblk0/size": "30000\n",
-        "/sys/block/mmcblk0/device/type": f"{kind}\n", "/sys/block/mmcblk0/device/name": "SC16G\n",
-        "/sys/class/block/mmcblk0/dev": "179:0\n",
-    })  # fmt: skip
+    root = machine(
+        tmp_path,
+        **{
+            slot: "->../../mmcblk0",
+            "/sys/block/mmcblk0/removable": "0\n",
+            "/sys/block/mmcblk0/size": "30000\n",
+            "/sys/block/mmcblk0/device/type": f"{kind}\n",
+            "/sys/block/mmcblk0/device/name": "SC16G\n",
+            "/sys/class/block/mmcblk0/dev": "179:0\n",
+        },
+    )
     if allowed:
         assert card_device.examine(slot, SIZE, root).model == "SC16G"
     else:

@@ -140,9 +140,12 @@ def test_every_error_has_two_parents_and_a_code() -> None:
     ],
 )
 def test_nothing_that_is_typed_ends_in_a_traceback(
-    words: list[str], tmp_path: Path, house: Path, capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    tmp_path: Path,
+    house: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "CARD").write_bytes(b"")
     (tmp_path / "HOUSE").symlink_to(house)

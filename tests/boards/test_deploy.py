@@ -52,8 +52,9 @@ def test_deploy_update_status_and_rollback(
         assert says(Path(board)) == "ferlite 1.0"
 
 
-def test_only_what_changed_is_sent(server: Server, payload: Payload, tmp_path: Path, pip_wheel: Path,
-                                   capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_only_what_changed_is_sent(
+    server: Server, payload: Payload, tmp_path: Path, pip_wheel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     newer = tiny.make(tmp_path / "two", "2.0", pip=pip_wheel)
     with server.remote() as remote:
         send_and_install(payload, remote, prefix=str(tmp_path / "board"))
@@ -144,8 +145,15 @@ def test_a_camera_whose_package_is_missing_is_said_before_anything_is_sent(
     assert list((server.home / ".cache/ferlite/payload").iterdir()) == []
     settings = dataclasses.replace(settings, source="clip.mp4")
     with server.remote() as remote:
-        deploy.deploy(model, remote, board=str(mine), settings=settings, cache=tmp_path,
-                      prefix=str(tmp_path / "board"), start=False)  # fmt: skip
+        deploy.deploy(
+            model,
+            remote,
+            board=str(mine),
+            settings=settings,
+            cache=tmp_path,
+            prefix=str(tmp_path / "board"),
+            start=False,
+        )
     assert says(tmp_path / "board") == "ferlite 1.0"
 
 
@@ -160,9 +168,12 @@ def test_a_camera_whose_package_is_missing_is_said_before_anything_is_sent(
     ],
 )
 def test_what_is_typed_is_checked_before_ssh(
-    words: list[str], says_what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    says_what: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # there is no ssh: getting that far would say so
     model = make_bundle(tmp_path / "bundle", "onnx")
     assert cli.main(["deploy", str(model), "nobody@no-such-board.invalid", *words]) == 2
@@ -176,17 +187,40 @@ def test_facts_survive_the_wire() -> None:
 
 def test_probe_and_status_as_a_user_types_them(server: Server, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "boards.cli", "probe", "--host", "board", "--json",
-         "--ssh-config", server.config],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "boards.cli",
+            "probe",
+            "--host",
+            "board",
+            "--json",
+            "--ssh-config",
+            server.config,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["system"]["arch"] == platform.machine()
     done = subprocess.run(
-        [sys.executable, "-m", "boards.cli", "deploy", "--status", "board", "--ssh-config", server.config,
-         "--prefix", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "boards.cli",
+            "deploy",
+            "--status",
+            "board",
+            "--ssh-config",
+            server.config,
+            "--prefix",
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "none installed" in done.stdout
 
@@ -301,11 +335,14 @@ def test_no_right_to_install(nobody_server: Server, payload: Payload) -> None:
         ("echo 3.8", BoardRefused, r"Python is 3\.8 and ferlite needs 3\.10"),
         ("exit 1", BoardRefused, "has no python3"),
         ("echo so-and-so", DeployFailed, "its answer makes no sense"),
-        ('[ "$1" = -c ] && echo 3.11 || { echo no such module >&2; exit 1; }', DeployFailed,
-         "the probe did not run: no such module"),
+        (
+            '[ "$1" = -c ] && echo 3.11 || { echo no such module >&2; exit 1; }',
+            DeployFailed,
+            "the probe did not run: no such module",
+        ),
         ('[ "$1" = -c ] && echo 3.11 || echo "{"', DeployFailed, "the probe's answer makes no sense: {"),
     ],
-)  # fmt: skip
+)
 def test_a_board_whose_python_does_not_serve(
     python: str, error: type[BoardsError], says_what: str, server: Server, tmp_path: Path
 ) -> None:

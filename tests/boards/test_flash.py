@@ -160,7 +160,7 @@ def test_a_dry_run_prints_every_change_and_writes_nothing(payload: Payload, tmp_
         (bytes(510) + b"\x55\xaa" + bytes(1 << 20), "has no FAT partition"),
         (images._mbr(1 << 20, 1 << 20) + bytes(8 << 20), "has no FAT partition"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_image(content: bytes, says_what: str, payload: Payload, tmp_path: Path) -> None:
     (tmp_path / "stock.img").write_bytes(content)
     with pytest.raises(ImageInvalid) as caught:
@@ -286,9 +286,12 @@ def everything(folder: Path) -> dict[str, bytes | None]:
 
 @pytest.mark.parametrize("out", [[], ["--out", "hook"]])
 def test_a_dry_run_for_a_jetson_prints_every_file_and_writes_none(
-    out: list[str], house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    out: list[str],
+    house: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     model = make_bundle(tmp_path / "bundle", "onnx")
@@ -316,9 +319,12 @@ def test_a_hook_as_a_user_types_it(house: Path, tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("kind", ["trixie", "bookworm"])
 def test_an_image_as_a_user_types_it(
-    kind: str, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    kind: str,
+    house: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """The partition table of a stock image is read once, for a dry run and for a real one."""
     looks: list[Path] = []
     real = fat_image.fat_partition

@@ -93,9 +93,12 @@ def test_a_first_board_that_fails_keeps_all_others_from_it(
 
 
 def test_health_that_falls_after_a_stage_stops_the_next(
-    servers: list[Server], file: Path, house: Path, capsys: pytest.CaptureFixture[str],
+    servers: list[Server],
+    file: Path,
+    house: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """The second board takes the bundle, and is gone before anybody asks how it is."""
     real = fleet._after
 

@@ -271,8 +271,10 @@ def test_a_card_that_fills_up_meanwhile(where: str, one: Payload, tmp_path: Path
     (tmp_path / "saved").mkdir()
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", *command, "--store", two.folder, "--prefix", board],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PATH": os.environ["PATH"], "BOARD": str(board), "SAVED": str(tmp_path / "saved")},
-    )  # fmt: skip
+    )
     assert done.stdout.splitlines() == ["code=1", "ferlite 1.0", one.id]
     assert "the card is full" in done.stderr

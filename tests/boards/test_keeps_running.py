@@ -53,11 +53,14 @@ def box(folder: Path, ending: str, **changes: str) -> Box:
     # A container may lack the groups of cameras and GPUs.
     changes = {"SupplementaryGroups": "", **changes}
     settings = "".join(f"{name}={value}\n" for name, value in changes.items())
-    return Box(folder, {
-        systemd_unit.NAME: text,
-        systemd_unit.RETRY: systemd_unit.retry_text(),
-        f"{systemd_unit.NAME}.d/test.conf": f"[Service]\n{settings}",
-    })  # fmt: skip
+    return Box(
+        folder,
+        {
+            systemd_unit.NAME: text,
+            systemd_unit.RETRY: systemd_unit.retry_text(),
+            f"{systemd_unit.NAME}.d/test.conf": f"[Service]\n{settings}",
+        },
+    )
 
 
 def log(machine: Box, what: str) -> list[float]:

@@ -71,10 +71,13 @@ TRUE_ANYWAY = {
     ("/proc/device-tree/system/linux,revision", "*"): 0xC03114,
 }
 ANY_TEXT = {
-    "/proc/device-tree/model", "/proc/device-tree/compatible", "/proc/sys/kernel/osrelease",
-    "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "/sys/class/thermal/thermal_zone0/type",
+    "/proc/device-tree/model",
+    "/proc/device-tree/compatible",
+    "/proc/sys/kernel/osrelease",
+    "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+    "/sys/class/thermal/thermal_zone0/type",
     "/sys/class/video4linux/video0/name",
-}  # fmt: skip
+}
 
 
 @pytest.fixture

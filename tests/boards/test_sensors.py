@@ -35,8 +35,11 @@ def ina3221(chip: str, rails: list[tuple[str, int, int]], extra: bool = True) ->
         files[f"{chip}/in{number}_input"] = f"{millivolts}\n"
         files[f"{chip}/curr{number}_input"] = f"{milliamperes}\n"
     if extra:
-        files |= {f"{chip}/in7_label": "sum of shunt voltages\n", f"{chip}/in7_input": "44\n",
-                  f"{chip}/curr4_input": "99999\n"}  # fmt: skip
+        files |= {
+            f"{chip}/in7_label": "sum of shunt voltages\n",
+            f"{chip}/in7_input": "44\n",
+            f"{chip}/curr4_input": "99999\n",
+        }
     return files
 
 
@@ -70,8 +73,10 @@ def test_two_rails_of_one_name_are_both_counted(tmp_path: Path) -> None:
 
 def test_an_old_jetson_tells_milliwatts_through_iio(tmp_path: Path) -> None:
     chip = "/sys/bus/i2c/devices/6-0040/iio:device0"
-    files: dict[str, str | bytes] = {f"{chip}/rail_name_{k}": name for k, name in
-                                     enumerate(("POM_5V_IN\n", "POM_5V_GPU\n", "POM_5V_CPU\n"))}  # fmt: skip
+    files: dict[str, str | bytes] = {
+        f"{chip}/rail_name_{k}": name
+        for k, name in enumerate(("POM_5V_IN\n", "POM_5V_GPU\n", "POM_5V_CPU\n"))
+    }
     files |= {f"{chip}/in_power{k}_input": value for k, value in enumerate(("2345\n", "100\n", "600\n"))}
     assert watts(write(tmp_path, files)) == pytest.approx(2.345)
 
@@ -123,8 +128,11 @@ def rapl(root: Path, zones: int = 1, most: int = 262143328850) -> Path:
     files: dict[str, str | bytes] = {}
     for number in range(zones):
         zone = f"/sys/class/powercap/intel-rapl:{number}"
-        files |= {f"{zone}/name": f"package-{number}\n", f"{zone}/energy_uj": "1000000\n",
-                  f"{zone}/max_energy_range_uj": f"{most}\n"}  # fmt: skip
+        files |= {
+            f"{zone}/name": f"package-{number}\n",
+            f"{zone}/energy_uj": "1000000\n",
+            f"{zone}/max_energy_range_uj": f"{most}\n",
+        }
     files |= {f"{RAPL}:0/name": "core\n", f"{RAPL}:0/energy_uj": "900000\n"}
     return write(root, files)
 
@@ -197,8 +205,11 @@ def test_a_counter_only_root_may_read_is_named(tmp_path: Path) -> None:
 
 
 def test_ina226_tells_microwatts_and_its_shunt(tmp_path: Path) -> None:
-    files: dict[str, str | bytes] = {f"{INA226}/name": "ina226\n", f"{INA226}/power1_input": "4375000\n",
-                                     f"{INA226}/shunt_resistor": "2000\n"}  # fmt: skip
+    files: dict[str, str | bytes] = {
+        f"{INA226}/name": "ina226\n",
+        f"{INA226}/power1_input": "4375000\n",
+        f"{INA226}/shunt_resistor": "2000\n",
+    }
     sensor = sensors.find("auto", write(tmp_path, files))
     assert sensor is not None and sensor.name == "ina2xx" and "2000 µOhm" in sensor.covers
     assert sensor.watts() == pytest.approx(4.375)
@@ -206,9 +217,11 @@ def test_ina226_tells_microwatts_and_its_shunt(tmp_path: Path) -> None:
 
 def test_ina219_without_a_power_file_multiplies_the_supply_not_the_shunt(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
-        f"{INA226}/name": "ina219\n", f"{INA226}/in0_input": "12\n", f"{INA226}/in1_input": "5100\n",
+        f"{INA226}/name": "ina219\n",
+        f"{INA226}/in0_input": "12\n",
+        f"{INA226}/in1_input": "5100\n",
         f"{INA226}/curr1_input": "800\n",
-    }  # fmt: skip
+    }
     assert watts(write(tmp_path, files)) == pytest.approx(5.1 * 0.8)
 
 
@@ -320,10 +333,23 @@ def test_a_tasmota_plug(plug: tuple[str, dict[str, object]]) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [None, b"", b"<html>", {}, [], {"apower": "6"}, {"apower": True}, {"apower": None}, {"apower": -9},
-     {"apower": 1e6}, b'{"apower": NaN}', b"[" * 60000, b"\xff\xfe"],
+    [
+        None,
+        b"",
+        b"<html>",
+        {},
+        [],
+        {"apower": "6"},
+        {"apower": True},
+        {"apower": None},
+        {"apower": -9},
+        {"apower": 1e6},
+        b'{"apower": NaN}',
+        b"[" * 60000,
+        b"\xff\xfe",
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_plug_that_talks_nonsense(plug: tuple[str, dict[str, object]], answer: object) -> None:
     address, answers = plug
     answers[SHELLY] = answer

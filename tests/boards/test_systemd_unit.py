@@ -20,8 +20,10 @@ def score(text: str, folder: Path) -> float:
     path.write_text(text, encoding="utf-8")
     done = subprocess.run(
         ["systemd-analyze", "security", "--no-pager", "--offline=yes", str(path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert found, done.stderr
     return float(found[1])

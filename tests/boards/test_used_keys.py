@@ -23,9 +23,12 @@ from tests.boards import images, trees
 from tests.boards.test_choice import make_bundle
 
 TABLES = [
-    kind for kind in vars(profile).values() if dataclasses.is_dataclass(kind) and isinstance(kind, type)
+    kind
+    for kind in vars(profile).values()
+    if dataclasses.is_dataclass(kind)
+    and isinstance(kind, type)
     and kind.__module__ in ("boards.profile", "boards.engines")
-]  # fmt: skip
+]
 FIELDS = {(kind.__name__, field.name) for kind in TABLES for field in dataclasses.fields(kind)}
 # Showing and checking a profile decides nothing, and nor do the methods that dataclasses come with.
 DECIDES_NOTHING = re.compile(r"profile_text|_check|_check_engine|_check_unverified|parse|__\w+__")

@@ -32,8 +32,15 @@ def target() -> Target:
     return Target(platform.machine(), f"{sys.version_info[0]}.{sys.version_info[1]}", glibc)
 
 
-def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes], *, tag: str = "py3-none-any",
-                requires: tuple[str, ...] = ()) -> Path:  # fmt: skip
+def write_wheel(
+    folder: Path,
+    name: str,
+    version: str,
+    files: dict[str, bytes],
+    *,
+    tag: str = "py3-none-any",
+    requires: tuple[str, ...] = (),
+) -> Path:
     """A wheel, made as the wheel format asks."""
     info = f"{name}-{version}.dist-info"
     lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
@@ -92,9 +99,16 @@ def ferlite_wheel(
     return write_wheel(folder, "ferlite", version, files, requires=requires)
 
 
-def make(folder: Path, version: str, *, pip: Path, broken: bool = False,
-         contents: dict[str, bytes] | None = None, timer: bool = True,
-         **about: object) -> Payload:  # fmt: skip
+def make(
+    folder: Path,
+    version: str,
+    *,
+    pip: Path,
+    broken: bool = False,
+    contents: dict[str, bytes] | None = None,
+    timer: bool = True,
+    **about: object,
+) -> Payload:
     """A payload with that version of the tiny ferlite."""
     own = ferlite_wheel(folder / "wheels", version, broken=broken)
     found = [wheels.read_wheel(path) for path in (*sorted(own.parent.glob("*.whl")), pip)]

@@ -77,17 +77,25 @@ def _command(folder: Path) -> Board:
 
 BOARDS: dict[str, Callable[[Path], Board]] = {
     "ina3221 by hwmon (mV x mA)": lambda folder: _tree(
-        folder, "ina3221", 6.0, **_files(recorded.ORIN_NANO, name="ina3221", in1_label="VDD_IN",
-                                         in1_input="5000\n", curr1_input="1200\n")),
+        folder,
+        "ina3221",
+        6.0,
+        **_files(
+            recorded.ORIN_NANO, name="ina3221", in1_label="VDD_IN", in1_input="5000\n", curr1_input="1200\n"
+        ),
+    ),
     "ina3221 by iio (mW)": lambda folder: _tree(
-        folder, "ina3221", 2.345, **_files(IIO, rail_name_0="POM_5V_IN\n", in_power0_input="2345\n")),
+        folder, "ina3221", 2.345, **_files(IIO, rail_name_0="POM_5V_IN\n", in_power0_input="2345\n")
+    ),
     "ina2xx (uW)": lambda folder: _tree(
-        folder, "ina2xx", 3.2, **_files(INA, name="ina226\n", power1_input="3200000\n")),
+        folder, "ina2xx", 3.2, **_files(INA, name="ina226\n", power1_input="3200000\n")
+    ),
     "ina2xx (mV x mA)": lambda folder: _tree(
-        folder, "ina2xx", 2.5, **_files(INA, name="ina219\n", in1_input="5000\n", curr1_input="500\n")),
+        folder, "ina2xx", 2.5, **_files(INA, name="ina219\n", in1_input="5000\n", curr1_input="500\n")
+    ),
     "pmic (V x A)": _pmic,
     "command": _command,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=[*BOARDS, "rapl", "shelly", "tasmota"])

@@ -144,8 +144,10 @@ def test_a_picture_without_a_face_has_a_row_and_a_video_frame_has_none(tmp_path:
     sink.close()
     rows = list(csv.DictReader(io.StringIO((tmp_path / "o.csv").read_text())))
     assert [(row["source"], row["face"], row["label"]) for row in rows] == [
-        ("empty.png", "", ""), ("two.png", "0", "happiness"), ("two.png", "1", "happiness"),
-    ]  # fmt: skip
+        ("empty.png", "", ""),
+        ("two.png", "0", "happiness"),
+        ("two.png", "1", "happiness"),
+    ]
 
 
 def test_what_cannot_hold_the_overlay_is_saved_as_png(tmp_path: Path) -> None:

@@ -107,11 +107,19 @@ def test_the_table_names_modules_that_claim_and_open() -> None:
 @pytest.mark.parametrize(
     ("spec", "kind"),
     [
-        ("0", "camera"), ("/dev/video3", "camera"), ("picamera2", "picamera2"), ("picamera2:1", "picamera2"),
-        ("rtsp://x/", "stream"), ("HTTPS://x/", "stream"), ("udp://@:5000", "stream"),
-        ("videotestsrc ! appsink", "gstreamer"), ("-", "pipe"), ("a.mp4", "video"), ("12:30.mp4", "video"),
+        ("0", "camera"),
+        ("/dev/video3", "camera"),
+        ("picamera2", "picamera2"),
+        ("picamera2:1", "picamera2"),
+        ("rtsp://x/", "stream"),
+        ("HTTPS://x/", "stream"),
+        ("udp://@:5000", "stream"),
+        ("videotestsrc ! appsink", "gstreamer"),
+        ("-", "pipe"),
+        ("a.mp4", "video"),
+        ("12:30.mp4", "video"),
     ],
-)  # fmt: skip
+)
 def test_each_spec_is_of_one_kind(spec: str, kind: str) -> None:
     claims = (name for name, module in SOURCES.items() if importlib.import_module(module).claims(spec))
     assert next(claims) == kind

@@ -156,9 +156,12 @@ def main() -> int:
     onnx_model = tiny_onnx()
     xml, weights_file = tiny_openvino(onnx_model)
     files = {
-        "tiny.onnx": onnx_model, "tiny_yunet.onnx": tiny_yunet(), "tiny.tflite": tiny_tflite(),
-        "tiny.xml": xml, "tiny.bin": weights_file,
-    }  # fmt: skip
+        "tiny.onnx": onnx_model,
+        "tiny_yunet.onnx": tiny_yunet(),
+        "tiny.tflite": tiny_tflite(),
+        "tiny.xml": xml,
+        "tiny.bin": weights_file,
+    }
     for name, content in files.items():
         (HERE / name).write_bytes(content)
         print(f"{len(content):>7} {name}")

@@ -102,9 +102,12 @@ def test_the_crop_shows_what_lies_under_the_landmarks(scale: float, angle: float
 
 
 @given(
-    st.floats(-900, 900), st.floats(-900, 900), st.floats(0.5, 2000), st.floats(0.5, 2000),
+    st.floats(-900, 900),
+    st.floats(-900, 900),
+    st.floats(0.5, 2000),
+    st.floats(0.5, 2000),
     st.sampled_from(["grey", "rgb", "bgr"]),
-)  # fmt: skip
+)
 def test_any_box_gives_a_crop(x: float, y: float, width: float, height: float, colour: str) -> None:
     frame = np.full((60, 90, 3), 200, np.uint8)
     channels = 1 if colour == "grey" else 3

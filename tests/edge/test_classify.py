@@ -133,8 +133,11 @@ def test_every_doubt_is_told_with_its_value() -> None:
     points = ((0.0, 0.0), (10.0, 0.0), (12.0, 5.0), (0.0, 10.0), (10.0, 10.0))
     found = doubts(Face(Box(0, 0, 18, 30), landmarks=points), 0.0, 0.31, rule)
     assert list(found.values()) == [
-        "face too small (18 px)", "blurred (0.00)", "turned (0.70)", "low weight (0.31)"
-    ]  # fmt: skip
+        "face too small (18 px)",
+        "blurred (0.00)",
+        "turned (0.70)",
+        "low weight (0.31)",
+    ]
     assert not doubts(Face(Box(0, 0, 24, 30)), 0.3, 0.4, rule)
     assert not doubts(Face(Box(0, 0, 1, 1), landmarks=points), 0.0, 0.0, DoubtRule())
 

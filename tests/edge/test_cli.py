@@ -41,9 +41,12 @@ def ferlite(make_bundle: MakeBundle, tmp_path: Path) -> Run:
             extra += [] if "--detect-size" in arguments else ["--detect-size", "160"]
         return subprocess.run(
             [sys.executable, "-m", "edge.cli", *arguments, *extra],
-            capture_output=True, text=True, cwd=tmp_path, check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
             env={**os.environ, "FERLITE_CACHE": str(tmp_path / "cache"), **(env or {})},
-        )  # fmt: skip
+        )
 
     return run
 
@@ -88,8 +91,13 @@ def test_json_lines(ferlite: Run, picture: Path) -> None:
     (line,) = done.stdout.splitlines()
     record = json.loads(line)
     assert {key: record[key] for key in ("schema", "source", "frame", "time", "width", "height")} == {
-        "schema": 1, "source": "face.png", "frame": 0, "time": None, "width": 160, "height": 128,
-    }  # fmt: skip
+        "schema": 1,
+        "source": "face.png",
+        "frame": 0,
+        "time": None,
+        "width": 160,
+        "height": 128,
+    }
     (face,) = record["faces"]
     check_face(face)
     assert face["track"] is None
@@ -240,11 +248,19 @@ def test_a_deployed_board_reads_its_settings_from_a_file(
     ferlite: Run, picture: Path, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     config = {
-        "schema": 1, "source": "face.png", "bundle": str(make_bundle(name="other")), "engine": "auto",
-        "engine_order": ["openvino", "onnx"], "threads": 1, "device": "CPU", "detector": "yunet",
-        "detector_model": str(DATA / "tiny_yunet.onnx"), "detect_size": 160, "detect_every": 2,
+        "schema": 1,
+        "source": "face.png",
+        "bundle": str(make_bundle(name="other")),
+        "engine": "auto",
+        "engine_order": ["openvino", "onnx"],
+        "threads": 1,
+        "device": "CPU",
+        "detector": "yunet",
+        "detector_model": str(DATA / "tiny_yunet.onnx"),
+        "detect_size": 160,
+        "detect_every": 2,
         "sink": ["jsonl:-"],
-    }  # fmt: skip
+    }
     (tmp_path / "edge.json").write_text(json.dumps(config))
     done = ferlite("run", "--config", "edge.json")
     assert done.returncode == 0, done.stderr

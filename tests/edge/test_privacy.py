@@ -32,11 +32,29 @@ def test_no_socket_and_no_file_but_the_one_asked_for(
         pytest.skip(str(error))
     assert cv2.imwrite(str(tmp_path / "face.png"), bright_square)
     command = [
-        "strace", "-f", "-qq", "-o", "trace", "-e", "trace=socket,connect,sendto,open,openat,creat",
-        sys.executable, "-m", "edge.cli", "run", "face.png", "--bundle", str(make_bundle()),
-        "--engine", engine, "--detector-model", str(DATA / "tiny_yunet.onnx"), "--detect-size", "160",
-        "--sink", "jsonl:seen.jsonl",
-    ]  # fmt: skip
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        "trace",
+        "-e",
+        "trace=socket,connect,sendto,open,openat,creat",
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "run",
+        "face.png",
+        "--bundle",
+        str(make_bundle()),
+        "--engine",
+        engine,
+        "--detector-model",
+        str(DATA / "tiny_yunet.onnx"),
+        "--detect-size",
+        "160",
+        "--sink",
+        "jsonl:seen.jsonl",
+    ]
     # A library may hold its reports back in CI: look at what it does elsewhere, and in an untouched home.
     usual = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
     env = {
@@ -82,12 +100,38 @@ def test_a_video_is_read_where_there_is_no_network_and_nothing_else_is_written(
     (tmp_path / "out").mkdir()
     before = set(tmp_path.rglob("*"))
     command = [
-        "unshare", "-n", "strace", "-f", "-qq", "-y", "-o", "/dev/stderr",
-        "-e", "trace=socket,connect,bind,sendto,sendmsg,open,openat,openat2,creat,mkdir,mkdirat",
-        sys.executable, "-m", "edge.cli", "run", "v.avi", "--bundle", str(make_bundle()), "--quiet",
-        "--detector", "yunet", "--detector-model", str(DATA / "tiny_yunet.onnx"), "--detect-size", "160",
-        "--sink", "jsonl:out/seen.jsonl", "--sink", "csv:out/seen.csv", "--save", "out/seen.avi", "--privacy",
-    ]  # fmt: skip
+        "unshare",
+        "-n",
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-o",
+        "/dev/stderr",
+        "-e",
+        "trace=socket,connect,bind,sendto,sendmsg,open,openat,openat2,creat,mkdir,mkdirat",
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "run",
+        "v.avi",
+        "--bundle",
+        str(make_bundle()),
+        "--quiet",
+        "--detector",
+        "yunet",
+        "--detector-model",
+        str(DATA / "tiny_yunet.onnx"),
+        "--detect-size",
+        "160",
+        "--sink",
+        "jsonl:out/seen.jsonl",
+        "--sink",
+        "csv:out/seen.csv",
+        "--save",
+        "out/seen.avi",
+        "--privacy",
+    ]
     usual = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
     env = {**usual, "HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
@@ -97,8 +141,11 @@ def test_a_video_is_read_where_there_is_no_network_and_nothing_else_is_written(
     assert not re.findall(r"(?:AF|PF)_(?:INET6?|PACKET|NETLINK)\b", done.stderr)
     call = r'(?:open|openat|openat2|creat)\((?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]+)"'
     opened = re.findall(rf"{call}, [^)]*(?:O_WRONLY|O_RDWR|O_CREAT)", done.stderr)
-    wrote = {os.path.relpath(path, tmp_path) if path.startswith(str(tmp_path)) else path for path in opened
-             if not path.startswith(HARMLESS)}  # fmt: skip
+    wrote = {
+        os.path.relpath(path, tmp_path) if path.startswith(str(tmp_path)) else path
+        for path in opened
+        if not path.startswith(HARMLESS)
+    }
     assert wrote == {"out/seen.jsonl", "out/seen.csv", "out/.seen.part.avi"}
     made = {str(path.relative_to(tmp_path)) for path in set(tmp_path.rglob("*")) - before}
     made = {name for name in made if not name.startswith("bundle")}

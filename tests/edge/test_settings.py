@@ -62,8 +62,13 @@ def settings(folder: Path, table: dict[str, Any], *typed: str) -> RunSettings:
 
 def test_every_setting_is_tried_here() -> None:
     assert {each.name for each in fields(RunSettings)} == {
-        *VALUES, *SWITCHES, "engine_order", "engine_settings", "mqtt_password", "mqtt_ca",
-    }  # fmt: skip
+        *VALUES,
+        *SWITCHES,
+        "engine_order",
+        "engine_settings",
+        "mqtt_password",
+        "mqtt_ca",
+    }
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -197,13 +202,26 @@ def test_a_file_may_begin_with_a_byte_order_mark_and_leave_choices_open(tmp_path
 @pytest.mark.parametrize(
     "typed",
     [
-        ["--smooth", "nan"], ["--smooth", "inf"], ["--smooth", "1e9"], ["--threads", "100000"],
-        ["--threads", "1.5"], ["--detect-score", "nan"], ["--detect-score", "1.01"], ["--most", "-1"],
-        ["--detect-every", "nan"], ["--detect-size", "1e3"], ["--detect-size", "10"],
-        ["--bundle", ""], ["--save", ""], ["--sink", ""], ["--detector-model", ""], ["--engine", ""], [""],
+        ["--smooth", "nan"],
+        ["--smooth", "inf"],
+        ["--smooth", "1e9"],
+        ["--threads", "100000"],
+        ["--threads", "1.5"],
+        ["--detect-score", "nan"],
+        ["--detect-score", "1.01"],
+        ["--most", "-1"],
+        ["--detect-every", "nan"],
+        ["--detect-size", "1e3"],
+        ["--detect-size", "10"],
+        ["--bundle", ""],
+        ["--save", ""],
+        ["--sink", ""],
+        ["--detector-model", ""],
+        ["--engine", ""],
+        [""],
         ["--thre", "2"],
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_a_wrong_call(typed: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(cli.parser().parse_args(["run", "x.jpg", *typed]))

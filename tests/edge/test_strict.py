@@ -43,13 +43,27 @@ def outer(**table: Any) -> Outer:
 
 def test_everything_that_fits_is_taken() -> None:
     made = outer(
-        share=1, on=True, file="a/b", rows=[[1, 2], []], inner={"pair": [1, 2.5]}, scalar=3,
-        many={"one": {"pair": [0, 0], "kind": "b"}}, any={"k": [1]},
-    )  # fmt: skip
+        share=1,
+        on=True,
+        file="a/b",
+        rows=[[1, 2], []],
+        inner={"pair": [1, 2.5]},
+        scalar=3,
+        many={"one": {"pair": [0, 0], "kind": "b"}},
+        any={"k": [1]},
+    )
     assert made == Outer(
-        1, 1.0, "x", True, Path("a/b"), ((1, 2), ()), Inner((1.0, 2.5)), {"one": Inner((0.0, 0.0), "b")}, 3,
+        1,
+        1.0,
+        "x",
+        True,
+        Path("a/b"),
+        ((1, 2), ()),
+        Inner((1.0, 2.5)),
+        {"one": Inner((0.0, 0.0), "b")},
+        3,
         {"k": [1]},
-    )  # fmt: skip
+    )
     assert type(made.share) is float
     assert outer(inner=None, file=None) == Outer(1)
 

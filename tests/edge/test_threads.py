@@ -73,7 +73,10 @@ def test_affinity_bounds_opencv_and_the_engines_threads() -> None:
     code = "import edge, cv2, edge.threads; print(edge.threads.default_threads(), cv2.getNumThreads())"
     one = {min(os.sched_getaffinity(0))}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         preexec_fn=lambda: os.sched_setaffinity(0, one),
-    )  # fmt: skip
+    )
     assert done.stdout.split() == ["1", "1"]

@@ -41,8 +41,10 @@ def test_people_of_lfw_are_in_one_split_for_good(tmp_path: Path) -> None:
     found = readers.read(path, 48)
     assert found.layout.name == "lfw" and found.splits["train"].faces.shape[1:] == (48, 48)
     assert {name: len(faces) for name, faces in found.splits.items()} == {
-        "train": 16, "public": 4, "private": 20,
-    }  # fmt: skip
+        "train": 16,
+        "public": 4,
+        "private": 20,
+    }
     assert all(lfw.split_of(person) == "private" for person in range(1, 100, 2))
     assert readers.read(path, 96, "imfdb").splits["private"].faces.shape == (3, 96, 96)
     assert set(readers.read(path, 96, "imfdb").splits) == {"private"}

@@ -26,8 +26,14 @@ def test_labels_are_mapped_by_name_not_by_place(tmp_path: Path) -> None:
     labels = np.arange(7)
     read = face_set.load_fer2013(saved(tmp_path / "p.npz", classes=classes, public_y=labels), "public")
     assert [LABELS[k] for k in read.labels] == [
-        "neutral", "surprise", "sadness", "happiness", "fear", "disgust", "anger",
-    ]  # fmt: skip
+        "neutral",
+        "surprise",
+        "sadness",
+        "happiness",
+        "fear",
+        "disgust",
+        "anger",
+    ]
 
 
 def test_training_leaves_out_what_repeats_in_the_tests_and_blank_faces(tmp_path: Path) -> None:
@@ -52,8 +58,14 @@ def test_votes_become_shares_and_majority(tmp_path: Path) -> None:
     votes[4, [6, 0, 1, 2, 3, 4]] = 5, 1, 1, 1, 1, 1  # fear: single votes do not count
     read = face_set.load_fer2013(saved(tmp_path / "p.npz", public_fpvotes=votes), "public")
     assert [LABELS[k] if k >= 0 else None for k in read.majority] == [
-        None, "happiness", None, None, "fear", None, None,
-    ]  # fmt: skip
+        None,
+        "happiness",
+        None,
+        None,
+        "fear",
+        None,
+        None,
+    ]
     shares = {label: read.votes[0, k] for k, label in enumerate(LABELS) if read.votes[0, k]}
     assert shares == {"neutral": pytest.approx(5 / 8), "happiness": pytest.approx(3 / 8)}
     assert read.votes[2].sum() == read.votes[3].sum() == 0

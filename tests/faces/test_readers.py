@@ -78,8 +78,10 @@ def test_fer2013_csv_with_votes(tmp_path: Path) -> None:
         found = readers.read(path)
         assert found.layout.name == "fer2013-csv"
         assert {name: len(faces) for name, faces in found.splits.items()} == {
-            "train": 8, "public": 2, "private": 2,
-        }  # fmt: skip
+            "train": 8,
+            "public": 2,
+            "private": 2,
+        }
         train = found.split("train")
         assert [LABELS[k] for k in train.labels[:4]] == ["anger", "disgust", "fear", "happiness"]
         np.testing.assert_array_equal(train.faces[0].ravel(), [int(v) for v in rows[0]["pixels"].split()])
@@ -161,8 +163,10 @@ def test_folders_without_splits_are_split_by_name_and_always_the_same(tmp_path: 
         picture(tmp_path / "sad" / f"{k}.jpg")
     first, again = readers.read(tmp_path), readers.read(tmp_path)
     assert {name: len(faces) for name, faces in first.splits.items()} == {
-        "train": 28, "public": 6, "private": 6,
-    }  # fmt: skip
+        "train": 28,
+        "public": 6,
+        "private": 6,
+    }
     assert [each.sha256 for each in first.splits.values()] == [each.sha256 for each in again.splits.values()]
 
 
@@ -199,8 +203,10 @@ def test_ck48_never_has_a_person_in_two_splits(tmp_path: Path) -> None:
     found = readers.read(root)
     assert found.layout.name == "ck48"
     assert {name: len(faces) for name, faces in found.splits.items()} == {
-        "train": 14 * 6, "public": 3 * 6, "private": 3 * 6,
-    }  # fmt: skip
+        "train": 14 * 6,
+        "public": 3 * 6,
+        "private": 3 * 6,
+    }
     people: dict[str, set[str]] = {}
     for entry in with_splits(found.layout.entries(root)):
         people.setdefault(entry.subject, set()).add(entry.split)
@@ -301,8 +307,10 @@ def test_rafdb(tmp_path: Path) -> None:
         found = readers.read(path)
         assert found.layout.name == "rafdb"
         assert {name: len(faces) for name, faces in found.splits.items()} == {
-            "train": 18, "public": 2, "private": 5,
-        }  # fmt: skip
+            "train": 18,
+            "public": 2,
+            "private": 5,
+        }
         assert words(found.split("private")) == {"happiness": 5}
         both = words(found.split("train")) + words(found.split("public"))
         assert both["surprise"] == both["disgust"] == 3 and both["neutral"] == 2

@@ -66,10 +66,16 @@ def test_annotators_who_are_less_sure_get_a_temperature_of_their_own_by_one_fact
     noisy[::3] = np.random.default_rng(5).integers(0, 7, len(noisy[::3]))
     faces = replace(make.face_set(6000, 1), name="fer2013-public", labels=noisy, majority=labels)
     about = Bundle(
-        Path("out"), "tiny", "", LABELS, InputSpec(48, "grey", (127.0,), (64.0,)),
+        Path("out"),
+        "tiny",
+        "",
+        LABELS,
+        InputSpec(48, "grey", (127.0,), (64.0,)),
         CropRule(((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75)), 1.0, (0.0, 0.0)),
-        1.0, DoubtRule(), {},
-    )  # fmt: skip
+        1.0,
+        DoubtRule(),
+        {},
+    )
     told = scaling.expecting(about, evidence, faces, faces, evidence=True)
     assert told.learnt_prior == () and set(told.sharpness) == {"fer2013"} and told.sharpness["fer2013"] < 0.9
     fitted = scaling.fit_engine(told, evidence, faces)

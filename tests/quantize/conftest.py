@@ -87,9 +87,16 @@ def splits(pack: Path) -> Splits:
 def start(source: Source) -> Bundle:
     """The bundle as it is while nothing is known of its engines."""
     return Bundle(
-        path=Path("out"), name="tiny", description="", labels=source.labels, input=source.input,
-        crop=FRAMING, temperature=1.0, doubt=DoubtRule(), files={},
-    )  # fmt: skip
+        path=Path("out"),
+        name="tiny",
+        description="",
+        labels=source.labels,
+        input=source.input,
+        crop=FRAMING,
+        temperature=1.0,
+        doubt=DoubtRule(),
+        files={},
+    )
 
 
 QUICK = """

@@ -17,10 +17,19 @@ from onnx import numpy_helper, parser
 Shapes = dict[str, tuple[int, ...]]
 SIZE, CHANNELS, LABELS = 16, 3, 7
 COMMON: Shapes = {
-    "w": (8, 3, 3, 3), "k": (8, 8, 1, 1), "d": (8, 1, 3, 3), "v": (8,), "m": (7, 8), "b": (7,),
-    "row": (1, 7), "slope": (8, 1, 1), "q": (2, 8), "u": (8, 2), "mt": (8, 7),
+    "w": (8, 3, 3, 3),
+    "k": (8, 8, 1, 1),
+    "d": (8, 1, 3, 3),
+    "v": (8,),
+    "m": (7, 8),
+    "b": (7,),
+    "row": (1, 7),
+    "slope": (8, 1, 1),
+    "q": (2, 8),
+    "u": (8, 2),
+    "mt": (8, 7),
     "last": (7, 8, 1, 1),
-}  # fmt: skip
+}
 HEAD = "f = Flatten (h)\ny = Gemm <transB = 1> (f, m, b)"
 
 

@@ -96,9 +96,14 @@ def test_a_step_that_does_not_fit_on_the_disk_is_one_sentence_and_leaves_nothing
 
 
 def test_a_full_disk_stops_a_build_instead_of_counting_against_a_recipe(
-    run: Path, pack: Path, ladder_file: Path, crop_file: Path, tmp_path: Path,
-    small_disk: None, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    run: Path,
+    pack: Path,
+    ladder_file: Path,
+    crop_file: Path,
+    tmp_path: Path,
+    small_disk: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     words = [
         "build",
         run,
@@ -121,9 +126,13 @@ def test_a_full_disk_stops_a_build_instead_of_counting_against_a_recipe(
 
 
 def test_a_builder_that_is_killed_is_one_sentence_and_leaves_no_bundle(
-    run: Path, pack: Path, crop_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    run: Path,
+    pack: Path,
+    crop_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     """The interpreter that LiteRT's builder is run in kills itself, as the kernel does where memory ends."""
     (tmp_path / "quick.toml").write_text(
         'schema = 1\nname = "quick"\nengine = "tflite"\n[calibration]\nfaces = 56\n'

@@ -140,10 +140,17 @@ BODIES: dict[str, list[tuple[str, list[str], str, dict[str, Any]]]] = {
     ],
 }
 WEIGHTS = {
-    "w": W, "v": V, "d": RNG.normal(0, 1, (3, 1, 3, 3)), "m": RNG.normal(0, 1, (7, 4)),
-    "b": RNG.normal(0, 1, 7), "big": np.abs(V) + 0.5, "k": RNG.normal(0, 1, (4, 8, 1, 1)),
-    "half": np.array(0.5), "zero": np.array(0.0), "six": np.array(6.0),
-}  # fmt: skip
+    "w": W,
+    "v": V,
+    "d": RNG.normal(0, 1, (3, 1, 3, 3)),
+    "m": RNG.normal(0, 1, (7, 4)),
+    "b": RNG.normal(0, 1, 7),
+    "big": np.abs(V) + 0.5,
+    "k": RNG.normal(0, 1, (4, 8, 1, 1)),
+    "half": np.array(0.5),
+    "zero": np.array(0.0),
+    "six": np.array(6.0),
+}
 
 
 def in_torch(made: Any, x: np.ndarray) -> np.ndarray:

@@ -38,9 +38,15 @@ def recipe(name: str, settings: str = "", engine: str = "onnx") -> Recipe:
 def setting(source: Source, exported: Exported, splits: Splits, start: Bundle, tmp_path: Path) -> Setting:
     network = Float("tiny", exported, source.input)
     return Setting(
-        source, network, start, splits.train, splits.public, Workspace(tmp_path / "work", {}), 1,
+        source,
+        network,
+        start,
+        splits.train,
+        splits.public,
+        Workspace(tmp_path / "work", {}),
+        1,
         SensitivityRecipe(faces=28),
-    )  # fmt: skip
+    )
 
 
 def race(ratio: float) -> Race:

@@ -12,8 +12,17 @@ from faces.face_set import FaceSet
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 VOTE_NAMES = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
-)  # fmt: skip
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
 # Where each of CLASSES stands among VOTE_NAMES.
 VOTE_COLUMN = (4, 5, 6, 1, 3, 2, 0)
 

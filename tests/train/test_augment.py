@@ -15,9 +15,18 @@ from train.recipe import AugmentRecipe
 
 NOTHING = AugmentRecipe(flip=False)
 STRONG = AugmentRecipe(
-    rotate=30, scale=0.3, shift=0.2, shear=0.2, light=0.6, noise=30, blur=0.5, erase=0.5, mixup=0.4,
-    jpeg=0.9, motion=0.9,
-)  # fmt: skip
+    rotate=30,
+    scale=0.3,
+    shift=0.2,
+    shear=0.2,
+    light=0.6,
+    noise=30,
+    blur=0.5,
+    erase=0.5,
+    mixup=0.4,
+    jpeg=0.9,
+    motion=0.9,
+)
 CHANGES = [field.name for field in fields(AugmentRecipe) if field.name not in ("mixup", "cutmix")]
 
 

@@ -23,15 +23,35 @@ def test_every_domain_is_a_row_and_drawn_ones_are_not_averaged(
     drawn = make.write_pack(tmp_path / "drawn.npz")
     lfw, record = write_lfw(tmp_path / "lfw.npz", people=160), tmp_path / "record.json"
     code = main(
-        ["domains", str(bundle.path), "--data", str(data), "--domain", str(lfw), "--rendered", str(drawn),
-         "--engine", "onnx", "--threads", "1", "--record", str(record)]
-    )  # fmt: skip
+        [
+            "domains",
+            str(bundle.path),
+            "--data",
+            str(data),
+            "--domain",
+            str(lfw),
+            "--rendered",
+            str(drawn),
+            "--engine",
+            "onnx",
+            "--threads",
+            "1",
+            "--record",
+            str(record),
+        ]
+    )
     assert code == 0
     said, read = capsys.readouterr().out, json.loads(record.read_text(encoding="utf-8"))
     rows = {row["domain"]: row for row in read["domains"]}
     assert list(rows) == [
-        "FER2013", "FER+", "corrupted", "20-32 px", "LFW, people never seen", "IMFDB", "rendered",
-    ]  # fmt: skip
+        "FER2013",
+        "FER+",
+        "corrupted",
+        "20-32 px",
+        "LFW, people never seen",
+        "IMFDB",
+        "rendered",
+    ]
     assert rows["LFW, people never seen"]["faces"] == 80 and not rows["rendered"]["real"]
     assert "rendered (drawn)" in said and all(name in said for name in rows)
     real = [row["balanced"] for row in rows.values() if row["real"] and row["balanced"] is not None]

@@ -246,9 +246,13 @@ def test_a_terminated_process_leaves_a_checkpoint_that_ends_the_same(tmp_path: P
 
     def start(out: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, "--out", out], cwd=tmp_path, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [*command, "--out", out],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     whole = start("whole")
     assert whole.wait(timeout=120) == 0, whole.communicate()

@@ -41,8 +41,10 @@ def test_corruptions_repeat_grow_and_keep_shape(kind: str, side: int) -> None:
 
 def test_a_mask_hides_the_mouth_and_glasses_hide_the_eyes_and_nothing_else() -> None:
     faces = face(20)
-    for kind, hidden, seen in [("mask", RULE.landmarks[3:], RULE.landmarks[:2]),
-                               ("sunglasses", RULE.landmarks[:2], RULE.landmarks[3:])]:  # fmt: skip
+    for kind, hidden, seen in [
+        ("mask", RULE.landmarks[3:], RULE.landmarks[:2]),
+        ("sunglasses", RULE.landmarks[:2], RULE.landmarks[3:]),
+    ]:
         changed = corruptions.corrupt(faces, kind, 2, RULE) != faces
         for x, y in hidden:
             assert changed[:, round(y * 48), round(x * 48)].mean() > 0.9

@@ -60,9 +60,14 @@ class EfficientNet(nn.Module):
     NAME, ACTIVATION, EXCITE = "efficientnet_b0", "silu", True
     # expansion, kernel, channels, repeats: table 1 of the paper
     STAGES = (
-        (1, 3, 16, 1), (6, 3, 24, 2), (6, 5, 40, 2), (6, 3, 80, 3), (6, 5, 112, 3), (6, 5, 192, 4),
+        (1, 3, 16, 1),
+        (6, 3, 24, 2),
+        (6, 5, 40, 2),
+        (6, 3, 80, 3),
+        (6, 5, 112, 3),
+        (6, 5, 192, 4),
         (6, 3, 320, 1),
-    )  # fmt: skip
+    )
     STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
 
     def __init__(

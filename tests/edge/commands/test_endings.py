@@ -37,14 +37,20 @@ ENDS = {
     "memory": (MemoryError(), 1, "there is not enough memory for this"),
     "opencv memory": (cv2.error("(-4:Insufficient memory) Failed"), 1, "not enough memory"),
     "depth": (RecursionError("maximum recursion depth exceeded"), 1, "nested too deeply"),
-    "extra": (ModuleNotFoundError("No module named 'torch'", name="torch"), 1,
-              "this needs the package torch: pip install 'ferlite[train]'"),
-    "broken package": (ImportError("libGL.so.1: cannot open shared object file", name="onnxruntime"), 1,
-                       "a package does not load here: libGL.so.1"),
+    "extra": (
+        ModuleNotFoundError("No module named 'torch'", name="torch"),
+        1,
+        "this needs the package torch: pip install 'ferlite[train]'",
+    ),
+    "broken package": (
+        ImportError("libGL.so.1: cannot open shared object file", name="onnxruntime"),
+        1,
+        "a package does not load here: libGL.so.1",
+    ),
     "opencv": (ImportError("libGL.so.1: no such file", name="cv2"), 1, "OpenCV does not load"),
     "unexpected": (KeyError("k"), 3, "unexpected KeyError: 'k' (set FERLITE_DEBUG=1"),
     "interrupt": (KeyboardInterrupt(), 130, ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ENDS)
@@ -83,10 +89,23 @@ def test_a_run_that_is_told_to_end_finishes_its_files(
 ) -> None:
     pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
     command = [
-        sys.executable, "-m", "edge.cli", "run", str(clip), "--bundle", str(make_bundle()),
-        "--detector", "haar",
-        "--save", "out.mp4", "--sink", "csv:out.csv", "--sink", "jsonl:out.jsonl", "--quiet",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "run",
+        str(clip),
+        "--bundle",
+        str(make_bundle()),
+        "--detector",
+        "haar",
+        "--save",
+        "out.mp4",
+        "--sink",
+        "csv:out.csv",
+        "--sink",
+        "jsonl:out.jsonl",
+        "--quiet",
+    ]
     # Who runs the tests by nohup or in the background has these ignored, and children inherit that.
     heed = partial(signal.signal, number, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed) as process:  # noqa: PLW1509
@@ -108,9 +127,13 @@ def test_a_run_that_is_told_to_end_finishes_its_files(
 
 def shell(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", command.replace("ferlite", f"{sys.executable} -m edge.cli")], cwd=folder, check=False,
-        capture_output=True, text=True, env={**os.environ, **environment},
-    )  # fmt: skip
+        ["bash", "-c", command.replace("ferlite", f"{sys.executable} -m edge.cli")],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -200,9 +223,25 @@ def test_names_that_are_not_utf_8_go_through_a_whole_run(
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / name).write_bytes(cv2.imencode(".png", bright_square)[1].tobytes())
     command = [
-        sys.executable, "-m", "edge.cli", "run", name, "--bundle", str(make_bundle()), "--detector", "haar",
-        "--sink", "csv:o.csv", "--sink", "jsonl:o.jsonl", "--sink", "table:-", "--save", "out", "--quiet",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "edge.cli",
+        "run",
+        name,
+        "--bundle",
+        str(make_bundle()),
+        "--detector",
+        "haar",
+        "--sink",
+        "csv:o.csv",
+        "--sink",
+        "jsonl:o.jsonl",
+        "--sink",
+        "table:-",
+        "--save",
+        "out",
+        "--quiet",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "o.jsonl").read_text())["source"] == name

@@ -35,10 +35,15 @@ FRAME = Frame("cam", 0, 0.0, np.zeros((4, 4, 3), np.uint8))
 def result(index: int, *shares: float) -> FrameReadings:
     """A frame with a face for each share of anger, the first the largest."""
     readings = tuple(
-        Reading(Face(Box(0, 0, 90 - 10 * n, 90 - 10 * n)), dict(zip(LABELS, (s, 1 - s), strict=True)),
-                LABELS[s < 0.5], (), n)
+        Reading(
+            Face(Box(0, 0, 90 - 10 * n, 90 - 10 * n)),
+            dict(zip(LABELS, (s, 1 - s), strict=True)),
+            LABELS[s < 0.5],
+            (),
+            n,
+        )
         for n, s in enumerate(shares)
-    )  # fmt: skip
+    )
     return FrameReadings("cam", index, index / 10, 640, 480, readings)
 
 
@@ -245,15 +250,35 @@ def test_tls_and_a_password_from_a_file(tmp_path: Path, sinks: Callable[..., Mqt
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
-    make = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-            "-keyout", "key.pem", "-out", "cert.pem"]  # fmt: skip
+    make = [
+        openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]
     subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "users").write_text("board:swordfish\n")
     (tmp_path / "users").chmod(0o600)
     subprocess.run(["mosquitto_passwd", "-U", "users"], cwd=tmp_path, check=True, capture_output=True)
-    running = Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {tmp_path}/users\n"
-                        f"certfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem\n")  # fmt: skip
+    running = Mosquitto(
+        tmp_path,
+        f"allow_anonymous false\npassword_file {tmp_path}/users\n"
+        f"certfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem\n",
+    )
     try:
         (tmp_path / "password").write_text("swordfish\n")
         (tmp_path / "wrong").write_text("haddock\n")
