@@ -26,7 +26,7 @@ from edge import engine as engines
 from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
 from edge.engine import Engine, EngineOptions, ModelFile
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from measure import machine
 from quantize.builder import Built, Float, builder
 from quantize.network.export import export
@@ -69,9 +69,9 @@ class Result:
 def random_network(name: str, size: int) -> tuple[Source, Float]:
     """A backbone with random weights for grey faces of ``size``."""
     torch.manual_seed(0)
-    model = backbones.build(ModelRecipe(backbone=name, input_size=size), len(LABELS)).eval()
+    model = backbones.build(ModelRecipe(backbone=name, input_size=size), len(EXPRESSIONS)).eval()
     spec = InputSpec(size, "grey", (127.5,), (64.0,))
-    source = Source(name, name, model, LABELS, spec, "", "", "")
+    source = Source(name, name, model, EXPRESSIONS, spec, "", "", "")
     return source, Float(name, export(source), spec)
 
 

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataInvalid
+from faces.labels import EXPRESSIONS
 
 Split = Literal["train", "public", "private"]
 
-# The order every model of ours is trained in; the runtime reads it from the bundle, never from here.
-LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 # FER2013 packed by hand names its classes by adjective; FER+ by noun. Both are mapped by name.
 FER2013_NAMES = {
     "angry": "anger",
@@ -43,16 +42,16 @@ VOTE_NAMES = (
 )
 # Annotators that weights can follow: FER2013's few, or the ten of FER+ who looked at the same faces again.
 OWN, CROWD = "fer2013", "ferplus"
-VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in LABELS]
+VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in EXPRESSIONS]
 
 
 @dataclass(frozen=True)
 class FaceSet:
     """Faces of one split.
 
-    ``faces`` uint8 [N, H, W] grey; ``labels`` int64 [N] indexes LABELS; ``votes`` float32 [N, 7], each row
-    summing to 1, or to 0 where no annotator chose one of the seven. ``majority`` int64 [N] is the FER+
-    majority label, -1 where there is none or it is not one of the seven.
+    ``faces`` uint8 [N, H, W] grey; ``labels`` int64 [N] indexes ``classes``; ``votes`` float32 [N, classes],
+    each row summing to 1, or to 0 where no annotator chose one of them. ``majority`` int64 [N] is the FER+
+    majority label, -1 where there is none or it is none of them.
     """
 
     name: str
@@ -60,6 +59,7 @@ class FaceSet:
     labels: npt.NDArray[np.int64]
     votes: npt.NDArray[np.float32]
     majority: npt.NDArray[np.int64]
+    classes: tuple[str, ...] = EXPRESSIONS
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -73,18 +73,17 @@ class FaceSet:
         return digest.hexdigest()
 
     def targets(self, votes_weight: float, smoothing: float) -> npt.NDArray[np.float32]:
-        """Float32 [N, 7] training targets: the smoothed label mixed with the votes where there are any."""
-        hard = np.eye(len(LABELS), dtype=np.float32)[self.labels]
-        hard = hard * (1 - smoothing) + smoothing / len(LABELS)
+        """Float32 [N, classes] targets: the smoothed label mixed with the votes where there are any."""
+        hard = np.eye(len(self.classes), dtype=np.float32)[self.labels]
+        hard = hard * (1 - smoothing) + smoothing / len(self.classes)
         share = np.where(self.votes.sum(1, keepdims=True) > 0, votes_weight, 0).astype(np.float32)
         mixed: npt.NDArray[np.float32] = (1 - share) * hard + share * self.votes
         return mixed
 
     def take(self, which: npt.NDArray[Any]) -> FaceSet:
         """The faces that a mask [N] or an index array selects."""
-        return FaceSet(
-            self.name, self.faces[which], self.labels[which], self.votes[which], self.majority[which]
-        )
+        rows = ("faces", "labels", "votes", "majority")
+        return replace(self, **{name: getattr(self, name)[which] for name in rows})
 
     def followed(self) -> dict[str, tuple[npt.NDArray[np.bool_], FaceSet]]:
         """By annotators, the mask bool [N] of the faces that they label, and those faces with their labels.
@@ -122,7 +121,7 @@ def load_fer2013(path: Path, split: Split) -> FaceSet:
     Test splits are returned whole. Raises DataInvalid.
     """
     pack = read_packed(path, split)
-    order = np.array([LABELS.index(FER2013_NAMES[name]) for name in pack.classes], np.int64)
+    order = np.array([EXPRESSIONS.index(FER2013_NAMES[name]) for name in pack.classes], np.int64)
     whole = FaceSet(
         f"fer2013-{split}",
         pack.faces,
@@ -210,7 +209,7 @@ def vote_shares(votes: npt.NDArray[Any], columns: list[int]) -> npt.NDArray[np.f
 
 
 def majority_label(votes: npt.NDArray[Any], columns: list[int]) -> npt.NDArray[np.int64]:
-    """FER+ majority [N] as indices of LABELS (Barsoum et al., ICMI 2016).
+    """FER+ majority [N] as indices of EXPRESSIONS (Barsoum et al., ICMI 2016).
 
     Single votes are outliers and dropped; the winner needs more than half of the rest, else -1.
     """

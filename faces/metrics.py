@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faces.face_set import LABELS
-
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -21,23 +19,23 @@ def accuracy(predicted: Indices, labels: Indices) -> float:
     return float((predicted == labels).mean())
 
 
-def confusion(predicted: Indices, labels: Indices) -> Indices:
-    """Counts [7, 7]: row the label, column the prediction."""
-    table = np.zeros((len(LABELS), len(LABELS)), np.int64)
+def confusion(predicted: Indices, labels: Indices, classes: int) -> Indices:
+    """Counts [classes, classes]: row the label, column the prediction."""
+    table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (labels, predicted), 1)
     return table
 
 
-def precision_recall_f1(predicted: Indices, labels: Indices) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 per class, float64 [7] each; 0 where there is nothing to divide by."""
-    table = confusion(predicted, labels)
+def precision_recall_f1(predicted: Indices, labels: Indices, classes: int) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and F1 per class, float64 [classes] each; 0 where there is nothing to divide by."""
+    table = confusion(predicted, labels, classes)
     right, said, there = table.diagonal(), table.sum(0), table.sum(1)
     return _ratio(right, said), _ratio(right, there), _ratio(2 * right, said + there)
 
 
-def f1_per_class(predicted: Indices, labels: Indices) -> Floats:
-    """F1 score per class, float64 [7]; 0 where a class is neither present nor predicted."""
-    return precision_recall_f1(predicted, labels)[2]
+def f1_per_class(predicted: Indices, labels: Indices, classes: int) -> Floats:
+    """F1 score per class, float64 [classes]; 0 where a class is neither present nor predicted."""
+    return precision_recall_f1(predicted, labels, classes)[2]
 
 
 def _ratio(part: Indices, whole: Indices) -> Floats:
@@ -45,9 +43,9 @@ def _ratio(part: Indices, whole: Indices) -> Floats:
     return result
 
 
-def macro_f1(predicted: Indices, labels: Indices) -> float:
+def macro_f1(predicted: Indices, labels: Indices, classes: int) -> float:
     """Mean of the per-class F1 scores: disgust counts as much as happiness."""
-    return float(f1_per_class(predicted, labels).mean())
+    return float(f1_per_class(predicted, labels, classes).mean())
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:

@@ -23,7 +23,8 @@ from edge.bundle_files.sections import Scaling
 from edge.errors import DataInvalid, UsageError
 from edge.files import read_json
 from faces import metrics
-from faces.face_set import CROWD, LABELS, OWN, FaceSet
+from faces.face_set import CROWD, OWN, FaceSet
+from faces.labels import EXPRESSIONS
 
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int64]
@@ -95,12 +96,14 @@ def label_priors(train: FaceSet) -> dict[str, Shares]:
 
     FER+'s are those of its voters' majorities, which is what answers are held against.
     """
-    return {annotators or OWN: _shares(faces.labels) for annotators, (_, faces) in train.followed().items()}
+    classes = len(train.classes)
+    sets = train.followed()
+    return {who or OWN: _shares(faces.labels, classes) for who, (_, faces) in sets.items()}
 
 
-def _shares(labels: Indices) -> Shares:
+def _shares(labels: Indices, classes: int) -> Shares:
     # One face more of each: an expression that was not met is rare, not impossible.
-    counts = np.bincount(labels, minlength=len(LABELS)) + 1.0
+    counts = np.bincount(labels, minlength=classes) + 1.0
     return tuple(float(f"{share:.5g}") for share in counts / counts.sum())
 
 
@@ -113,8 +116,11 @@ def learnt_prior(logits: Floats) -> Shares:
 def measured_priors(labels: tuple[str, ...]) -> tuple[str, dict[str, Shares]]:
     """The name of the prior that holds unless another is asked for, and the shares of all, by name.
 
-    Raises DataInvalid for a damaged table.
+    Only those of expressions were measured. Raises DataInvalid for a damaged table.
     """
+    even = tuple(1 / len(labels) for _ in labels)
+    if set(labels) != set(EXPRESSIONS):
+        return BALANCED, {BALANCED: even}
     table = read_json(TABLE)
     try:
         found = {
@@ -124,7 +130,7 @@ def measured_priors(labels: tuple[str, ...]) -> tuple[str, dict[str, Shares]]:
         chosen = str(table["default"])
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise DataInvalid(f"'{TABLE}' is damaged: {error}") from error
-    return chosen, {BALANCED: tuple(1 / len(labels) for _ in labels), **found}
+    return chosen, {BALANCED: even, **found}
 
 
 def expecting(about: Bundle, logits: Floats, train: FaceSet, public: FaceSet, *, evidence: bool) -> Bundle:

@@ -75,8 +75,8 @@ def score(given: Answers, faces: FaceSet) -> Score:
     return Score(
         len(faces),
         metrics.accuracy(chosen, faces.labels),
-        metrics.macro_f1(chosen, faces.labels),
-        tuple(float(value) for value in metrics.f1_per_class(chosen, faces.labels)),
+        metrics.macro_f1(chosen, faces.labels, len(faces.classes)),
+        tuple(float(value) for value in metrics.f1_per_class(chosen, faces.labels, len(faces.classes))),
     )
 
 
@@ -99,7 +99,7 @@ def lost(plain: Answers, quantized: Answers, domains: Sequence[Domain]) -> dict[
     for domain in domains:
         those = slice(start, start := start + len(domain.faces))
         before, after = (
-            balanced_accuracy(np.asarray(given[those].argmax(1)), domain.faces.labels)
+            balanced_accuracy(np.asarray(given[those].argmax(1)), domain.faces.labels, domain.faces.classes)
             for given in (plain, quantized)
         )
         points[domain.name] = round(100 * (before - after), 4)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from edge.errors import DataInvalid, RecipeInvalid
-from faces.face_set import LABELS, FaceSet
+from faces.face_set import FaceSet
 from train import lessons
 from train.augment import augment, cutmix, mixup
 from train.recipe import Recipe
@@ -141,7 +141,7 @@ def class_chances(labels: npt.NDArray[np.int64], balance: float) -> npt.NDArray[
     """
     if balance == 0:
         return None
-    counts = np.bincount(labels, minlength=len(LABELS)).astype(np.float64)
+    counts = np.bincount(labels).astype(np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -balance, 0)[labels]
     chances: npt.NDArray[np.float64] = weights / weights.sum()
     return chances

@@ -16,7 +16,6 @@ from torch import nn
 
 from edge.errors import DataInvalid
 from edge.files import whole
-from faces.face_set import LABELS
 from train import backbones
 from train.recipe import Recipe, parse
 
@@ -106,7 +105,7 @@ def content_of(path: Path) -> bytes:
 def build_model(recipe: Recipe) -> nn.Module:
     """The recipe's network with weights drawn from its seed. Raises RecipeInvalid."""
     torch.manual_seed(recipe.train.seed)
-    return backbones.build(recipe.model, len(LABELS))
+    return backbones.build(recipe.model, len(recipe.labels))
 
 
 def load_run(path: Path) -> Trained:

@@ -14,8 +14,8 @@ from edge.bundle import MANIFEST, Bundle, load
 from edge.bundle_files.sections import Scaling
 from edge.classify import load_classifier
 from edge.engine import EngineOptions
-from edge.errors import ModelMismatch, UsageError
-from faces.face_set import LABELS
+from edge.errors import UsageError
+from faces.labels import canonical
 from train.checkpoint import Trained, load_run
 from train.predict import predict
 
@@ -38,12 +38,17 @@ class Subject(Protocol):
         ...
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What it calls a face, in the order of ``logits``."""
+        ...
+
+    @property
     def crops(self) -> str:
         """The data set family whose measured crop rule its faces are cut by."""
         ...
 
     def logits(self, faces: npt.NDArray[np.uint8]) -> Floats:
-        """Logits [N, 7] in the order of LABELS, before any scaling, of uint8 faces [N, H, W]."""
+        """Logits [N, C] in the order of ``labels``, before any scaling, of uint8 faces [N, H, W]."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -59,6 +64,7 @@ class RunSubject:
     def __init__(self, trained: Trained, flip: bool = False) -> None:
         self._trained, self._flip = trained, flip
         self.evidence = trained.recipe.data.balanced
+        self.labels = trained.recipe.labels
 
     def scaling(self, annotators: str) -> Scaling | None:
         """See Subject."""
@@ -80,16 +86,12 @@ class BundleSubject:
     crops = "fer2013"
 
     def __init__(self, bundle: Bundle, engine: str = "auto", threads: int = 0) -> None:
-        missing = [label for label in LABELS if label not in bundle.labels]
-        if missing:
-            raise ModelMismatch(
-                f"bundle '{bundle.path}' has no '{missing[0]}': its labels are {bundle.labels}"
-            )
         self.bundle = self._bundle = bundle
         self.evidence = not bundle.learnt_prior
         self._engine = engines.choose(engine, tuple(bundle.files)).name
         self._classify = load_classifier(bundle, self._engine, EngineOptions(threads=threads))
-        self._columns = [bundle.labels.index(label) for label in LABELS]
+        self.labels = canonical(bundle.labels)
+        self._columns = [bundle.labels.index(label) for label in self.labels]
 
     def scaling(self, annotators: str) -> Scaling:
         """See Subject."""

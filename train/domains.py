@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from faces import domains, readers, scores
 from faces.crop_rule import crop_rule_of
 from faces.domains import Domain
 from faces.face_set import CROWD, OWN, FaceSet, Split
+from faces.labels import refuse_other
 from faces.readers.lfw import IMFDB, LFW
 from train.classifier import BundleSubject
 from train.evaluate import environment
@@ -60,13 +62,9 @@ def _of(path: Path, side: int) -> list[Domain]:
 
 def pooled(name: str, sets: Sequence[FaceSet]) -> FaceSet:
     """Several splits as one set."""
-    return FaceSet(
-        name,
-        *(
-            np.concatenate([getattr(each, field) for each in sets])
-            for field in ("faces", "labels", "votes", "majority")
-        ),
-    )
+    rows = ("faces", "labels", "votes", "majority")
+    joined: Any = {field: np.concatenate([getattr(each, field) for each in sets]) for field in rows}
+    return replace(sets[0], name=name, **joined)
 
 
 def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict[str, Any]:
@@ -75,14 +73,16 @@ def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict
         raise DataInvalid("there is no domain to measure on")
     side = subject.bundle.crop.size
     rows = []
+    who = f"bundle '{subject.bundle.path}'"
     for domain, prior in found:
+        refuse_other(who, subject.labels, domain.name, domain.faces.classes)
         pictures = domain.faces.faces
         if side and pictures.shape[1] > side:
             # What is larger than a live crop is brought to its size first, as the runtime would.
             pictures = np.stack([at_size(face, side) for face in pictures])
         logits = subject.logits(pictures).astype(np.float32)
         weights = softmax(logits, subject.scaling(prior))
-        scored = scores.score(weights, domain.faces.labels, subject.bundle.doubt.weight)
+        scored = scores.score(weights, domain.faces.labels, domain.faces.classes, subject.bundle.doubt.weight)
         about = {"domain": domain.name, "real": domain.real, "prior": prior or subject.bundle.prior}
         rows.append({**about, **dataclasses.asdict(scored)})
     real = [row["balanced"] for row in rows if row["real"] and row["balanced"] is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from edge.errors import DataInvalid
 from faces import metrics, scaling
 from faces.corruptions import KINDS, STRENGTHS, corrupt
 from faces.crop_rule import crop_rule_of
-from faces.face_set import CROWD, LABELS, FaceSet
+from faces.face_set import CROWD, FaceSet
+from faces.labels import refuse_other
 from faces.metrics import Floats, Indices
 from train.checkpoint import Trained
 from train.classifier import Subject
@@ -62,11 +64,14 @@ class Calibration:
     reliability_after: list[metrics.ConfidenceBin]
 
 
-def score(predicted: Indices, labels: Indices) -> Score:
-    """Compare ``predicted`` [N] with ``labels`` [N], both indices of LABELS. Raises DataInvalid for N = 0."""
+def score(predicted: Indices, labels: Indices, classes: Sequence[str]) -> Score:
+    """Compare ``predicted`` [N] with ``labels`` [N], both indices of ``classes``.
+
+    Raises DataInvalid for N = 0.
+    """
     if len(labels) == 0:
         raise DataInvalid("there is no labelled face to evaluate on")
-    precision, recall, f1 = metrics.precision_recall_f1(predicted, labels)
+    precision, recall, f1 = metrics.precision_recall_f1(predicted, labels, len(classes))
     right = metrics.accuracy(predicted, labels)
     per_class = {
         label: {
@@ -75,15 +80,15 @@ def score(predicted: Indices, labels: Indices) -> Score:
             "recall": float(recall[k]),
             "f1": float(f1[k]),
         }
-        for k, label in enumerate(LABELS)
+        for k, label in enumerate(classes)
     }
     return Score(
         len(labels),
         right,
         list(metrics.wilson_interval(right, len(labels))),
-        metrics.macro_f1(predicted, labels),
+        metrics.macro_f1(predicted, labels, len(classes)),
         per_class,
-        metrics.confusion(predicted, labels).tolist(),
+        metrics.confusion(predicted, labels, len(classes)).tolist(),
     )
 
 
@@ -113,6 +118,7 @@ def evaluate(
     the rest). Where the subject has a scaling for the annotators that labelled, that is the one used.
     Raises DataInvalid.
     """
+    refuse_other(f"'{subject.describe()['name']}'", subject.labels, test.name, test.classes)
     logits = subject.logits(test.faces)
     sets = test.followed()
     name = next(iter(sets))
@@ -126,14 +132,14 @@ def evaluate(
         seen, crowd = sets[CROWD]
         answers = scaling.apply(subject.scaling(CROWD) or how, logits[seen])
         error = metrics.expected_calibration_error(metrics.softmax(answers), crowd.labels)
-        ferplus = dataclasses.asdict(score(answers.argmax(1), crowd.labels)) | {"ece": error}
+        ferplus = dataclasses.asdict(score(answers.argmax(1), crowd.labels, crowd.classes)) | {"ece": error}
     return {
         "schema": SCHEMA,
         "kind": KIND,
         "model": subject.describe(),
         "data": {"name": test.name, "faces": len(test), "sha256": test.sha256},
         "environment": environment(),
-        "score": dataclasses.asdict(score(predicted, test.labels)),
+        "score": dataclasses.asdict(score(predicted, test.labels, test.classes)),
         "ferplus": ferplus,
         "calibration": dataclasses.asdict(calibrate(logits, test.labels, how, fitted_on)),
         "corruptions": corruption_table(subject, test, how) if corruptions else None,
@@ -143,7 +149,7 @@ def evaluate(
 def _fitted(subject: Subject, logits: Floats, faces: FaceSet) -> Scaling:
     """The scaling of ``logits`` [N, 7] for the labels of ``faces``."""
     if not subject.evidence:
-        return Scaling.of_temperature(metrics.fit_temperature(logits, faces.labels), len(LABELS))
+        return Scaling.of_temperature(metrics.fit_temperature(logits, faces.labels), len(faces.classes))
     return scaling.fit(logits, faces.labels, next(iter(scaling.label_priors(faces).values()))).scaling
 
 

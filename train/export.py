@@ -16,7 +16,6 @@ from edge.bundle_files.sections import AccuracyRecord, CropRule, DoubtRule
 from edge.bundle_files.writer import Model
 from edge.errors import DataInvalid
 from faces.crop_rule import measured_rules
-from faces.face_set import LABELS
 from train.checkpoint import Trained
 from train.classifier import describe_run
 from train.onnx_export import check, to_model
@@ -24,7 +23,7 @@ from train.predict import input_spec
 
 
 def to_onnx(trained: Trained, batch: int = 0) -> bytes:
-    """The network as one ONNX file: float32 ``faces`` [N, 1, S, S] to ``logits`` [N, 7].
+    """The network as one ONNX file: float32 ``faces`` [N, 1, S, S] to ``logits`` [N, labels].
 
     N is ``batch``, or any where that is 0. Held against torch on random faces. Raises BuildFailed.
     """
@@ -60,7 +59,7 @@ def export(
         path=out,
         name=recipe.name,
         description=f"{recipe.model.backbone}, {spec.size} px grey, trained on {family}",
-        labels=LABELS,
+        labels=recipe.labels,
         input=spec,
         crop=strict.fill(CropRule, {**rules["crop"], "size": side}, f"{family}: crop", DataInvalid),
         temperature=round(temperature, 4),

@@ -15,12 +15,13 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from faces.face_set import LABELS, FaceSet
+from faces.face_set import FaceSet
+from faces.labels import EXPRESSIONS
 from train.recipe import Recipe
 
 Floats = npt.NDArray[np.float32]
 # Labels of the second data set that are believed as they stand; others only where the teachers say the same.
-TRUSTED = tuple(LABELS.index(label) for label in ("happiness", "surprise", "neutral"))
+TRUSTED = tuple(EXPRESSIONS.index(label) for label in ("happiness", "surprise", "neutral"))
 # FER2013's labels, FER+'s votes, the second data set's labels, the teachers.
 SOURCES = 4
 
@@ -47,7 +48,7 @@ class Lessons(NamedTuple):
 def as_they_come(recipe: Recipe, train: FaceSet) -> Lessons:
     """One target a face, the label mixed with the votes."""
     targets = train.targets(recipe.data.votes_weight, recipe.train.label_smoothing)
-    return Lessons(torch.from_numpy(targets), torch.zeros(1, len(LABELS)))
+    return Lessons(torch.from_numpy(targets), torch.zeros(1, len(train.classes)))
 
 
 def apart(
@@ -62,22 +63,22 @@ def apart(
     ``chances`` [M] is how often each face of ``second`` is drawn; ``taught`` [N + M, 7] what the teachers
     say, with their own priors taken out (``without_prior``), which counts ``distill_weight``.
     """
-    others = len(second) if second else 0
-    targets = np.zeros((len(train) + others, SOURCES, len(LABELS)), np.float32)
-    own = np.bincount(train.labels, minlength=len(LABELS)).astype(np.float64) / len(train)
+    others, classes = len(second) if second else 0, len(train.classes)
+    targets = np.zeros((len(train) + others, SOURCES, classes), np.float32)
+    own = np.bincount(train.labels, minlength=classes).astype(np.float64) / len(train)
     voted = train.votes.sum(1) > 0
     crowd = train.votes[voted].mean(0) if voted.any() else own
     weight = recipe.train.distill_weight if taught is not None else 0.0
     share = np.where(voted, recipe.data.votes_weight, 0.0)[:, None]
     targets[: len(train), 0] = (1 - weight) * (1 - share) * _smoothed(recipe, train.labels, own)
     targets[: len(train), 1] = (1 - weight) * share * train.votes
-    drawn: npt.NDArray[np.float64] = np.full(len(LABELS), 1 / len(LABELS))
+    drawn: npt.NDArray[np.float64] = np.full(classes, 1 / classes)
     if second:
-        drawn = np.asarray(np.bincount(second.labels, chances, minlength=len(LABELS)), np.float64)
+        drawn = np.asarray(np.bincount(second.labels, chances, minlength=classes), np.float64)
         targets[len(train) :, 2] = (1 - weight) * _smoothed(recipe, second.labels, drawn)
     if taught is not None:
         targets[:, 3] = weight * taught
-    priors = np.stack([own, crowd, drawn, np.full(len(LABELS), 1 / len(LABELS))])
+    priors = np.stack([own, crowd, drawn, np.full(classes, 1 / classes)])
     # A label that a source never gives must not have a logarithm of nothing.
     log_priors = torch.from_numpy(np.log(np.maximum(priors, 1e-3))).float()
     return Lessons(torch.from_numpy(targets.reshape(len(targets), -1)), log_priors)
@@ -85,7 +86,7 @@ def apart(
 
 def _smoothed(recipe: Recipe, labels: npt.NDArray[np.int64], prior: npt.NDArray[np.floating]) -> Floats:
     smoothing = recipe.train.label_smoothing
-    hard = np.eye(len(LABELS))[labels]
+    hard = np.eye(len(prior))[labels]
     return np.asarray(hard * (1 - smoothing) + smoothing * prior, np.float32)
 
 

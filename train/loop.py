@@ -25,6 +25,7 @@ from torch import nn
 from edge.commands.progress import Progress
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from faces.face_set import FaceSet
+from faces.labels import refuse_other
 from faces.metrics import accuracy, macro_f1
 from train.batches import Batches
 from train.blend import take_prior_out
@@ -83,6 +84,8 @@ def fit(
     """
     check_teachers(recipe, teachers, bool(soft_labels))
     check_second(recipe, second)
+    for each in (train, public, *([second] if second else [])):
+        refuse_other(f"recipe '{recipe.name}'", recipe.labels, each.name, each.classes)
     use_threads(threads)
     run = Run(recipe, train, out, find_device(device), teachers, second, soft_labels)
     try:
@@ -312,7 +315,7 @@ class Run:
             "lr": f"{self.optimizer.param_groups[0]['lr']:.6f}",
             "train_loss": f"{self.loss_sum / self.loss_count:.4f}",
             "public_accuracy": f"{accuracy(predicted, public.labels):.4f}",
-            "public_macro_f1": f"{macro_f1(predicted, public.labels):.4f}",
+            "public_macro_f1": f"{macro_f1(predicted, public.labels, len(public.classes)):.4f}",
             **more,
             "seconds": f"{self.seconds:.1f}",
         }

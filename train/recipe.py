@@ -14,6 +14,7 @@ from typing import Literal
 from edge import strict
 from edge.errors import RecipeInvalid
 from edge.strict import within
+from faces.labels import LABEL_SETS, LabelSet
 
 BUILT_IN = Path(__file__).parent / "recipes"
 
@@ -43,13 +44,15 @@ class ModelRecipe:
 class DataRecipe:
     """What is learnt from.
 
-    ``mean`` and ``std`` are in grey levels 0-255. ``votes_weight`` is the share of the FER+ vote
-    distribution in the target, the rest being the data set's own label. ``balanced``: each source's labels
-    are held against softmax(logits + log of its prior), see ``train.lessons``. ``second_share`` of each batch
-    comes from a second data set, in which a class of n faces is drawn in proportion to
-    n ** (1 - ``second_balance``). ``soft_labels``: whose answers the file of --soft-labels is read for.
+    ``labels`` names the set of ``faces.labels`` that the faces are called by. ``mean`` and ``std`` are in
+    grey levels 0-255. ``votes_weight`` is the share of the FER+ vote distribution in the target, the rest
+    being the data set's own label. ``balanced``: each source's labels are held against softmax(logits +
+    log of its prior), see ``train.lessons``. ``second_share`` of each batch comes from a second data set,
+    in which a class of n faces is drawn in proportion to n ** (1 - ``second_balance``). ``soft_labels``:
+    whose answers the file of --soft-labels is read for.
     """
 
+    labels: LabelSet = "expressions"
     mean: float = field(default=127.5, metadata=within(0.0, 255.0))
     std: float = field(default=64.0, metadata=within(1.0, 255.0))
     votes_weight: float = field(default=0.0, metadata=_PROBABILITY)
@@ -129,6 +132,11 @@ class Recipe:
     augment: AugmentRecipe
     train: TrainRecipe
     text: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The words that the network learns, in the order of its logits."""
+        return LABEL_SETS[self.data.labels]
 
     @property
     def sha256(self) -> str:

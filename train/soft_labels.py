@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataInvalid
-from faces.face_set import FER2013_NAMES, LABELS, read_packed
+from faces.face_set import FER2013_NAMES, read_packed
+from faces.labels import EXPRESSIONS
 from train.lessons import without_prior
 
 
@@ -27,12 +28,12 @@ def read(path: Path, names: Sequence[str], data: Path) -> list[npt.NDArray[np.fl
     pack = read_packed(data, "train")
     kept = ~pack.repeats & (pack.faces.std(axis=(1, 2)) > 1.0)
     classes = [FER2013_NAMES.get(str(name), "") for name in arrays["classes"]]
-    if sorted(classes) != sorted(LABELS):
+    if sorted(classes) != sorted(EXPRESSIONS):
         raise DataInvalid(f"'{path}': its classes are not FER2013's seven: {', '.join(classes)}")
-    order, found = [classes.index(label) for label in LABELS], []
+    order, found = [classes.index(label) for label in EXPRESSIONS], []
     for name in names:
         answers = arrays[f"train_{name}"].astype(np.float64)
-        wanted = (len(pack.faces), len(LABELS))
+        wanted = (len(pack.faces), len(EXPRESSIONS))
         if answers.shape != wanted:
             raise DataInvalid(f"'{path}': 'train_{name}' is {answers.shape}, and must be {wanted}")
         if not np.isfinite(answers).all():

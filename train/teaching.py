@@ -60,7 +60,7 @@ def judge(
     agreed_on = public.majority >= 0
     voted = (logits + lessons.log_priors[1].numpy()).argmax(1)[agreed_on]
     crowd = accuracy(voted, public.majority[agreed_on]) if agreed_on.any() else own
-    balanced = balanced_accuracy(np.asarray(logits.argmax(1)), public.labels)
+    balanced = balanced_accuracy(np.asarray(logits.argmax(1)), public.labels, public.classes)
     columns = {"ferplus_accuracy": f"{crowd:.4f}", "public_balanced": f"{balanced:.4f}"}
     return chosen, (own + crowd + balanced) / 3, columns
 

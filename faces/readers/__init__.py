@@ -1,4 +1,4 @@
-"""Data sets as they lie on disk, to face sets: found out or named, mapped to our labels, freed of repeats."""
+"""Data sets as they lie on disk, to face sets: found out or named, given our labels, freed of repeats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge.commands.progress import Progress
 from edge.errors import DataInvalid, SourceError, UsageError
 from edge.sources.decode import read_image
 from faces.duplicates import Match, blank, find
-from faces.face_set import LABELS, VOTE_COLUMNS, VOTE_NAMES, FaceSet, Split, majority_label, vote_shares
+from faces.face_set import VOTE_COLUMNS, VOTE_NAMES, FaceSet, Split, majority_label, vote_shares
 from faces.readers.framing import FaceCutter
 from faces.readers.layout import Entry, Layout, with_splits
 from faces.readers.table import LAYOUTS
@@ -97,7 +97,7 @@ def _wanted(layout: Layout, path: Path, left_out: Counter[str]) -> list[Entry]:
     wanted = []
     for entry in layout.entries(path):
         if layout.labels[entry.label] is None:
-            left_out[f"labelled {entry.label}, which is not one of our seven"] += 1
+            left_out[f"labelled {entry.label}, which is none of {', '.join(layout.classes)}"] += 1
         elif entry.exclude:
             left_out["a repeat of a test face, by the data set's own mask"] += 1
         else:
@@ -152,7 +152,7 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
     return FaceSet(
         f"{layout.name.split('-')[0]}-{split}",
         np.stack([face for _, face in chosen]),
-        np.array([LABELS.index(name) for name in names if name], np.int64),
+        np.array([layout.classes.index(name) for name in names if name], np.int64),
         vote_shares(votes, VOTE_COLUMNS),
         majority_label(votes, VOTE_COLUMNS),
     )
@@ -192,7 +192,9 @@ def describe(found: DataSet) -> dict[str, Any]:
             name: {
                 "faces": len(faces),
                 "sha256": faces.sha256,
-                "labels": {label: int((faces.labels == k).sum()) for k, label in enumerate(LABELS)},
+                "labels": {
+                    label: int((faces.labels == k).sum()) for k, label in enumerate(found.layout.classes)
+                },
             }
             for name, faces in found.splits.items()
         },
@@ -217,7 +219,7 @@ def as_text(report: dict[str, Any]) -> str:
         f"splits: {report['split_rule']}",
         f"{'':12}" + "".join(f"{name:>9}" for name in report["splits"]),
     ]
-    for label in LABELS:
+    for label in next(iter(report["splits"].values()))["labels"]:
         counts = [split["labels"][label] for split in report["splits"].values()]
         lines.append(f"{label:12}" + "".join(f"{count:9d}" for count in counts))
     lines.append(f"{'all':12}" + "".join(f"{split['faces']:9d}" for split in report["splits"].values()))

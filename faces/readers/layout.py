@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faces.face_set import Split
+from faces.labels import EXPRESSIONS
 
 TRAIN_SHARE, TEST_SHARE, HELD_OUT_SHARE = 0.70, 0.15, 0.10
 
@@ -39,7 +40,7 @@ class Entry:
 class Layout:
     """A data set's layout.
 
-    ``labels`` maps each of its words, in the order of its codes, to one of ours or to None: left out.
+    ``labels`` maps each of its words, in the order of its codes, to one of ``classes`` or to None: left out.
     ``framing``: pictures of faces alone, or frames in which the face is yet to be found.
     ``recognise`` says whether a path looks like it; ``entries`` lists the pictures (raising
     DataInvalid). ``knows_repeats``: it marks the training faces that are in a test, no search is needed.
@@ -54,6 +55,7 @@ class Layout:
     recognise: Callable[[Path], bool]
     entries: Callable[[Path], list[Entry]]
     knows_repeats: bool = False
+    classes: tuple[str, ...] = EXPRESSIONS
 
 
 def with_splits(entries: Iterable[Entry]) -> list[Entry]:

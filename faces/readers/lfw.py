@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataInvalid
-from faces.face_set import LABELS, Split
+from faces.face_set import Split
+from faces.labels import EXPRESSIONS
 from faces.readers.layout import Entry, Layout
 
 ARRAYS = {"jpeg", "offset", "label", "labels", "person", "source", "sources"}
@@ -87,7 +88,7 @@ TERMS = (
 LFW = Layout(
     name="lfw",
     title="LFW with expressions",
-    labels={label: label for label in LABELS},
+    labels={label: label for label in EXPRESSIONS},
     framing="face",
     split_rule="by person: odd numbers test and never train, multiples of ten choose, the others train",
     terms=TERMS,
@@ -98,7 +99,7 @@ LFW = Layout(
 IMFDB = Layout(
     name="imfdb",
     title="IMFDB, as in LFW with expressions",
-    labels={label: label for label in LABELS},
+    labels={label: label for label in EXPRESSIONS},
     framing="face",
     split_rule="none: eight actors, whose faces are only ever a test",
     terms=TERMS,

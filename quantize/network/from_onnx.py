@@ -12,8 +12,8 @@
     mean = [123.675, 116.28, 103.53]
     std = [58.395, 57.12, 57.375]
 
-``labels`` are the data set's seven in the order of the model's logits; ``mean`` and ``std`` are grey levels
-0-255, as in bundle.json.
+``labels`` are one of the sets in ``faces.labels`` in the order of the model's logits; ``mean`` and ``std``
+are grey levels 0-255, as in bundle.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edge.bundle_files.sections import InputSpec
 from edge.engine import first_line
 from edge.errors import DataInvalid, ModelMismatch, RecipeInvalid
 from edge.strict import within
-from faces.face_set import LABELS
+from faces.labels import LABEL_SETS
 from quantize.network.normal_form import channels_last, input_sizes, normal_form
 from quantize.network.source import Source
 
@@ -85,10 +85,11 @@ def read_about(path: Path) -> About:
         ) from error
     table = strict.read_toml(text, str(path), KEYS, RecipeInvalid)
     named = table.get("labels")
-    if not isinstance(named, list) or sorted(map(str, named)) != sorted(LABELS):
+    known = LABEL_SETS.values()
+    if not isinstance(named, list) or sorted(map(str, named)) not in [sorted(each) for each in known]:
         raise RecipeInvalid(
-            f"'{path}': 'labels' must be {', '.join(LABELS)}, in the order of the model's logits, "
-            f"not {named!r:.200}"
+            f"'{path}': 'labels' must be {' or '.join(', '.join(each) for each in known)}, "
+            f"in the order of the model's logits, not {named!r:.200}"
         )
     return strict.fill(About, table, str(path), RecipeInvalid, text=text)
 

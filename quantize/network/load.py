@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.errors import DataInvalid
-from faces.face_set import LABELS
 from quantize.network.from_onnx import load_onnx
 from quantize.network.source import Source
 
@@ -34,7 +33,7 @@ def _of_run(path: Path) -> Source:
         name=trained.recipe.name,
         backbone=trained.recipe.model.backbone,
         model=model,
-        labels=LABELS,
+        labels=trained.recipe.labels,
         input=input_spec(trained.recipe),
         recipe_text=trained.recipe.text,
         recipe_sha256=trained.recipe.sha256,

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from edge.bundle_files.sections import InputSpec
 from edge.errors import BuildFailed
-from faces.face_set import LABELS, FaceSet
+from faces.face_set import FaceSet
+from faces.labels import refuse_other
 from quantize.network.normal_form import NormalForm, difference, example
 from quantize.network.onnx_run import batch_size
 from quantize.prepare.calibrate import Splits
@@ -86,16 +87,25 @@ class Source:
         return dataclasses.replace(self, model=self.network, graph=None)
 
     def relabel(self, splits: Splits) -> Splits:
-        """The splits, their labels counted in this model's order instead of the data set's."""
-        if self.labels == LABELS:
-            return splits
-        order = np.array([self.labels.index(label) for label in LABELS])
+        """The splits, their labels counted in this model's order instead of the data set's.
+
+        Raises DataInvalid where they are labelled with other words.
+        """
         parts = (splits.train, splits.public, splits.private)
-        return Splits(*(_relabelled(part, order) for part in parts))
+        for part in parts:
+            refuse_other(f"model '{self.name}'", self.labels, part.name, part.classes)
+        return Splits(*(_relabelled(part, self.labels) for part in parts))
 
 
-def _relabelled(faces: FaceSet, order: npt.NDArray[np.int64]) -> FaceSet:
+def _relabelled(faces: FaceSet, labels: tuple[str, ...]) -> FaceSet:
+    if faces.classes == labels:
+        return faces
+    order = np.array([labels.index(label) for label in faces.classes])
     majority = np.where(faces.majority >= 0, order[faces.majority], faces.majority)
     return dataclasses.replace(
-        faces, labels=order[faces.labels], majority=majority, votes=faces.votes[:, np.argsort(order)]
+        faces,
+        labels=order[faces.labels],
+        majority=majority,
+        votes=faces.votes[:, np.argsort(order)],
+        classes=labels,
     )

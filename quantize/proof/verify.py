@@ -16,10 +16,11 @@ from edge.bundle_files import golden
 from edge.bundle_files.golden import Outcome
 from edge.classify import load_classifier, softmax
 from edge.engine import EngineOptions
-from edge.errors import DataInvalid, UsageError
+from edge.errors import UsageError
 from faces import metrics
 from faces.answers import of_all
-from faces.face_set import LABELS, OWN, FaceSet, Split, load_fer2013
+from faces.face_set import OWN, FaceSet, Split, load_fer2013
+from faces.labels import refuse_other
 
 # Other versions and processors round differently: a face or two in a thousand may change its answer.
 TOLERANCE = 0.002
@@ -59,10 +60,9 @@ def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0)
             raise UsageError(
                 f"bundle '{bundle.path}' has no engine '{engine}': it has {', '.join(bundle.files)}"
             )
-    if set(bundle.labels) != set(LABELS):
-        raise DataInvalid(f"bundle '{bundle.path}' has other labels than FER2013: {', '.join(bundle.labels)}")
     splits: tuple[Split, ...] = ("public", "private")
     faces = [load_fer2013(data, split) for split in splits]
+    refuse_other(f"bundle '{bundle.path}'", bundle.labels, faces[0].name, faces[0].classes)
     return [
         check
         for engine in only or bundle.files
@@ -94,7 +94,7 @@ def _checks(bundle: Bundle, engine: str, faces: FaceSet, threads: int) -> list[C
 
 def _check(bundle: Bundle, engine: str, faces: FaceSet, weights: npt.NDArray[np.float64]) -> Check:
     # The bundle's own order of classes decides, not the data set's.
-    weights = weights[:, [bundle.labels.index(label) for label in LABELS]]
+    weights = weights[:, [bundle.labels.index(label) for label in faces.classes]]
     chosen: Any = weights.argmax(1)
     recorded = [
         record.accuracy for record in bundle.accuracy if (record.engine, record.data) == (engine, faces.name)
@@ -105,7 +105,7 @@ def _check(bundle: Bundle, engine: str, faces: FaceSet, weights: npt.NDArray[np.
         data=faces.name,
         images=len(faces),
         accuracy=metrics.accuracy(chosen, faces.labels),
-        macro_f1=metrics.macro_f1(chosen, faces.labels),
+        macro_f1=metrics.macro_f1(chosen, faces.labels, len(faces.classes)),
         ece=metrics.expected_calibration_error(weights, faces.labels),
         recorded=recorded[0] if recorded else None,
     )

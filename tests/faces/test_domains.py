@@ -11,7 +11,7 @@ import pytest
 from edge.errors import DataInvalid
 from faces import domains, readers, scores
 from faces.crop_rule import crop_rule_of
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from faces.readers import lfw
 from tests.train import make
 
@@ -28,7 +28,7 @@ def write_lfw(path: Path, people: int = 40) -> Path:
         jpeg=np.concatenate(coded),
         offset=np.cumsum([0, *map(len, coded)]),
         label=(np.arange(people + 3) % 7).astype(np.int8),
-        labels=np.array(LABELS),
+        labels=np.array(EXPRESSIONS),
         person=np.arange(people + 3, dtype=np.int16),
         source=np.array([0] * people + [1] * 3, np.int8),
         sources=np.array(["lfw", "imfdb"]),
@@ -78,9 +78,9 @@ def test_a_rare_expression_counts_as_much_as_one_that_is_not() -> None:
     chosen = np.array([3] * 80 + [6] * 20 + [1] * 2)
     weights = np.full((102, 7), 0.05)
     weights[np.arange(102), chosen] = 0.7
-    found = scores.score(weights, labels, bound=0.6)
+    found = scores.score(weights, labels, EXPRESSIONS, bound=0.6)
     assert found.recall == {"anger": 0.0, "happiness": 1.0} and found.balanced == 0.5
     assert found.accuracy == pytest.approx(82 / 102, abs=1e-4) and found.counts["disgust"] == 2
-    assert found.uncertain == 0 and scores.score(weights, labels, bound=0.75).uncertain == 1
+    assert found.uncertain == 0 and scores.score(weights, labels, EXPRESSIONS, bound=0.75).uncertain == 1
     with pytest.raises(DataInvalid, match="no labelled face"):
-        scores.score(weights[:0], labels[:0])
+        scores.score(weights[:0], labels[:0], EXPRESSIONS)

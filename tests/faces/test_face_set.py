@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from edge.errors import DataInvalid
 from faces import face_set
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from tests.train import make
 
 
@@ -25,7 +25,7 @@ def test_labels_are_mapped_by_name_not_by_place(tmp_path: Path) -> None:
     classes = np.array(make.CLASSES[::-1])
     labels = np.arange(7)
     read = face_set.load_fer2013(saved(tmp_path / "p.npz", classes=classes, public_y=labels), "public")
-    assert [LABELS[k] for k in read.labels] == [
+    assert [EXPRESSIONS[k] for k in read.labels] == [
         "neutral",
         "surprise",
         "sadness",
@@ -57,7 +57,7 @@ def test_votes_become_shares_and_majority(tmp_path: Path) -> None:
     votes[3, 7] = 10  # contempt
     votes[4, [6, 0, 1, 2, 3, 4]] = 5, 1, 1, 1, 1, 1  # fear: single votes do not count
     read = face_set.load_fer2013(saved(tmp_path / "p.npz", public_fpvotes=votes), "public")
-    assert [LABELS[k] if k >= 0 else None for k in read.majority] == [
+    assert [EXPRESSIONS[k] if k >= 0 else None for k in read.majority] == [
         None,
         "happiness",
         None,
@@ -66,7 +66,7 @@ def test_votes_become_shares_and_majority(tmp_path: Path) -> None:
         None,
         None,
     ]
-    shares = {label: read.votes[0, k] for k, label in enumerate(LABELS) if read.votes[0, k]}
+    shares = {label: read.votes[0, k] for k, label in enumerate(EXPRESSIONS) if read.votes[0, k]}
     assert shares == {"neutral": pytest.approx(5 / 8), "happiness": pytest.approx(3 / 8)}
     assert read.votes[2].sum() == read.votes[3].sum() == 0
 
@@ -163,7 +163,7 @@ def test_a_set_is_followed_by_its_own_annotators_and_by_the_crowd_where_it_agree
     assert everyone.all() and whole is read
     agreed, crowd = sets["ferplus"]
     assert np.flatnonzero(agreed).tolist() == [1, 4] and crowd.name == "ferplus-public"
-    assert [LABELS[k] for k in crowd.labels] == ["happiness", "fear"]
+    assert [EXPRESSIONS[k] for k in crowd.labels] == ["happiness", "fear"]
     np.testing.assert_array_equal(crowd.faces, read.faces[[1, 4]])
     silent = face_set.load_fer2013(saved(tmp_path / "q.npz", public_fpvotes=votes * 0), "public")
     assert list(silent.followed()) == ["fer2013"]

@@ -15,18 +15,18 @@ PREDICTED = np.array([0, 0, 1, 1, 0, 2])
 
 def test_known_values() -> None:
     assert metrics.accuracy(PREDICTED, LABELS) == pytest.approx(4 / 6)
-    table = metrics.confusion(PREDICTED, LABELS)
+    table = metrics.confusion(PREDICTED, LABELS, 7)
     assert table[:3, :3].tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
     assert table.sum() == 6
-    precision, recall, f1 = metrics.precision_recall_f1(PREDICTED, LABELS)
+    precision, recall, f1 = metrics.precision_recall_f1(PREDICTED, LABELS, 7)
     assert precision.tolist() == pytest.approx([2 / 3, 1 / 2, 1, 0, 0, 0, 0])
     assert recall.tolist() == pytest.approx([2 / 3, 1 / 2, 1, 0, 0, 0, 0])
     assert f1.tolist() == pytest.approx([2 / 3, 1 / 2, 1, 0, 0, 0, 0])
-    assert metrics.macro_f1(PREDICTED, LABELS) == pytest.approx((2 / 3 + 1 / 2 + 1) / 7)
+    assert metrics.macro_f1(PREDICTED, LABELS, 7) == pytest.approx((2 / 3 + 1 / 2 + 1) / 7)
 
 
 def test_precision_and_recall_are_not_mixed_up() -> None:
-    precision, recall, _ = metrics.precision_recall_f1(np.array([3, 3, 3, 3]), np.array([3, 4, 4, 4]))
+    precision, recall, _ = metrics.precision_recall_f1(np.array([3, 3, 3, 3]), np.array([3, 4, 4, 4]), 7)
     assert precision[3] == pytest.approx(1 / 4)
     assert recall[3] == 1
     assert recall[4] == 0

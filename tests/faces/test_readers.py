@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from edge.errors import DataInvalid, UsageError
 from faces import face_set, readers
-from faces.face_set import LABELS, VOTE_NAMES
+from faces.face_set import VOTE_NAMES
+from faces.labels import EXPRESSIONS
 from faces.readers.layout import Entry, with_splits
 from faces.readers.table import LAYOUTS
 from tests.train import make
@@ -30,7 +31,7 @@ def picture(path: Path, side: int = 60) -> Path:
 
 
 def words(faces: face_set.FaceSet) -> Counter[str]:
-    return Counter(LABELS[k] for k in faces.labels)
+    return Counter(EXPRESSIONS[k] for k in faces.labels)
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -53,7 +54,7 @@ def test_every_layout_declares_labels_split_rule_and_terms() -> None:
     for name in LAYOUTS:
         layout = readers.layout_named(name)
         assert layout.name == name
-        assert set(layout.labels.values()) - {None} == set(LABELS)
+        assert set(layout.labels.values()) - {None} == set(EXPRESSIONS)
         assert len(layout.terms) > 30 and len(layout.split_rule) > 30
 
 
@@ -83,10 +84,10 @@ def test_fer2013_csv_with_votes(tmp_path: Path) -> None:
             "private": 2,
         }
         train = found.split("train")
-        assert [LABELS[k] for k in train.labels[:4]] == ["anger", "disgust", "fear", "happiness"]
+        assert [EXPRESSIONS[k] for k in train.labels[:4]] == ["anger", "disgust", "fear", "happiness"]
         np.testing.assert_array_equal(train.faces[0].ravel(), [int(v) for v in rows[0]["pixels"].split()])
-        assert (train.votes[:, LABELS.index("neutral")] == 1).all()
-        assert (train.majority == LABELS.index("neutral")).all()
+        assert (train.votes[:, EXPRESSIONS.index("neutral")] == 1).all()
+        assert (train.majority == EXPRESSIONS.index("neutral")).all()
 
 
 def test_fer2013_csv_alone_has_no_votes(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_folders_with_splits(tmp_path: Path) -> None:
         "private": {"anger": 2, "happiness": 2},
     }
     assert found.split("train").faces.shape == (6, 32, 32)
-    assert found.left_out == {"labelled contempt, which is not one of our seven": 6}
+    assert found.left_out == {f"labelled contempt, which is none of {', '.join(EXPRESSIONS)}": 6}
 
 
 def test_folders_without_splits_are_split_by_name_and_always_the_same(tmp_path: Path) -> None:
@@ -342,9 +343,9 @@ def affectnet(root: Path) -> Path:
 def test_affectnet(tmp_path: Path) -> None:
     found = readers.read(affectnet(tmp_path))
     assert found.layout.name == "affectnet"
-    assert words(found.split("private")) == dict.fromkeys(LABELS, 1)
+    assert words(found.split("private")) == dict.fromkeys(EXPRESSIONS, 1)
     assert len(found.split("train")) + len(found.split("public")) == 18
-    assert found.left_out == {"labelled contempt, which is not one of our seven": 3}
+    assert found.left_out == {f"labelled contempt, which is none of {', '.join(EXPRESSIONS)}": 3}
 
 
 @pytest.mark.parametrize("content", [np.array("9"), np.array("x"), np.zeros(3)])

@@ -11,7 +11,7 @@ import pytest
 from edge.bundle import Bundle
 from edge.bundle_files.sections import CropRule, DoubtRule, InputSpec
 from faces import metrics, scaling
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from tests.train import make
 
 PRIOR = (0.1, 0.02, 0.08, 0.3, 0.1, 0.1, 0.3)
@@ -53,10 +53,10 @@ def test_no_face_of_an_expression_is_rare_and_not_impossible() -> None:
 
 
 def test_the_measured_priors_are_whole_and_the_default_is_among_them() -> None:
-    chosen, named = scaling.measured_priors(LABELS)
+    chosen, named = scaling.measured_priors(EXPRESSIONS)
     assert chosen in named and {"balanced", "natural"} <= set(named)
     assert all(len(shares) == 7 and sum(shares) == pytest.approx(1) for shares in named.values())
-    turned = scaling.measured_priors(LABELS[::-1])[1]
+    turned = scaling.measured_priors(EXPRESSIONS[::-1])[1]
     assert turned["natural"] == named["natural"][::-1]
 
 
@@ -69,7 +69,7 @@ def test_annotators_who_are_less_sure_get_a_temperature_of_their_own_by_one_fact
         Path("out"),
         "tiny",
         "",
-        LABELS,
+        EXPRESSIONS,
         InputSpec(48, "grey", (127.0,), (64.0,)),
         CropRule(((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75)), 1.0, (0.0, 0.0)),
         1.0,

@@ -17,7 +17,7 @@ from edge import bundle as bundles
 from edge.bundle_files.sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from quantize.cli import main
 from quantize.network.export import Exported, export
 from quantize.network.load import load_source
@@ -42,7 +42,7 @@ std = [60.0]
 
 def describe(path: Path, **changes: Any) -> Path:
     """Write the .toml beside the model ``path``, each of ``changes`` made to it (old -> new)."""
-    text = ABOUT.format(labels=json.dumps(changes.pop("labels", LABELS)))
+    text = ABOUT.format(labels=json.dumps(changes.pop("labels", EXPRESSIONS)))
     for old, new in changes.pop("text", {}).items():
         assert old in text
         text = text.replace(old, new)
@@ -69,7 +69,7 @@ def test_a_model_is_read_with_its_layers_names_and_exports_to_the_same_answers(
     model: Path, source: Source, exported: Exported
 ) -> None:
     read = load_source(model)
-    assert (read.name, read.recipe_file, read.labels) == ("theirs", "model.toml", LABELS)
+    assert (read.name, read.recipe_file, read.labels) == ("theirs", "model.toml", EXPRESSIONS)
     assert {"features.0.0.weight", "classifier.1.bias"} <= set(read.network.state_dict())
     x = source.example(3)
     with torch.no_grad():
@@ -220,12 +220,12 @@ def test_labels_in_another_order_are_built_and_measured_in_that_order(
             turned = numpy_helper.to_array(tensor)[::-1].copy()
             tensor.CopyFrom(numpy_helper.from_array(turned, tensor.name))
     onnx.save(proto, model)
-    describe(model, labels=LABELS[::-1])
+    describe(model, labels=EXPRESSIONS[::-1])
     out = tmp_path / "theirs"
     words = ["build", model, "--data", pack, "-o", out, "--ladder", ladder_file, "--crop", crop_file]
     assert main([*map(str, words), "--threads", "1"]) == 0
     bundle = bundles.load(out)
-    assert bundle.labels == LABELS[::-1] and bundle.name == "theirs"
+    assert bundle.labels == EXPRESSIONS[::-1] and bundle.name == "theirs"
     # Under FER2013's prior, which the made faces do not have; in a wrong order it would be a seventh.
     assert all(each.accuracy > 0.6 for each in bundle.accuracy)
     assert (out / "model.toml").read_text() == model.with_suffix(".toml").read_text()
@@ -289,7 +289,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda path: describe(path, text={"[input]": "speed = 1\n[input]"}),
         "unknown key 'speed'",
     ),
-    "six labels": (lambda path: describe(path, labels=LABELS[:6]), "'labels' must be anger, disgust"),
+    "six labels": (lambda path: describe(path, labels=EXPRESSIONS[:6]), "'labels' must be anger, disgust"),
     "no terms": (lambda path: describe(path, text={"terms": "# "}), "key 'terms' is missing"),
     "no mean": (lambda path: describe(path, text={"mean": "# "}), "'mean' is missing"),
     "two means": (lambda path: describe(path, text={"[100.5]": "[1.0, 2.0]"}), "'mean' is (1.0, 2.0)"),

@@ -10,7 +10,7 @@ import pytest
 from edge.classify import at_size
 from edge.errors import DataInvalid
 from faces import metrics
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from tests.train import make
 from train import evaluate, loop
 from train.checkpoint import Trained, load_run
@@ -59,7 +59,7 @@ def test_a_record_says_what_was_measured(trained: Trained) -> None:
     assert [row["count"] for row in total["per_class"].values()] == np.bincount(
         test.labels, minlength=7
     ).tolist()
-    assert list(total["per_class"]) == list(LABELS)
+    assert list(total["per_class"]) == list(EXPRESSIONS)
     cal = record["calibration"]
     assert cal["fitted_on"] == "made-2"
     chances = metrics.softmax(logits, cal["temperature"])
@@ -86,14 +86,14 @@ def test_ferplus_is_scored_on_agreed_faces_only(trained: Trained) -> None:
 def test_nothing_to_score_is_told() -> None:
     nothing = np.zeros(0, np.int64)
     with pytest.raises(DataInvalid, match="no labelled face"):
-        evaluate.score(nothing, nothing)
+        evaluate.score(nothing, nothing, EXPRESSIONS)
 
 
 def test_the_text_shows_each_class(trained: Trained) -> None:
     text = evaluate.as_text(
         evaluate.evaluate(RunSubject(trained), make.face_set(30, 6), make.face_set(21, 2))
     )
-    assert all(label in text for label in LABELS)
+    assert all(label in text for label in EXPRESSIONS)
     assert "tiny on made-6" in text
     assert "fitted on made-2" in text
 

@@ -18,7 +18,7 @@ from edge.commands import describe
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed, DataInvalid, UsageError
 from faces import metrics
-from faces.face_set import LABELS
+from faces.labels import EXPRESSIONS
 from tests.train import make
 from tests.train.conftest import RECORD
 from train import evaluate, onnx_export
@@ -41,7 +41,7 @@ def test_the_runtime_reads_from_the_bundle_what_torch_computed(bundle: Bundle, t
 def test_the_bundle_says_how_it_came_to_be(bundle: Bundle, trained: Trained) -> None:
     again = load(bundle.path)
     again.verify()
-    assert again.labels == LABELS
+    assert again.labels == EXPRESSIONS
     assert (again.input.size, again.input.colour, again.input.mean) == (16, "grey", (127.5,))
     assert again.temperature == 1.7
     assert again.crop.landmarks[0][0] + again.crop.landmarks[1][0] == pytest.approx(1)
