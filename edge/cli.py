@@ -100,12 +100,31 @@ def _add_run(run: Parser) -> None:
         "--config", type=Path, metavar="FILE", help="settings as JSON (what a deployed board uses)"
     )
     settings.add_options(run)
+    cluster = run.add_argument_group("cluster", "for more files than one computer reads (docs/scale.md)")
+    cluster.add_argument(
+        "--on",
+        type=command.filled,
+        metavar="CLUSTER",
+        help="local:N processes, tcp://SCHEDULER:PORT or ssh:HOSTS.txt",
+    )
+    cluster.add_argument(
+        "--out",
+        type=lambda text: Path(command.filled(text)),
+        metavar="FOLDER",
+        help="where --on writes its readings, as Parquet",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     wanted = settings.resolve(arguments)
     if not wanted.source:
         raise UsageError("nothing to look at: give a picture, a folder, a video or a camera number")
+    if arguments.on:
+        from cluster.archive import command as archive
+
+        return archive.run(arguments, wanted)
+    if arguments.out:
+        raise UsageError("--out is where --on writes to: for a single run give --sink jsonl:FILE or --save")
     from edge.commands.outputs import refuse_losses
 
     refuse_losses(wanted, arguments.config)

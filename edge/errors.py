@@ -25,6 +25,8 @@ Python programmer would expect. Messages are one sentence: what failed, the valu
     │       └── SourceBack                 they come again
     ├── SinkError(OSError)                 cannot write there
     │   └── FrameNotSaved                  one picture could not be, the next may
+    ├── ClusterError(OSError)              other machines cannot be worked with
+    │   └── WorkerRefuses                  one of them cannot do a task, another may
     └── ToolchainError                     the build half
         ├── RecipeInvalid(ValueError)      a recipe has an unknown key or value
         ├── DataInvalid(ValueError)        a data set is not what it should be
@@ -121,6 +123,14 @@ class SinkError(FerliteError, OSError):
 
 class FrameNotSaved(SinkError):
     """One picture could not be saved; the next may do better."""
+
+
+class ClusterError(FerliteError, OSError):
+    """Other machines cannot be reached, or cannot be worked with."""
+
+
+class WorkerRefuses(ClusterError):
+    """A worker cannot do this task, for a reason of its own; another worker may."""
 
 
 class ToolchainError(FerliteError):

@@ -146,6 +146,12 @@ class Pipeline:
         if self._tracker is not None:
             self._tracker.clear()
 
+    def restart_apart(self) -> None:
+        """``restart`` for a source whose readings stand by themselves: its tracks begin at 1 again."""
+        self.restart()
+        if self._tracker is not None:
+            self._tracker.count_anew()
+
     def hurry(self, behind: float) -> None:
         """Frames come ``behind`` times as fast as they are read (1: they are kept up with): search less."""
         self._follower.searches.stretch = min(MOST_STRETCH, max(1.0, behind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -144,20 +145,21 @@ def run(
     most: int = 0,
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
+    quiet: bool = False,
 ) -> Summary:
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
 
     A file or stream that fails, and a picture that cannot be saved, is handed to ``complain`` and counted;
     the rest goes on. What a camera gets over (SourceFault) is handed on too, and is no failure.
-    ``after_frame`` is called when a frame has passed all the way. Raises SinkError where results cannot be
-    written at all, BrokenPipeError when nobody reads any more.
+    ``after_frame`` is called when a frame has passed all the way; ``quiet``: no progress line.
+    Raises SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
     """
     frames_of = vitals.watch(source) if vitals else source
     ways_out = list(sinks)
     summary = Summary()
     pipeline.restart()
     total = min(most, source.total) if most and source.total else most or source.total
-    with Progress("reading", total, "frames") as progress:
+    with Progress("reading", total, "frames", stream=io.StringIO() if quiet else None) as progress:
 
         def failed(error: FerliteError) -> None:
             summary.failures += not isinstance(error, SourceFault)

@@ -53,6 +53,11 @@ class Tracker:
         """Forget everybody: another source begins. Numbers go on, so that none is given twice."""
         self._tracks, self._order = [], []
 
+    def count_anew(self) -> None:
+        """Forget everybody, and number from 1 again."""
+        self.clear()
+        self._next = 1
+
     def assign(self, boxes: Sequence[Box], now: float) -> list[Track]:
         """Whose each box of the frame at ``now`` is (seconds, never going back)."""
         self._tracks = [track for track in self._tracks if now - track.seen <= self._forget]

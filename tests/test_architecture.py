@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"edge", "faces", "measure", "pages", "train", "quantize", "boards", "tests"}
+OURS = {"edge", "faces", "measure", "pages", "train", "quantize", "boards", "cluster", "tests"}
 ALLOWED = {
-    "edge": set(),
+    # Its command line alone, and only where --on is typed: see below.
+    "edge": {"cluster"},
+    "cluster": {"edge"},
     # Small modules only, and none of what runs on a bare board: tests/boards/test_arrows.py names them.
     "boards": {"edge"},
     "faces": {"edge"},
@@ -21,6 +23,7 @@ ALLOWED = {
     "train": {"edge", "faces", "measure", "pages"},
     "quantize": {"edge", "faces", "measure", "pages", "train"},
 }
+CLUSTER_LIBRARIES = {"distributed", "dask", "pyarrow", "asyncssh"}
 ENGINE_LIBRARIES = {"onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch", "onnx"}
 
 
@@ -41,6 +44,12 @@ def test_arrows(package: str) -> None:
     for path in files:
         wrong = imported(path) & (OURS - {package} - ALLOWED[package])
         assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(wrong)}"
+
+
+def test_the_runtime_knows_of_clusters_in_its_command_line_only() -> None:
+    naming = [path.relative_to(ROOT) for path in (ROOT / "edge").rglob("*.py") if "cluster" in imported(path)]
+    assert naming == [Path("edge/cli.py")]
+    assert not loaded_after("import edge.cli; edge.cli.parser()") & {"cluster", *CLUSTER_LIBRARIES}
 
 
 def modules() -> dict[str, Path]:
@@ -105,6 +114,7 @@ def test_the_runtime_names_everything_it_imports() -> None:
         "paho": "edge/live/mqtt.py",
         "prometheus_client": "edge/live/metrics.py",
         "cryptography": "edge/bundle_files/signature.py",
+        "cluster": "edge/cli.py",
     }
     for path in (ROOT / "edge").rglob("*.py"):
         place = str(path.relative_to(ROOT))

@@ -23,6 +23,10 @@ EXTRAS = {
     "onnxruntime": "build",
     "packaging": "boards",
     "tomli": "boards",
+    "distributed": "cluster",
+    "dask": "cluster",
+    "pyarrow": "cluster",
+    "asyncssh": "cluster",
 }
 
 

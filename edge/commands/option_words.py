@@ -57,6 +57,8 @@ OPTIONS: dict[str, str] = {
     "--detect-every": "search every Nth frame",
     "--detect-score": "least score of a face",
     "--pace": "seconds after which an unchanged face is read anew",
+    # who does it
+    "--on": "the cluster that does the work",
     # what else is done
     "--privacy": "faces made unrecognisable in what is written",
     "--most": "stop after so many frames",

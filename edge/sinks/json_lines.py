@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from edge.results import FrameReadings, Reading
@@ -31,7 +32,11 @@ class JsonLinesSink:
 
 def as_line(result: FrameReadings) -> str:
     """The frame's line. A name that is not UTF-8 has its odd bytes as escapes, which Python reads back."""
-    table = as_json(result)
+    return line_of(as_json(result))
+
+
+def line_of(table: Mapping[str, Any]) -> str:
+    """``as_line`` for a frame that is JSON-ready."""
     line = json.dumps(table, ensure_ascii=False)
     return (line if line.isascii() or _encodes(line) else json.dumps(table)) + "\n"
 

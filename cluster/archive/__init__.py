@@ -1,0 +1,1 @@
+"""``ferlite run --on``: readings of many files, as Parquet."""

@@ -1,0 +1,228 @@
+"""What of an archive is done: a folder that says whose readings it has, and of which files.
+
+    OUT/run.json          what all readings were made with
+    OUT/done.jsonl        a line a task: its part, and each file by name, size, time and sha256
+    OUT/parts/ab/*.parquet
+
+A part is there whole or not at all, and counts once its line is written: what a killed run left without
+one is taken away by the next. A file counts as done while its size and time are those of its line, or else
+its sha256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cluster.archive.find import Item
+from edge.errors import DataInvalid, StorageFailed, UsageError
+from edge.files import read_json, reason, write_text
+from edge.sinks.lines import LineWriter
+from edge.strict import fill
+
+SCHEMA = 1
+RUN, DONE, PARTS, LOCK, LEASE = "run.json", "done.jsonl", "parts", ".lock", ".lease"
+
+
+@dataclass(frozen=True)
+class FileDone:
+    """A file that was read: what it was then, what it gave, and what was wrong with it."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    frames: int
+    faces: int
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """A task that was done: its part below PARTS, its files, and which ``worker`` took how long."""
+
+    part: str
+    files: tuple[FileDone, ...]
+    seconds: float = 0.0
+    worker: str = ""
+
+
+@dataclass
+class Ledger:
+    """The folder of one archive, ours alone until it is closed. Open it with ``opened``."""
+
+    folder: Path
+    lease: str
+    _parts: dict[str, PartDone] = field(default_factory=dict)
+    _files: dict[str, tuple[str, FileDone]] = field(default_factory=dict)
+    _log: LineWriter | None = None
+
+    def state(self, item: Item) -> FileDone | None:
+        """What is known of a file that is done and still what it was; None where it is to be read."""
+        known = self._files.get(item.name)
+        return known[1] if known else None
+
+    def part_of(self, item: Item) -> Path:
+        """Where the readings of a file that is done are."""
+        return self.folder / PARTS / self._files[item.name][0]
+
+    def add(self, done: PartDone) -> None:
+        """A task was done; its part is there. Raises SinkError."""
+        assert self._log is not None
+        self._log.write(_line(done))
+        self._take(done)
+
+    def forget_changed(self, items: Iterable[Item]) -> int:
+        """Take away what is known of files that have changed, and the parts that they are in; how many.
+
+        Raises StorageFailed.
+        """
+        changed: set[str] = set()
+        for item in items:
+            known = self._files.get(item.name)
+            if known is None:
+                continue
+            part, before = known
+            now = _now(item, before)
+            if now is None:
+                changed.add(part)
+            elif now != before:
+                files = tuple(now if one.name == item.name else one for one in self._parts[part].files)
+                self._take(replace(self._parts[part], files=files))
+        for part in changed:
+            for one in self._parts.pop(part).files:
+                self._files.pop(one.name, None)
+        return len(changed)
+
+    def begin(self) -> None:
+        """Write what is known and take away what is not. Raises StorageFailed, SinkError."""
+        write_text(self.folder / DONE, "".join(map(_line, self._parts.values())))
+        parts = self.folder / PARTS
+        try:
+            parts.mkdir(exist_ok=True)
+            for path in parts.rglob("*"):
+                if path.is_file() and str(path.relative_to(parts)) not in self._parts:
+                    path.unlink()
+        except OSError as error:
+            raise StorageFailed(f"cannot write to '{parts}': {reason(error)}") from error
+        write_text(self.folder / LEASE, self.lease)
+        self._log = LineWriter(str(self.folder / DONE), append=True)
+
+    def close(self) -> None:
+        """Let go; tasks that still run somewhere find that their part is no longer wanted."""
+        if self._log is not None:
+            self._log.close()
+        with contextlib.suppress(OSError):
+            (self.folder / LEASE).unlink(missing_ok=True)
+
+    def _take(self, done: PartDone) -> None:
+        self._parts[done.part] = done
+        for one in done.files:
+            self._files[one.name] = (done.part, one)
+
+
+@contextlib.contextmanager
+def opened(folder: Path, made_with: Mapping[str, Any]) -> Iterator[Ledger]:
+    """The archive in ``folder``, new or of a run that was made with the same.
+
+    Raises UsageError for a folder of another run, or one that is in use, DataInvalid and StorageFailed.
+    """
+    _refuse_foreign(folder, made_with)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise StorageFailed(f"cannot write to '{folder}': {reason(error)}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"another run writes to '{folder}': wait for that, or give another --out"
+            ) from error
+        if not (folder / RUN).exists():
+            write_text(folder / RUN, json.dumps({"schema": SCHEMA, **made_with}, indent=1) + "\n")
+        ledger = Ledger(folder, uuid.uuid4().hex)
+        for done in _read(folder / DONE):
+            if (folder / PARTS / done.part).is_file():
+                ledger._take(done)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+def _refuse_foreign(folder: Path, made_with: Mapping[str, Any]) -> None:
+    """Raise UsageError unless the folder is new, or of a run that was made with the same."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"'{folder}' is a file: give a folder with --out")
+    if not (folder / RUN).exists():
+        if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
+            raise UsageError(f"'{folder}' has other files in it: give a new folder with --out")
+        return
+    there = read_json(folder / RUN, UsageError)
+    if not isinstance(there, dict) or there.pop("schema", None) != SCHEMA:
+        raise UsageError(f"'{folder}' was written by another ferlite: give another --out")
+    here = json.loads(json.dumps(dict(made_with)))
+    for key in {**there, **here}:
+        if there.get(key) != here.get(key):
+            raise UsageError(
+                f"'{folder}' has readings of another run: its {key} is {_short(there.get(key))}, not "
+                f"{_short(here.get(key))}; give another --out"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _now(item: Item, before: FileDone) -> FileDone | None:
+    """The file as it is now, its readings being those of ``before``; None where it is another."""
+    try:
+        facts = os.stat(item.path)  # noqa: PTH116
+        if (facts.st_size, facts.st_mtime_ns) == (before.size, before.mtime_ns):
+            return before
+        if facts.st_size == before.size and digest(item.path) == before.sha256:
+            return replace(before, mtime_ns=facts.st_mtime_ns)
+    except OSError:
+        return before  # it is gone; what it showed when it was there is still so
+    return None
+
+
+def digest(path: str) -> str:
+    """Sha256 of a file in hex. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        sha256 = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            sha256.update(piece)
+    return sha256.hexdigest()
+
+
+def _line(done: PartDone) -> str:
+    return json.dumps(asdict(done)) + "\n"
+
+
+def _read(path: Path) -> Iterator[PartDone]:
+    """The lines of a ledger, less a last one that is cut short. Raises DataInvalid."""
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield fill(PartDone, json.loads(line), f"'{path}': line {number}", DataInvalid)
+    except OSError as error:
+        raise DataInvalid(f"cannot read '{path}': {reason(error)}") from error
+    except ValueError as error:
+        if isinstance(error, DataInvalid):
+            raise
+        raise DataInvalid(f"'{path}' is damaged: line {number} is not JSON") from error
