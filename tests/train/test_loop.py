@@ -124,7 +124,7 @@ def test_training_learns_and_says_so_in_its_history(tmp_path: Path) -> None:
     assert outcome.best_accuracy == pytest.approx(
         max(float(row["public_accuracy"]) for row in rows), abs=1e-4
     )
-    # Seven classes: chance is 0.14, give or take 0.03. How far such a small network comes in 24 epochs differs
+    # Seven classes: chance is 0.14, give or take 0.03. How far such a small network comes in 24 epochs varies
     # from processor to processor and from seed to seed (0.57 to 0.80 where that was tried).
     assert outcome.best_accuracy > 0.35
 
