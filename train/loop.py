@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import copy
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +33,7 @@ from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import names, start_from
 from train.recipe import Recipe
+from train.stop import StopSignal
 from train.teacher import Teacher, distillation_loss
 from train.teacher import check as check_teachers
 from train.teaching import check_second, judge, without_priors
@@ -228,7 +226,7 @@ class Run:
 
     def train_until_stopped(self, public: FaceSet) -> None:
         """Take steps until none is left or a signal asks for a stop, saving every epoch and 5 minutes."""
-        stop = _StopSignal()
+        stop = StopSignal()
         saved_at = time.monotonic()
         with stop, Progress("training", self.batches.total, "step", start=self.step) as progress:
             while self.step < self.batches.total:
@@ -328,22 +326,3 @@ class Run:
             write(kept | {"model": self.average.state_dict()}, self.out / BEST)
         write_history(self.history, self.out / HISTORY)
         add_to_tensorboard(row, self.out)
-
-
-class _StopSignal:
-    """Turns SIGINT and SIGTERM into a wish that the loop can grant after its step."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -72,6 +72,7 @@ OPTIONS: dict[str, str] = {
     "--recipe": "how int8 is made",
     "--crop": "how a face is cut out",
     # how faces are made
+    "--ages": "of the heads that have them",
     "--heads": "a pack of heads as meshes",
     "--sheet": "a picture of the first faces that were made",
     "--count": "faces to make",

@@ -10,11 +10,14 @@ from edge.commands.exits import OK
 from edge.errors import StorageFailed, UsageError
 from edge.files import write_bytes
 
+# As train.synth.makehuman has them, which is only imported to make faces.
+AGES = ("baby", "child", "young", "old")
+
 
 def add(verb: command.Parser) -> None:
     """The options of the verb."""
     verb.add_argument(
-        "--heads", type=Path, required=True, metavar="FILE", help="packed ICT-FaceKit heads (ict_face.npz)"
+        "--heads", type=Path, required=True, metavar="FILE", help="packed heads: ICT-FaceKit's or MakeHuman's"
     )
     verb.add_argument("--out", type=Path, required=True, metavar="FILE", help="data set to write, .npz")
     verb.add_argument("--sheet", type=Path, metavar="FILE", help="picture of the first faces to write, .png")
@@ -28,6 +31,9 @@ def add(verb: command.Parser) -> None:
         verb.add_argument(
             option, type=kind, default=default, metavar="N", help=f"{text} (default: {default:g})"
         )
+    verb.add_argument(
+        "--ages", nargs="+", choices=AGES, default=(), help="of MakeHuman's people (default: all but baby)"
+    )
     verb.add_argument("--crop", default="fer2013", help="data set whose measured crop rule cuts them")
 
 
@@ -37,14 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     from faces.crop_rule import crop_rule_of
     from train.synth import dataset
-    from train.synth.mesh import load_heads
+    from train.synth.families import load_heads
 
     if arguments.out.suffix != ".npz":
         raise UsageError(f"--out is '{arguments.out}', and must end with .npz")
     if arguments.sheet and arguments.sheet.suffix != ".png":
         raise UsageError(f"--sheet is '{arguments.sheet}', and must end with .png")
     wish = dataset.Wish(arguments.count, arguments.side, arguments.first, arguments.yaw, arguments.weakest)
-    made = dataset.make(load_heads(arguments.heads), wish, crop_rule_of(arguments.crop))
+    made = dataset.make(
+        load_heads(arguments.heads, tuple(arguments.ages)), wish, crop_rule_of(arguments.crop)
+    )
     dataset.write(made, arguments.out)
     if arguments.sheet:
         done, coded = cv2.imencode(".png", dataset.sheet(made))
@@ -54,12 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     people = len(set(made.person.tolist()))
     facts = {
         "file": str(arguments.out),
-        "source": dataset.SOURCE,
+        "source": made.source,
         "faces": len(made),
         "people": people,
         "labels": list(made.labels),
     }
-    command.output(
-        arguments, facts, f"{arguments.out}: {len(made)} faces of {people} people, {dataset.SOURCE}"
-    )
+    command.output(arguments, facts, f"{arguments.out}: {len(made)} faces of {people} people, {made.source}")
     return OK

@@ -15,10 +15,8 @@ from edge.commands.progress import Progress
 from edge.files import whole
 from edge.results import Box, Face
 from train.synth import actions, scene, skin
-from train.synth.mesh import Heads
+from train.synth.mesh import Head, Heads
 from train.synth.render import Rendered, render
-
-SOURCE = "rendered ICT-FaceKit"
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,8 @@ class MadeFaces:
 
     ``faces`` uint8 [N, S, S] grey; ``label`` int8 [N] of ``labels``; ``person`` int32 [N]; ``strength``,
     ``yaw`` and ``pitch`` float32 [N] (0-1, degrees); ``landmarks`` float32 [N, 68, 2] in pixels of the face;
-    ``visible`` bool [N, 68]; ``units`` float32 [N, U] of ``unit_names``.
+    ``visible`` bool [N, 68]; ``units`` float32 [N, U] of ``unit_names``; ``source`` names the family of
+    heads.
     """
 
     faces: npt.NDArray[np.uint8]
@@ -41,6 +40,7 @@ class MadeFaces:
     visible: npt.NDArray[np.bool_]
     units: npt.NDArray[np.float32]
     unit_names: tuple[str, ...]
+    source: str
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -78,27 +78,31 @@ def make(heads: Heads, wish: Wish, rule: CropRule) -> MadeFaces:
         visible=np.zeros((wish.count, 68), np.bool_),
         units=np.zeros((wish.count, len(names)), np.float32),
         unit_names=names,
+        source=heads.source,
     )
     with Progress("rendering", wish.count, "faces") as progress:
         for index in range(wish.count):
-            _make_one(made, index, heads, painted, wish, rule)
+            if index % len(labels) == 0:
+                # All faces of a person follow each other: the head is built once for them.
+                head = heads.head(int(made.person[index]))
+            _make_one(made, index, head, painted, wish, rule)
             progress.advance()
     return made
 
 
 def _make_one(
-    made: MadeFaces, index: int, heads: Heads, painted: skin.Paint, wish: Wish, rule: CropRule
+    made: MadeFaces, index: int, head: Head, painted: skin.Paint, wish: Wish, rule: CropRule
 ) -> None:
     person = int(made.person[index])
     rng = np.random.default_rng([1, person, int(made.label[index])])
     who = skin.draw_complexion(np.random.default_rng([2, person]))
     strength = float(rng.uniform(wish.weakest, 1))
     drawn = actions.draw(made.labels[made.label[index]], strength, rng)
-    units = actions.units_of(drawn, float(np.clip(rng.normal(0, 0.1), -0.4, 0.4)))
+    units = head.able(actions.units_of(drawn, float(np.clip(rng.normal(0, 0.1), -0.4, 0.4))))
     view = scene.draw_view(rng, wish.yaw)
-    fine = max(160, round(wish.size * 1.8))
+    fine = max(96, round(wish.size * 1.8))
     taken = render(
-        heads.head(person),
+        head,
         units,
         painted,
         who,
@@ -140,7 +144,7 @@ def write(made: MadeFaces, path: Path) -> None:
             labels=np.array(made.labels),
             person=made.person,
             source=np.zeros(len(made), np.int8),
-            sources=np.array([SOURCE]),
+            sources=np.array([made.source]),
             strength=made.strength,
             yaw=made.yaw,
             pitch=made.pitch,

@@ -6,7 +6,9 @@ packed as arrays. Lengths are centimetres, x to the person's left, y up, z to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +30,75 @@ ICT_EYES = (((21450, 22221), (22221, 23021)), ((23021, 23791), (23791, 24591)))
 IRIS_RADIUS = 0.6  # centimetres, of a human eye
 # Its vertices at the 68 points of iBUG's 300-W (Sagonas et al., 2013), as its authors list them.
 ICT_LANDMARKS = (
-    1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,
-    268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509, 978, 4527, 4942, 4857, 1140, 2075, 1147,
-    4269, 3360, 1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732, 5708, 5695, 2081,
-    0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841, 5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966,
-)  # fmt: skip
+    1225,
+    1888,
+    1052,
+    367,
+    1719,
+    1722,
+    2199,
+    1447,
+    966,
+    3661,
+    4390,
+    3927,
+    3924,
+    2608,
+    3272,
+    4088,
+    3443,
+    268,
+    493,
+    1914,
+    2044,
+    1401,
+    3615,
+    4240,
+    4114,
+    2734,
+    2509,
+    978,
+    4527,
+    4942,
+    4857,
+    1140,
+    2075,
+    1147,
+    4269,
+    3360,
+    1507,
+    1542,
+    1537,
+    1528,
+    1518,
+    1511,
+    3742,
+    3751,
+    3756,
+    3721,
+    3725,
+    3732,
+    5708,
+    5695,
+    2081,
+    0,
+    4275,
+    6200,
+    6213,
+    6346,
+    6461,
+    5518,
+    5957,
+    5841,
+    5702,
+    5711,
+    5533,
+    6216,
+    6207,
+    6470,
+    5517,
+    5966,
+)
 ICT_SPREAD = 0.8  # of the identity weights: at 1 every tenth head looks like nobody
 ICT_MODES = 40  # of 100: the later ones move less than a pixel
 
@@ -64,9 +130,15 @@ class Head:
             shape += np.float32(weight) * self.units[name]
         return shape
 
+    def able(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Those of ``weights`` that this head has units for: families differ in a few."""
+        return {name: weight for name, weight in weights.items() if name in self.units}
+
 
 class Heads(Protocol):
-    """A family of heads: as many people as are drawn from it."""
+    """A family of heads: as many people as are drawn from it. ``source`` names it in data sets and tables."""
+
+    source: str
 
     def head(self, person: int) -> Head:
         """The head of a person by number, always the same."""
@@ -75,8 +147,10 @@ class Heads(Protocol):
 class IctHeads:
     """ICT-FaceKit's morphable heads from a packed .npz. Raises DataInvalid."""
 
+    source = "rendered ICT-FaceKit"
+
     def __init__(self, path: Path) -> None:
-        arrays = _read(path, ("neutral", "identity", "expression", "names", "triangles"))
+        arrays = read_pack(path, ("neutral", "identity", "expression", "names", "triangles"))
         self._neutral = arrays["neutral"].astype(np.float32)
         self._identity = arrays["identity"][:ICT_MODES].astype(np.float32)
         self._names = [str(name) for name in arrays["names"]]
@@ -103,10 +177,7 @@ class IctHeads:
             bulge = self._neutral[slice(*shell)]
             gaze = bulge[bulge[:, 2].argmax()] - middle
             gaze /= np.linalg.norm(gaze)
-            out = self._neutral[place] - middle
-            ahead = out @ gaze
-            beside = np.linalg.norm(out - ahead[:, None] * gaze, axis=1)
-            tissue[place][(ahead > 0) & (beside < IRIS_RADIUS)] = IRIS
+            tissue[place][gaze_cone(self._neutral[place], gaze)] = IRIS
         return tissue
 
     @cached_property
@@ -121,19 +192,35 @@ class IctHeads:
         return Head(shape, self._neutral, self._triangles, self._tissue, self._units, landmarks)
 
 
-def load_heads(path: Path) -> Heads:
-    """The family of heads in a packed .npz. Raises DataInvalid."""
-    return IctHeads(path)
+def gaze_cone(ball: Points, gaze: Points) -> npt.NDArray[np.bool_]:
+    """Which points [V, 3] of an eyeball are its iris, where the eye looks along ``gaze`` [3], of length 1."""
+    out = ball - ball.mean(0)
+    ahead = out @ gaze
+    beside = np.linalg.norm(out - ahead[:, None] * gaze, axis=1)
+    return np.asarray((ahead > 0) & (beside < IRIS_RADIUS), np.bool_)
 
 
-def _read(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(path: Path) -> tuple[str, ...]:
+    """The names of the arrays in a pack of heads. Raises DataInvalid."""
+    with _opened(path) as file:
+        return tuple(file.files)
+
+
+def read_pack(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays ``names`` of a pack of heads. Raises DataInvalid."""
+    with _opened(path) as file:
+        missing = [name for name in names if name not in file]
+        if missing:
+            raise DataInvalid(f"'{path}' is no pack of heads: it lacks {', '.join(missing)}")
+        return {name: file[name] for name in names}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise DataInvalid(f"'{path}' is no pack of heads: it lacks {', '.join(missing)}")
-            return {name: file[name] for name in names}
+            yield file
     except OSError as error:
         raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise DataInvalid(f"'{path}' is no pack of heads: {error}") from error

@@ -54,10 +54,14 @@ class Rendered:
     @property
     def five(self) -> tuple[Point, Point, Point, Point, Point]:
         """The five points of edge's landmarks: eyes, nose tip, corners of the mouth, smaller x first."""
-        marks = self.landmarks
-        points = (marks[36:42].mean(0), marks[42:48].mean(0), marks[30], marks[48], marks[54])
-        right_eye, left_eye, nose, right_mouth, left_mouth = ((float(x), float(y)) for x, y in points)
-        return right_eye, left_eye, nose, right_mouth, left_mouth
+        return five_of(self.landmarks)
+
+
+def five_of(marks: Floats) -> tuple[Point, Point, Point, Point, Point]:
+    """The five points of edge's landmarks among the 68 of ``marks`` [68, 2]: smaller x first."""
+    points = (marks[36:42].mean(0), marks[42:48].mean(0), marks[30], marks[48], marks[54])
+    right_eye, left_eye, nose, right_mouth, left_mouth = ((float(x), float(y)) for x, y in points)
+    return right_eye, left_eye, nose, right_mouth, left_mouth
 
 
 def render(
@@ -78,13 +82,15 @@ def render(
     """
     fine = 2 * size
     shape = head.moved(units)
-    turned = _turned(shape, view)
+    turned = shape @ rotation(view).T
     points = _projected(turned, fine)
     seen = rasterise(points, head.triangles, fine, fine)
     there = seen.triangle >= 0
     tissue = head.tissue[head.triangles[np.maximum(seen.triangle, 0), 0]]
-    where = seen.of(head.triangles, head.rest)
-    bright = _lit(seen, head, turned, tissue, light)
+    # One look for all that a pixel needs to know: its place on the mean head, its normal, its depth.
+    known = np.hstack([head.rest, normals(turned, head.triangles), points[:, 2:]])
+    where, normal, depth = np.split(seen.of(head.triangles, known), (3, 6), axis=-1)
+    bright = _lit(normal, tissue, light)
     values = reflectance(where, tissue, painted, who, units) * bright[0] + bright[1]
     # The film's curve, as sRGB has it.
     grey = 255 * np.clip(values, 0, 1) ** (1 / 2.2)
@@ -94,17 +100,18 @@ def render(
     return Rendered(
         np.asarray(np.clip(np.rint(small), 0, 255), np.uint8),
         np.asarray((marks[:, :2] + 0.5) / 2 - 0.5, np.float32),
-        _visible(seen, head, points, marks),
+        _visible(seen, depth[..., 0], marks),
     )
 
 
-def _turned(shape: Points, view: View) -> Points:
+def rotation(view: View) -> Points:
+    """The matrix float32 [3, 3] that turns points (x to the person's left, y up, z to the viewer) by
+    ``view``."""
     yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(-pitch)], [0, np.sin(-pitch), np.cos(pitch)]])
     about_z = np.array([[np.cos(roll), np.sin(roll), 0], [-np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-    turn = about_z @ about_x @ about_y
-    return np.asarray(shape @ turn.T, np.float32)
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
 
 
 def _projected(shape: Points, size: int) -> Points:
@@ -116,12 +123,12 @@ def _projected(shape: Points, size: int) -> Points:
     return np.stack([x, y, shape[:, 2]], 1).astype(np.float32)
 
 
-def _lit(
-    seen: Seen, head: Head, turned: Points, tissue: npt.NDArray[np.uint8], light: Light
-) -> tuple[Floats, Floats]:
-    """What falls on each pixel, and what it throws back as from a mirror; float32 [H, W] each."""
-    normal = seen.of(head.triangles, normals(turned, head.triangles))
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+def _lit(normal: Points, tissue: npt.NDArray[np.uint8], light: Light) -> tuple[Floats, Floats]:
+    """What falls on each pixel, and what it throws back as from a mirror; float32 [H, W] each.
+
+    ``normal`` float32 [H, W, 3], of any length; ``tissue`` uint8 [H, W].
+    """
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
     azimuth, elevation = np.radians([light.azimuth, light.elevation])
     lamp = np.array(
         [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
@@ -137,9 +144,9 @@ def _lit(
     return np.asarray(light.lamp * facing + light.around * sky, np.float32), np.asarray(mirrored, np.float32)
 
 
-def _visible(seen: Seen, head: Head, points: Points, marks: Points) -> npt.NDArray[np.bool_]:
-    """Whether nothing stands in front of each landmark, bool [68]."""
-    depth = seen.of(head.triangles, points[:, 2:])[..., 0]
+def _visible(seen: Seen, depth: Floats, marks: Points) -> npt.NDArray[np.bool_]:
+    """Whether nothing stands in front of each landmark, bool [68]. ``depth`` [H, W] is that of what is
+    seen."""
     height, width = depth.shape
     x, y = np.rint(marks[:, 0]).astype(int), np.rint(marks[:, 1]).astype(int)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -33,10 +33,10 @@ def draw_view(rng: np.random.Generator, yaw: float) -> View:
 def draw_light(rng: np.random.Generator) -> Light:
     """From an even room to a lamp at one side."""
     return Light(
-        azimuth=float(rng.uniform(-70, 70)),
+        azimuth=float(rng.uniform(-60, 60)),
         elevation=float(rng.uniform(-5, 55)),
-        lamp=float(rng.uniform(0.45, 0.95)),
-        around=float(rng.uniform(0.15, 0.45)),
+        lamp=float(rng.uniform(0.55, 1.0)),
+        around=float(rng.uniform(0.2, 0.5)),
         shine=float(rng.uniform(0.02, 0.12)),
     )
 
@@ -53,10 +53,10 @@ def draw_background(rng: np.random.Generator, size: int) -> Grey:
 def draw_camera(rng: np.random.Generator) -> Camera:
     """A webcam's or phone's failings, mostly small."""
     return Camera(
-        sigma=float(max(0.0, rng.uniform(-0.6, 0.9))),
-        noise=float(rng.uniform(0, 6)),
-        quality=int(rng.integers(45, 97)),
-        gain=float(rng.uniform(0.7, 1.25)),
+        sigma=float(max(0.0, rng.uniform(-0.6, 0.7))),
+        noise=float(4 * rng.random() ** 2),
+        quality=int(rng.integers(60, 97)),
+        gain=float(rng.uniform(0.8, 1.25)),
     )
 
 

@@ -20,6 +20,7 @@ Map = npt.NDArray[np.float32]
 LEFT, TOP, SIDE, SCALE = -11.0, 14.0, 28.0, 16
 PIXELS = int(SIDE * SCALE)
 BROWS = (tuple(range(17, 22)), tuple(range(22, 27)))
+UPPER_LIDS = (tuple(range(36, 40)), tuple(range(42, 46)))
 OUTER_LIP, INNER_LIP = tuple(range(48, 60)), tuple(range(60, 68))
 
 
@@ -52,10 +53,12 @@ def draw_complexion(rng: np.random.Generator) -> Complexion:
     )
 
 
+LINES, CREASED = 0.8, 0.6  # of the light that a line swallows, and a full crease
 # Creases, each the unit that throws it and lines in centimetres of the mean head; drawn for the person's left
 # and mirrored. Where they run: the wrinkles that FACS names as signs of actions 1 + 2, 4, 9, 12 and 6.
 CREASES: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
-    "browDown": (((0.55, 5.2), (0.5, 6.2), (0.65, 7.0)),),
+    # The last: the shadow that a lowered brow throws on the lid.
+    "browDown": (((0.55, 5.2), (0.5, 6.2), (0.65, 7.0)), ((0.8, 4.5), (1.5, 4.8), (2.4, 5.0), (3.4, 5.2))),
     "browInnerUp": (((0.0, 7.6), (1.6, 7.5), (2.8, 7.3)), ((0.0, 8.4), (1.8, 8.35), (3.0, 8.2))),
     "browOuterUp": (((1.5, 7.9), (3.2, 7.8), (4.6, 7.2)), ((1.5, 8.8), (3.2, 8.7), (4.6, 8.1))),
     "noseSneer": (((0.3, 3.6), (1.0, 3.0)), ((0.2, 3.0), (0.9, 2.3)), ((1.6, 0.4), (2.3, -0.8), (2.7, -1.8))),
@@ -68,10 +71,14 @@ CREASES: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
 
 @dataclass(frozen=True)
 class Paint:
-    """Maps of a family's mean head, float32 [PIXELS, PIXELS] 0-1; ``creases`` by unit and side."""
+    """Maps of a family's mean head, float32 [PIXELS, PIXELS] 0-1; ``creases`` by unit and side.
+
+    ``lines`` are what is dark on any face in any light: lashes, the line between the lips, nostrils.
+    """
 
     brows: Map
     lips: Map
+    lines: Map
     beard: Map
     grain: Map
     creases: Mapping[str, Map]
@@ -85,6 +92,12 @@ def paint(head: Head) -> Paint:
         _line(brows, marks[list(brow)] - (0, 0.15), 0.65)
     lips = _blank()
     cv2.fillPoly(lips, [_places(marks[list(OUTER_LIP)])], 1.0, cv2.LINE_AA)
+    lines = _blank()
+    for lid in UPPER_LIDS:
+        _line(lines, marks[list(lid)] + (0, 0.06), 0.16)
+    _line(lines, marks[list(INNER_LIP[:5])], 0.13)
+    for nostril in (32, 34):
+        _line(lines, marks[[nostril, nostril]] + [(-0.22, 0.12), (0.22, 0.12)], 0.22)
     beard = _blank()
     half = [(6.2, 0.0), (3.6, -1.6), (1.4, -1.4)]
     jaw = [(-6.2, 0.0), (-5.0, -6.5), (0.0, -8.2), (5.0, -6.5), *half, *((-x, y) for x, y in half[:0:-1])]
@@ -98,14 +111,19 @@ def paint(head: Head) -> Paint:
         for n in (12, 40, 160)
     )
     creases = {}
-    for unit, lines in CREASES.items():
+    for unit, strokes in CREASES.items():
         for name, mirror in ((f"{unit}_L", 1.0), (f"{unit}_R", -1.0)):
             drawn = _blank()
-            for line in lines:
+            for line in strokes:
                 _line(drawn, np.array([(mirror * x, y) for x, y in line]), 0.22)
             creases[name] = _soft(drawn, 0.1)
     return Paint(
-        _soft(brows, 0.12), _soft(lips, 0.08), _soft(beard, 0.6), np.asarray(grain, np.float32), creases
+        _soft(brows, 0.12),
+        _soft(lips, 0.08),
+        _soft(lines, 0.05),
+        _soft(beard, 0.6),
+        np.asarray(grain, np.float32),
+        creases,
     )
 
 
@@ -130,11 +148,12 @@ def reflectance(
     front = (where[..., 2] > 2).astype(np.float32)
     light *= 1 - who.lips * looked_up(painted.lips) * front
     light *= 1 - who.beard * looked_up(painted.beard) * front
+    light *= 1 - LINES * looked_up(painted.lines) * front
     brows = np.clip(looked_up(painted.brows) * (0.6 + who.brow_width), 0, 1)
     light *= 1 - who.brows * brows * front
     for unit, weight in weights.items():
         if unit in painted.creases and weight > 0.05:
-            light *= 1 - 0.45 * weight * looked_up(painted.creases[unit]) * front
+            light *= 1 - CREASED * min(weight, 1.3) * looked_up(painted.creases[unit]) * front
     # The hairline: a curve that comes down at the temples.
     over = where[..., 1] - (who.hairline - 0.05 * where[..., 0] ** 2)
     behind = np.maximum(over, 2 - where[..., 2] - 0.3 * np.abs(where[..., 1] - 2))

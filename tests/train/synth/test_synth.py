@@ -12,7 +12,8 @@ from edge.errors import DataInvalid
 from faces.crop_rule import crop_rule_of
 from train import cli
 from train.synth import actions, dataset, raster, scene, skin
-from train.synth.mesh import Heads, load_heads
+from train.synth.families import load_heads
+from train.synth.mesh import Heads
 from train.synth.render import Light, View, render
 
 ICT = Path(__file__).parents[4] / "shared" / "data" / "ict_face.npz"
@@ -107,7 +108,8 @@ def test_a_stronger_expression_has_stronger_actions_and_neutral_hardly_any() -> 
 
 def test_a_lopsided_smile_is_stronger_on_the_named_side() -> None:
     units = actions.units_of({12: 0.8}, lopsided=0.25)
-    assert units["mouthSmile_L"] == pytest.approx(1.0) and units["mouthSmile_R"] == pytest.approx(0.6)
+    assert units["mouthSmile_L"] == pytest.approx(0.8 * 1.25 * actions.ACTIONS[12]["mouthSmile_"])
+    assert units["mouthSmile_R"] == pytest.approx(0.8 * 0.75 * actions.ACTIONS[12]["mouthSmile_"])
 
 
 def test_units_stay_within_bounds_and_opposite_actions_cancel() -> None:
