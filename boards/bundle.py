@@ -7,7 +7,6 @@ maps an engine to its ``parts``, and those a file name to the sha256 of its cont
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import cast, get_args
 
 from boards.engines import EngineName
 from boards.errors import BundleInvalid
+from edge.files import parse_json
 
 MANIFEST = "bundle.json"
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -41,10 +41,7 @@ def read(where: str | Path) -> Bundle:
     """Read a bundle from a folder, a .zip or by the name of a shipped one. Raises BundleInvalid."""
     path = _find(where)
     raw = _read(path, MANIFEST)
-    try:
-        table = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise BundleInvalid(f"bundle '{path}': {MANIFEST} is not JSON: {error}") from error
+    table = parse_json(raw, f"bundle '{path}': {MANIFEST}", BundleInvalid)
     files = table.get("files") if isinstance(table, dict) else None
     if not isinstance(files, dict) or not files:
         raise BundleInvalid(f"bundle '{path}': {MANIFEST} has no 'files' table")

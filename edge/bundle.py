@@ -7,12 +7,11 @@ read once, its digest is checked, and those very bytes go to the engine.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,7 +27,8 @@ from edge.bundle_files.sections import (
     check,
 )
 from edge.engine import ModelFile
-from edge.errors import BundleInvalid, SignatureRefused, UsageError
+from edge.errors import BundleInvalid, FerliteError, SignatureRefused, UsageError
+from edge.files import parse_json
 from edge.priors import Prior
 from edge.strict import shown
 
@@ -136,10 +136,7 @@ def load(where: str | Path = "", trusted: Path | None = None) -> Bundle:
     content = read_file(path, MANIFEST)
     if trusted is not None:
         _check_signature(path, content, trusted)
-    try:
-        table = json.loads(content.removeprefix(codecs.BOM_UTF8))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BundleInvalid(f"bundle '{path}': {MANIFEST} is not JSON: {error}") from error
+    table = parse_json(content, f"bundle '{path}': {MANIFEST}", BundleInvalid)
     try:
         return _parse(table, path)
     except BundleInvalid as error:
@@ -160,6 +157,22 @@ def _check_signature(path: Path, content: bytes, trusted: Path) -> None:
 def shipped() -> list[str]:
     """Names of the bundles that come with ferlite."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MANIFEST}"))
+
+
+def files_of(where: str | Path) -> list[Path]:
+    """The files that a bundle is read from, over which nothing may be written; [] where there is none."""
+    try:
+        path = _find(str(where) or DEFAULT)
+    except BundleInvalid:
+        return []
+    if not path.is_dir():
+        return [path]
+    if not (path / MANIFEST).exists():
+        return []
+    names = [MANIFEST, "bundle.sig"]  # bundle_files/signature.py, which this loads only where it is needed
+    with suppress(FerliteError):
+        names += [name for files in load(path).files.values() for name in files.parts]
+    return [path / name for name in names]
 
 
 def _find(where: str) -> Path:

@@ -6,6 +6,7 @@ full. What is no plain file (``/dev/stdout``, a pipe) is written to as it is: no
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -125,13 +126,17 @@ def read_text(path: Path, error: Error = DataInvalid) -> str:
 
 def read_json(path: Path, error: Error = DataInvalid) -> Any:
     """What a JSON file holds. Raises ``error``."""
-    text = read_text(path, error)
+    return parse_json(read_text(path, error), f"'{path}'", error)
+
+
+def parse_json(content: str | bytes, where: str, error: Error = DataInvalid) -> Any:
+    """What JSON text says, a byte order mark being no part of it; ``where`` names it. Raises ``error``."""
     try:
-        return json.loads(text)
+        return json.loads(content.removeprefix(codecs.BOM_UTF8) if isinstance(content, bytes) else content)
     except RecursionError as problem:
-        raise error(f"'{path}' is not JSON that can be read: it is nested too deeply") from problem
+        raise error(f"{where} is not JSON that can be read: it is nested too deeply") from problem
     except ValueError as problem:
-        raise error(f"'{path}' is not JSON: {problem}") from problem
+        raise error(f"{where} is not JSON: {problem}") from problem
 
 
 def read_record(path: Path, kind: str, schema: int, command: str) -> dict[str, Any]:

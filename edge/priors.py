@@ -11,13 +11,12 @@ ICLR 2021).
 
 from __future__ import annotations
 
-import codecs
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from edge.errors import UsageError
+from edge.files import read_json
 from edge.strict import is_number, shown
 
 # Shares by label, or the name of one that the bundle has, or a .json file of such shares ("": the bundle's).
@@ -33,12 +32,7 @@ def is_file(prior: str) -> bool:
 
 def read(path: str | Path) -> Mapping[str, Any]:
     """The object in a .json file; ``shares`` says whether it is a prior. Raises UsageError."""
-    try:
-        table = json.loads(Path(path).read_bytes().removeprefix(codecs.BOM_UTF8))
-    except OSError as error:
-        raise UsageError(f"prior '{path}' cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"prior '{path}' is not JSON: {error}") from error
+    table = read_json(Path(path), UsageError)
     if not isinstance(table, dict):
         raise UsageError(f'prior \'{path}\' must be an object such as {{"neutral": 3, "happiness": 1}}')
     return table

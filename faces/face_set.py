@@ -167,6 +167,9 @@ def _read_arrays(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
     try:
         # numpy leaves a file that it opened itself open where the zip inside is damaged.
         with path.open("rb") as file:
+            if not file.read(4).startswith((b"PK", b"\x93NUM")):
+                raise DataInvalid(f"'{path}' is not a packed face set: it is no .npz file")
+            file.seek(0)
             pack = np.load(file, allow_pickle=False)
             if not isinstance(pack, np.lib.npyio.NpzFile):
                 raise DataInvalid(f"'{path}' is not a packed face set: it is a single array, not an .npz")

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    from edge.bundle import files_of
     from edge.files import refuse_same, write_text
     from measure import output, page
     from measure.bench import measure
@@ -91,7 +92,10 @@ def _bench(arguments: argparse.Namespace) -> int:
             raise UsageError(f"cannot write '{path}': there is no folder '{path.parent}'")
     refuse_same(
         [arguments.record, arguments.csv, arguments.html],
-        [Path(given) for given in (arguments.what[0], arguments.source, arguments.detector_model) if given],
+        [
+            *map(Path, filter(None, (arguments.what[0], arguments.source, arguments.detector_model))),
+            *files_of(arguments.what[0]),
+        ],
     )
     asked = order(arguments)
     record = measure(asked, told(asked))

@@ -102,8 +102,9 @@ def _build(arguments: argparse.Namespace) -> int:
     from quantize.build import Order, build
     from quantize.proof import build_record, table
     from quantize.proof.bundling import read_framing
+    from train.checkpoint import BEST
 
-    refuse_same([arguments.out], [arguments.run, arguments.data])
+    refuse_same([arguments.out], [arguments.run, arguments.run / BEST, arguments.data])
     ladder = recipe.load_ladder(arguments.ladder)
     settings = {
         "drop": arguments.max_drop,

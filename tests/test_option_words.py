@@ -13,6 +13,7 @@ import measure.cli
 import quantize.cli
 import train.cli
 from edge.commands.option_words import OPTIONS, SHORT
+from edge.errors import UsageError
 
 PARSERS = {
     "ferlite": edge.cli.parser,
@@ -68,3 +69,14 @@ def test_every_verb_but_run_prints_json_when_asked() -> None:
     for name, verb in EVERY:
         there = {option for action in verb._actions for option in action.option_strings}
         assert "--json" in there or name in PARSERS or name == "ferlite run", name
+
+
+@pytest.mark.parametrize(("name", "verb"), EVERY, ids=[name for name, _ in EVERY])
+def test_nothing_typed_may_be_empty(name: str, verb: argparse.ArgumentParser) -> None:
+    """An unset variable of a script is no choice, and an empty path would be the current folder."""
+    for action in verb._actions:
+        if action.nargs == 0 or isinstance(action, argparse._SubParsersAction):
+            continue
+        typed = [*action.option_strings[:1], ""]
+        with pytest.raises(UsageError, match="empty"):
+            verb.parse_args(typed)

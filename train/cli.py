@@ -126,7 +126,9 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     _data_options(blend)
     _threads(blend)
     blend.add_argument("--start", type=Path, required=True, help="the weights that the run began with")
-    blend.add_argument("--share", type=float, required=True, help="how far to go from them, 0-1")
+    blend.add_argument(
+        "--share", type=command.number(0, 1), required=True, help="how far to go from them, 0-1"
+    )
     blend.add_argument("--out", type=Path, required=True, help="file to write, .pt or .pt.xz (compressed)")
     pack = command.verb(
         verbs, "pack", "write a run's best network in half the bytes, if nothing is lost", _pack
@@ -189,12 +191,20 @@ def _run(arguments: argparse.Namespace) -> int:
     return INTERRUPTED
 
 
+def _network_files(model: Path) -> list[Path]:
+    """What a run or a bundle is read from, which nothing may be written over."""
+    from edge.bundle import files_of
+    from train.checkpoint import BEST
+
+    return [model, model / BEST, *files_of(model)]
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import evaluate, loop
     from train.classifier import open_subject
 
-    refuse_same([arguments.record], [arguments.model, arguments.data])
+    refuse_same([arguments.record], [*_network_files(arguments.model), arguments.data])
     loop.use_threads(arguments.threads)
     subject = open_subject(arguments.model, arguments.engine, arguments.threads, arguments.flip)
     # Pictures come at the size of the network, as the runtime's crops do.
@@ -209,10 +219,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _domains(arguments: argparse.Namespace) -> int:
-    from edge.bundle import load
+    from edge.bundle import files_of, load
     from train import domains
     from train.classifier import BundleSubject
 
+    others = [Path(each) for each in arguments.domain]
+    read = [*files_of(arguments.bundle), arguments.data, arguments.rendered, *others]
+    refuse_same([arguments.record], read)
     bundle = load(arguments.bundle)
     subject = BundleSubject(bundle, arguments.engine, arguments.threads)
     side = max(bundle.input.size, bundle.crop.size)
@@ -253,7 +266,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
-    refuse_same([arguments.out], [arguments.model, arguments.data, *arguments.evaluation])
+    refuse_same([arguments.out], [*_network_files(arguments.model), arguments.data, *arguments.evaluation])
     trained = load_run(arguments.model)
     records = [each for path in arguments.evaluation for each in evaluate.accuracy_records(path, trained)]
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
@@ -282,6 +295,8 @@ def _blend(arguments: argparse.Namespace) -> int:
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
+    networks = [*_network_files(arguments.model), *_network_files(arguments.start)]
+    refuse_same([arguments.out], [*networks, arguments.data])
     tuned, start = load_run(arguments.model), load_run(arguments.start)
     found = readers.read(arguments.data, tuned.recipe.model.input_size, arguments.layout, search=False)
     blend.write_blend(start, tuned, arguments.share, found.split("public"), arguments.out)
@@ -296,7 +311,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     from train.checkpoint import load_run
 
     loop.use_threads(arguments.threads)
-    refuse_same([arguments.out], [arguments.model, arguments.data])
+    refuse_same([arguments.out], [*_network_files(arguments.model), arguments.data])
     trained = load_run(arguments.model)
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
     packed = pack.pack(trained, found.split("public"), arguments.out)

@@ -31,6 +31,7 @@ from edge.errors import SinkError, UsageError
 
 Action = Callable[[argparse.Namespace], int]
 SCHEMA = 1
+EMPTY = "it is empty: give a value, or leave the option out"
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,6 +53,12 @@ class Parser(argparse.ArgumentParser):
             setattr(known, lists[0].dest, [*getattr(known, lists[0].dest), *typed])
             extra = [word for word in extra if word.startswith("-")]
         return known, extra
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """argparse's, but what was typed is not empty: a path of "" would be the current folder."""
+        if "" in arg_strings and action.nargs not in (argparse.PARSER, argparse.REMAINDER):
+            raise argparse.ArgumentError(action, EMPTY)
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of printing the whole usage."""
@@ -118,7 +125,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 def filled(text: str) -> str:
     """Takes an option's text that is not empty: an unset variable of a script is no choice."""
     if not text:
-        raise argparse.ArgumentTypeError("it is empty: give a value, or leave the option out")
+        raise argparse.ArgumentTypeError(EMPTY)
     return text
 
 

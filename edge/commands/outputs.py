@@ -8,8 +8,10 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
+from edge.bundle import files_of
 from edge.errors import UsageError
 from edge.files import refuse_same, same_file
 from edge.settings import RunSettings
@@ -46,7 +48,10 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
 
 def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
     """Every file that the run will read, as far as it can be known by its name."""
-    yield from (path for path in (config, settings.detector_model, Path(settings.prior or "-")) if path)
+    named = (getattr(settings, each.name) for each in fields(settings) if each.name != "save")
+    yield from (each for each in named if isinstance(each, Path))
+    yield from (path for path in (config, Path(settings.prior or "-")) if path)
+    yield from files_of(settings.bundle)
     for spec in map(file_of, settings.source):
         with suppress(OSError, ValueError):
             path = Path(spec)

@@ -41,8 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure, write and print."""
     from quantize import recipe
     from quantize.sizes import measure, output
+    from train.checkpoint import BEST
 
-    refuse_same([arguments.record, arguments.html], [*arguments.runs, arguments.data])
+    read = [path for run in arguments.runs for path in (run, run / BEST)]
+    refuse_same([arguments.record, arguments.html], [*read, arguments.data])
     try:
         pixels = [int(word) for word in arguments.sizes.split(",")]
     except ValueError as error:

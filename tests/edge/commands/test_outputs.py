@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edge.settings import RunSettings
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two photos and a clip, which is the current one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shots").mkdir()
@@ -25,6 +26,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "photo").write_bytes((tmp_path / "a.jpg").read_bytes())
     (tmp_path / "link.jpg").symlink_to("a.jpg")
     (tmp_path / "edge.json").write_text("{}")
+    make_bundle(name="b")
     return tmp_path
 
 
@@ -55,6 +57,22 @@ REFUSED: dict[str, tuple[RunSettings, str]] = {
     ),
     "the prior": (
         RunSettings(source=("a.jpg",), prior="p.json", sink=("jsonl:p.json",)),
+        "is read in this run",
+    ),
+    "the key": (
+        RunSettings(source=("a.jpg",), require_signature=Path("k.pem"), sink=("csv:k.pem",)),
+        "is read in this run",
+    ),
+    "the broker's password": (
+        RunSettings(source=("a.jpg",), mqtt="b", mqtt_password=Path("word"), sink=("csv:word",)),
+        "is read in this run",
+    ),
+    "the bundle": (
+        RunSettings(source=("a.jpg",), bundle="b", sink=("jsonl:b/bundle.json",)),
+        "is read in this run",
+    ),
+    "the bundle's model": (
+        RunSettings(source=("a.jpg",), bundle="b", sink=("jsonl:b/tiny.onnx",)),
         "is read in this run",
     ),
     "one file twice": (

@@ -1,0 +1,96 @@
+"""No verb of any command writes over what it reads: refused, exit 2, before anything is opened."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge import bundle as bundles
+from tests.test_option_words import EVERY
+
+pytest.importorskip("torch", reason="the toolchain's verbs need torch")
+
+import measure.cli
+import quantize.cli
+import train.cli
+
+MAIN: dict[str, Callable[[list[str]], int]] = {
+    "ferlite-train": train.cli.main,
+    "ferlite-quantize": quantize.cli.main,
+    "ferlite-bench": measure.cli.main,
+}
+# A verb, what it reads (run/ holds best.pt, bundle/ a bundle), and in {} what it is told to write.
+OVER_ITSELF = (
+    ("ferlite-train evaluate run --data d.npz --record {}", "d.npz run/best.pt"),
+    ("ferlite-train evaluate bundle --data d.npz --record {}", "d.npz bundle/bundle.json bundle/tiny.onnx"),
+    (
+        "ferlite-train domains bundle --data d.npz --domain e.npz --rendered f.npz --record {}",
+        "d.npz e.npz f.npz bundle/bundle.json bundle/tiny.onnx",
+    ),
+    ("ferlite-train report r.json s.json --out {}", "r.json s.json"),
+    ("ferlite-train export run --data d.npz --evaluation r.json --out {}", "d.npz run r.json"),
+    ("ferlite-train blend run --start old.pt --share 0.5 --data d.npz --out {}", "d.npz old.pt run/best.pt"),
+    ("ferlite-train pack run --data d.npz --out {}", "d.npz run/best.pt"),
+    ("ferlite-quantize build run --data d.npz -o {}", "d.npz run run/best.pt"),
+    ("ferlite-quantize sizes run --data d.npz --record {}", "d.npz run/best.pt"),
+    ("ferlite-quantize sizes run --data d.npz --html {}", "d.npz run/best.pt"),
+    (
+        "ferlite-bench bundle --source v.mp4 --detector-model m.onnx --record {}",
+        "v.mp4 m.onnx bundle/bundle.json bundle/tiny.onnx",
+    ),
+    ("ferlite-bench bundle --csv {}", "bundle/bundle.json"),
+    ("ferlite-bench bundle --html {}", "bundle/bundle.json"),
+)
+# Those that read nothing but recipes, or write no file that was named; `run` has its own tests.
+OTHERS = {
+    "ferlite run",
+    "ferlite serve",
+    "ferlite-train run",
+    "ferlite-train synth",
+    "ferlite-boards deploy",
+    "ferlite-boards fleet",
+    "ferlite-boards flash",
+    "ferlite-boards deb",
+}
+CASES = [(words, place) for words, places in OVER_ITSELF for place in places.split()]
+
+
+@pytest.fixture
+def desk(make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_bundle()
+    Path("run").mkdir()
+    for name in ["d.npz", "e.npz", "f.npz", "r.json", "s.json", "old.pt", "run/best.pt", "v.mp4", "m.onnx"]:
+        Path(name).write_bytes(b"never opened")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("words", "place"), CASES)
+def test_an_output_over_an_input_is_refused(
+    desk: Path, capsys: pytest.CaptureFixture[str], words: str, place: str
+) -> None:
+    before = {path: path.read_bytes() for path in desk.rglob("*") if path.is_file()}
+    program, *rest = words.format(place).split()
+    assert MAIN[program](rest) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and f"'{place}' is read in this run" in printed.err
+    assert before == {path: path.read_bytes() for path in desk.rglob("*") if path.is_file()}
+
+
+def test_every_verb_that_writes_a_named_file_is_tried() -> None:
+    outputs = {"--out", "--record", "--html", "--save", "--sink"}
+
+    def writes(verb: argparse.ArgumentParser) -> bool:
+        return any(outputs & {*each.option_strings} for each in verb._actions)
+
+    tried = {" ".join(words.split()[: 1 + ("bench" not in words)]) for words, _ in OVER_ITSELF}
+    assert {name for name, verb in EVERY if writes(verb)} <= tried | OTHERS
+
+
+def test_a_bundle_says_which_files_it_is_read_from(desk: Path) -> None:
+    assert {path.name for path in bundles.files_of("bundle")} >= {"bundle.json", "tiny.onnx"}
+    assert bundles.files_of("mobilenetv2")[0] == bundles.SHIPPED / "mobilenetv2" / "bundle.json"
+    assert bundles.files_of("run") == bundles.files_of("nowhere") == []
