@@ -16,8 +16,8 @@ from torch import nn
 
 from edge.errors import DataInvalid
 from edge.files import whole
-from train import backbones
 from train.recipe import Recipe, parse
+from train.systems.system import parts_of
 
 # Every second byte of a float16 holds its sign and exponent: told so, LZMA makes a sixth less of it.
 FLOAT16 = ({"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 1, "pb": 1},)
@@ -104,8 +104,7 @@ def content_of(path: Path) -> bytes:
 
 def build_model(recipe: Recipe) -> nn.Module:
     """The recipe's network with weights drawn from its seed. Raises RecipeInvalid."""
-    torch.manual_seed(recipe.train.seed)
-    return backbones.build(recipe.model, len(recipe.labels))
+    return parts_of(recipe).network
 
 
 def load_run(path: Path) -> Trained:

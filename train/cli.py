@@ -37,6 +37,14 @@ def parser() -> Parser:
     run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
     run.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
     run.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
+    run.add_argument(
+        "--stream",
+        type=_stream,
+        action="append",
+        default=[],
+        metavar="NAME=DATA",
+        help="faces that a system learns from beside the labelled ones",
+    )
     run.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
     run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
     data = command.verb(
@@ -139,6 +147,13 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     pack.add_argument("--out", type=Path, required=True, help="file to write, .pt or .pt.xz (compressed)")
 
 
+def _stream(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=DATA, as in target=lfw.npz")
+    return name, Path(path)
+
+
 def _threads(verb: Parser) -> None:
     verb.add_argument(
         "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
@@ -172,6 +187,10 @@ def _run(arguments: argparse.Namespace) -> int:
         soft_labels=soft_labels.read(arguments.soft_labels, chosen.data.soft_labels, arguments.data)
         if arguments.soft_labels
         else (),
+        streams={
+            name: readers.read(path, chosen.model.input_size, search=False).split("train")
+            for name, path in arguments.stream
+        },
     )
     result = {
         "recipe": chosen.name,

@@ -37,6 +37,31 @@ def to_onnx(trained: Trained, batch: int = 0) -> bytes:
     return content
 
 
+def describe(
+    trained: Trained,
+    out: Path,
+    temperature: float,
+    accuracy: Sequence[AccuracyRecord],
+    family: str,
+    side: int,
+) -> Bundle:
+    """The bundle of a run before it has files: see ``export``. Raises DataInvalid."""
+    rules, spec, recipe = measured_rules(family), input_spec(trained.recipe), trained.recipe
+    return Bundle(
+        path=out,
+        name=recipe.name,
+        description=f"{recipe.model.backbone}, {spec.size} px grey, trained on {family}",
+        labels=recipe.labels,
+        input=spec,
+        crop=strict.fill(CropRule, {**rules["crop"], "size": side}, f"{family}: crop", DataInvalid),
+        temperature=round(temperature, 4),
+        doubt=strict.fill(DoubtRule, rules["doubt"], f"{family}: doubt", DataInvalid),
+        files={},
+        accuracy=tuple(accuracy),
+        made_by={"train": describe_run(trained), "recipe": recipe.text},
+    )
+
+
 def export(
     trained: Trained,
     out: Path,
@@ -54,19 +79,6 @@ def export(
     Raises BuildFailed, DataInvalid, StorageFailed and UsageError.
     """
     bundle_writer.refuse_output(out)
-    rules, spec, recipe = measured_rules(family), input_spec(trained.recipe), trained.recipe
-    about = Bundle(
-        path=out,
-        name=recipe.name,
-        description=f"{recipe.model.backbone}, {spec.size} px grey, trained on {family}",
-        labels=recipe.labels,
-        input=spec,
-        crop=strict.fill(CropRule, {**rules["crop"], "size": side}, f"{family}: crop", DataInvalid),
-        temperature=round(temperature, 4),
-        doubt=strict.fill(DoubtRule, rules["doubt"], f"{family}: doubt", DataInvalid),
-        files={},
-        accuracy=tuple(accuracy),
-        made_by={"train": describe_run(trained), "recipe": recipe.text},
-    )
+    about = describe(trained, out, temperature, accuracy, family, side)
     network = Model({".onnx": to_onnx(trained, batch)}, "float32")
     return bundle_writer.write(out, *bundle_writer.compose(about, {"onnx": network}))

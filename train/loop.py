@@ -10,14 +10,13 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from edge.commands.progress import Progress
 from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
@@ -26,7 +25,7 @@ from faces.labels import refuse_other
 from faces.metrics import accuracy, macro_f1
 from train.batches import Batches
 from train.blend import take_prior_out
-from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, build_model, load_state, read, write
+from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, read, write
 from train.curves import add_to_tensorboard, write_history
 from train.maps import Maps, split
 from train.optimise import learning_rate, make_optimizer, momentum
@@ -34,7 +33,9 @@ from train.predict import predict
 from train.pretrained import names, start_from
 from train.recipe import Recipe
 from train.stop import StopSignal
-from train.teacher import Teacher, distillation_loss
+from train.streams import Drawn, streams_of
+from train.systems.system import Parts, Step, Turn, parts_of, system_of
+from train.teacher import Teacher
 from train.teacher import check as check_teachers
 from train.teaching import check_second, judge, without_priors
 
@@ -68,13 +69,14 @@ def fit(
     device: str = "auto",
     second: FaceSet | None = None,
     soft_labels: Sequence[npt.NDArray[np.float64]] = (),
+    streams: Mapping[str, FaceSet] | None = None,
 ) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
 
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
     history.csv. ``init`` is a file of public weights to start from, ``teachers`` are networks to distil.
     ``second`` is the data set that the recipe's ``second_share`` comes from, ``soft_labels`` what networks
-    that are not here say of ``train`` (``train.soft_labels``).
+    that are not here say of ``train`` (``train.soft_labels``), ``streams`` what else its system learns from.
     A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. On the same machine,
     ``device`` ("cpu", "cuda", "auto": cuda where there is one) and number of ``threads`` (0: all) a
     continued run ends in the very same weights.
@@ -85,7 +87,7 @@ def fit(
     for each in (train, public, *([second] if second else [])):
         refuse_other(f"recipe '{recipe.name}'", recipe.labels, each.name, each.classes)
     use_threads(threads)
-    run = Run(recipe, train, out, find_device(device), teachers, second, soft_labels)
+    run = Run(recipe, train, out, find_device(device), teachers, second, soft_labels, streams or {})
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -129,6 +131,7 @@ class Run:
         teachers: Sequence[Trained],
         second: FaceSet | None = None,
         soft_labels: Sequence[npt.NDArray[np.float64]] = (),
+        streams: Mapping[str, FaceSet] | None = None,
     ) -> None:
         self.recipe, self.train, self.out, self.device = recipe, train, out, device
         self.second, self.soft_labels = second, list(soft_labels)
@@ -137,18 +140,26 @@ class Run:
         self.teacher = Teacher(teachers, device, recipe.train.autocast) if teachers else None
         # cuDNN's fastest kernels add in an order that changes from run to run.
         torch.backends.cudnn.deterministic = True
-        self.model = build_model(recipe).to(device=device, memory_format=torch.channels_last)
+        self.system = system_of(recipe)
+        self.streams = streams_of(recipe, self.system.streams, streams or {})
+        parts = parts_of(recipe)
+        self.model = parts.network.to(device=device, memory_format=torch.channels_last)
+        self.helpers = parts.helpers.to(device=device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model)
-        self.optimizer = make_optimizer(self.model, recipe.train)
+        self.turns = self.system.turns()
+        self.optimizers = [
+            make_optimizer(Parts(self.model, self.helpers).of(turn), recipe.train) for turn in self.turns
+        ]
         self.step, self.best, self.init = 0, 0.0, ""
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
         self.taught: npt.NDArray[np.float32] | None = None
-        self.data_sha256 = train.sha256
+        used = (train, *(stream.faces for stream in self.streams.values()))
+        self.data_sha256 = " ".join(each.sha256 for each in used)
 
     def start(self, path: Path) -> None:
         """Begin with the weights of ``path``. Raises DataInvalid."""
-        start = start_from(self.model, path)
+        start = start_from(self.system.trunk(self.model), path)
         self.average.load_state_dict(self.model.state_dict())
         self.init = " ".join((start.sha256, *start.before))
         print(f"{path.name}: took {start.taken} tensors, fresh: {names(start.fresh)}", file=sys.stderr)
@@ -177,6 +188,11 @@ class Run:
         """Where the recipe keeps the first parts as they are: their maps, and an optimiser of the rest."""
         if not self.recipe.train.frozen:
             return
+        if self.recipe.system.name != "plain":
+            raise RecipeInvalid(
+                f"recipe '{self.recipe.name}': train.frozen is for the system plain, "
+                f"not {self.recipe.system.name}"
+            )
         below, self.above = split(self.model, self.recipe)
         self.maps = Maps(below, self.batches, self.out)
 
@@ -199,9 +215,15 @@ class Run:
             raise DataInvalid(f"'{path}' was taught by another teacher: give another --out")
         load_state(self.model, saved["model"], path)
         load_state(self.average, saved["average"], path)
-        self.optimizer.load_state_dict(saved["optimizer"])
+        load_state(self.helpers, saved.get("helpers", {}), path)
+        for optimizer, state in zip(
+            self.optimizers, (saved["optimizer"], *saved.get("optimizers", ())), strict=True
+        ):
+            optimizer.load_state_dict(state)
         for name in STATE:
             setattr(self, name, saved[name])
+        for name, chances in saved.get("chances", {}).items():
+            self.streams[name].chances = chances.numpy()
         self.init = saved.get("init", "")
         if self.recipe.data.balanced:
             self.taught = saved["taught"].numpy() if saved["taught"].numel() else None
@@ -220,8 +242,19 @@ class Run:
             "taught": self.batches.taught if self.taught is None else torch.from_numpy(self.taught),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizers[0].state_dict(),
         }
+        if len(self.helpers):
+            state["helpers"] = self.helpers.state_dict()
+        chances = {
+            name: torch.from_numpy(stream.chances)
+            for name, stream in self.streams.items()
+            if stream.chances is not None
+        }
+        if chances:
+            state["chances"] = chances
+        if len(self.optimizers) > 1:
+            state["optimizers"] = [each.state_dict() for each in self.optimizers[1:]]
         write(state, self.out / CHECKPOINT)
 
     def train_until_stopped(self, public: FaceSet) -> None:
@@ -247,49 +280,68 @@ class Run:
                     return
 
     def one_step(self) -> float:
-        """Learn from the batch that belongs to this step; returns its loss. Raises ToolchainError."""
+        """Learn from what belongs to this step; returns the loss of its turns. Raises ToolchainError."""
+        if self.step % self.batches.per_epoch == 0:
+            for name, stream in self.streams.items():
+                stream.chances = self.system.chances(name, self.average, stream.faces)
+        # Streams first: the labelled batch seeds what the networks then draw, with or without streams.
+        size = self.batches.size(self.step // self.batches.per_epoch)
+        drawn = {name: stream.at(self.step, size) for name, stream in self.streams.items()}
+        step, total = None if self.maps else self._step(drawn), 0.0
+        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
+            self._set_rate(optimizer)
+            loss = self._loss_of_maps() if step is None else self._loss(turn, step)
+            if not torch.isfinite(loss):
+                raise ToolchainError(
+                    f"the loss is not a finite number at step {self.step}: lower train.lr in the recipe"
+                )
+            # Of all turns: what one turn only passes through must not move with another's gradients.
+            for each in self.optimizers:
+                each.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach())
+        self.update_average()
+        return total
+
+    def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
         how = self.recipe.train
-        for group in self.optimizer.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
             if how.optimizer == "sgd":
                 group["momentum"] = momentum(how, self.step, self.batches.total)
-        if self.maps:
-            indices = self.batches.chosen(self.step)
-            maps = self.maps.at(indices, self.step // self.batches.per_epoch).to(self.device)
-            torch.manual_seed(how.seed * 1_000_003 + self.step)
-            logits = self._answer(self.above, maps)
-            loss = self.batches.lessons.loss(logits, self.batches.target(indices).to(self.device))
-        else:
-            loss = self._loss_of_pictures()
-        if not torch.isfinite(loss):
-            raise ToolchainError(
-                f"the loss is not a finite number at step {self.step}: lower train.lr in the recipe"
-            )
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        self.update_average()
-        return float(loss.detach())
 
-    def _answer(self, network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        network.train()
+    def _loss(self, turn: Turn, step: Step) -> torch.Tensor:
+        """The sum of the system's losses in ``turn``."""
+        losses = self.system.losses(turn, self.model, self.helpers, step)
+        # In the order in which they are named, so that a sum is the same to the last bit.
+        total, *others = losses.values()
+        for each in others:
+            total = total + each
+        return total
+
+    def _step(self, drawn: Mapping[str, Drawn]) -> Step:
+        return Step(
+            batch=self.batches.at(self.step),
+            streams=drawn,
+            progress=self.step / self.batches.total,
+            recipe=self.recipe,
+            device=self.device,
+            lessons=self.batches.lessons,
+            teacher=self.teacher,
+        )
+
+    def _loss_of_maps(self) -> torch.Tensor:
+        """The loss of what lies above the frozen parts, on their kept maps."""
+        indices = self.batches.chosen(self.step)
+        assert self.maps is not None
+        maps = self.maps.at(indices, self.step // self.batches.per_epoch).to(self.device)
+        torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
+        self.above.train()
         bfloat16 = self.recipe.train.autocast == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            logits: torch.Tensor = network(x.to(memory_format=torch.channels_last))
-        return logits.float()
-
-    def _loss_of_pictures(self) -> torch.Tensor:
-        """The loss of this step's changed faces, the teachers' share with it."""
-        how = self.recipe.train
-        grey, y, taught = (each.to(self.device) for each in self.batches.at(self.step))
-        logits = self._answer(self.model, (grey - self.recipe.data.mean) / self.recipe.data.std)
-        loss = self.batches.lessons.loss(logits, y)
-        if self.teacher and not self.recipe.data.balanced:
-            if not taught.numel():
-                taught = self.teacher.answer(grey, how.distill_temperature)
-            distilled = distillation_loss(logits, taught, how.distill_temperature)
-            loss = (1 - how.distill_weight) * loss + how.distill_weight * distilled
-        return loss
+            logits = self.above(maps.to(memory_format=torch.channels_last)).float()
+        return self.batches.lessons.loss(logits, self.batches.target(indices).to(self.device))
 
     def update_average(self) -> None:
         """Move the averaged weights towards the present ones."""
@@ -310,7 +362,7 @@ class Run:
         predicted, score, more = judge(self.recipe, self.batches.lessons, logits, public)
         row = {
             "epoch": str(self.step // self.batches.per_epoch),
-            "lr": f"{self.optimizer.param_groups[0]['lr']:.6f}",
+            "lr": f"{self.optimizers[0].param_groups[0]['lr']:.6f}",
             "train_loss": f"{self.loss_sum / self.loss_count:.4f}",
             "public_accuracy": f"{accuracy(predicted, public.labels):.4f}",
             "public_macro_f1": f"{macro_f1(predicted, public.labels, len(public.classes)):.4f}",

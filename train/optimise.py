@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -42,11 +43,11 @@ def _between(start: float, end: float, peak: float, done: float) -> float:
     return end + (peak - end) * 0.5 * (1 + math.cos(math.pi * (done - RISE) / (1 - RISE)))
 
 
-def make_optimizer(model: nn.Module, how: TrainRecipe) -> torch.optim.Optimizer:
+def make_optimizer(modules: Sequence[nn.Module], how: TrainRecipe) -> torch.optim.Optimizer:
     """Biases, normalisation and depthwise filters are not decayed: they have too few weights to overfit."""
     decayed: list[torch.Tensor] = []
     free: list[torch.Tensor] = []
-    for parameter in model.parameters():
+    for parameter in (each for module in modules for each in module.parameters()):
         (decayed if parameter.ndim > 1 and parameter.shape[1] > 1 else free).append(parameter)
     groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": free, "weight_decay": 0.0}]
     if how.optimizer == "sgd":

@@ -7,14 +7,16 @@ say how it came to be.
 from __future__ import annotations
 
 import hashlib
+import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edge import strict
 from edge.errors import RecipeInvalid
-from edge.strict import within
+from edge.strict import shown, within
 from faces.labels import LABEL_SETS, LabelSet
+from train.systems.table import SYSTEMS
 
 BUILT_IN = Path(__file__).parent / "recipes"
 
@@ -123,6 +125,13 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True)
+class SystemRecipe:
+    """Which system is trained; one that has settings of its own has a dataclass of its own, beside it."""
+
+    name: str = "plain"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole recipe, with the text it was read from (its sha256 identifies it)."""
 
@@ -132,6 +141,7 @@ class Recipe:
     augment: AugmentRecipe
     train: TrainRecipe
     text: str
+    system: SystemRecipe = SystemRecipe()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -168,5 +178,21 @@ def load(name_or_path: str) -> Recipe:
 def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
     sections = ("model", "data", "augment", "train")
-    table = strict.read_toml(text, where, ("name", *sections), RecipeInvalid)
-    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    table = strict.read_toml(text, where, ("name", *sections, "system"), RecipeInvalid)
+    system = _system(table.pop("system", {}), where)
+    table = {key: {} for key in sections} | table
+    return strict.fill(Recipe, table, where, RecipeInvalid, text=text, system=system)
+
+
+def _system(table: Any, where: str) -> SystemRecipe:
+    """The section ``system``, by the dataclass of the system that it names."""
+    name = table.get("name", "plain") if isinstance(table, dict) else "plain"
+    if name not in SYSTEMS:
+        raise RecipeInvalid(f"{where}: system: unknown system {shown(name)}: choose {', '.join(SYSTEMS)}")
+    if name == "plain":
+        return strict.fill(SystemRecipe, table, f"{where}: system", RecipeInvalid)
+    # Only here: a system's module imports torch, and recipes refer to it by name.
+    module, attribute = SYSTEMS[name].split(":")
+    settings = getattr(importlib.import_module(module), attribute).Settings
+    filled: SystemRecipe = strict.fill(settings, table, f"{where}: system", RecipeInvalid)
+    return filled

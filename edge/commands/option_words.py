@@ -15,6 +15,7 @@ OPTIONS: dict[str, str] = {
     "--data": "a data set",
     "--domain": "another data set of labelled faces to be held on",
     "--second": "a second data set to learn from",
+    "--stream": "what else a system learns from",
     "--soft-labels": "what other networks say of the data",
     "--rendered": "a pack of drawn faces",
     "--layout": "how the data set is laid out",

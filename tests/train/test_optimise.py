@@ -51,7 +51,7 @@ def test_the_rate_is_never_over_the_recipes(
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_biases_norms_and_depthwise_filters_are_not_decayed(optimizer: str) -> None:
     network = backbones.build(ModelRecipe("mobilenet_v2", 16, width=0.1), 7)
-    made = make_optimizer(network, replace(HOW, optimizer=optimizer))  # type: ignore[arg-type]
+    made = make_optimizer([network], replace(HOW, optimizer=optimizer))  # type: ignore[arg-type]
     decayed, free = made.param_groups
     assert (decayed["weight_decay"], free["weight_decay"]) == (5e-4, 0.0)
     names = {id(each): name for name, each in network.named_parameters()}

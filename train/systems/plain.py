@@ -1,0 +1,61 @@
+"""Cross-entropy with the labels, and with a teacher's answers where one teaches: a backbone, nothing more."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from faces.face_set import FaceSet
+from train import backbones
+from train.recipe import Recipe, SystemRecipe
+from train.streams import StreamWish
+from train.systems.system import Losses, Step, Turn
+from train.teacher import distillation_loss
+
+
+class Plain:
+    """See ``train.systems.system.System``."""
+
+    Settings: ClassVar[type[SystemRecipe]] = SystemRecipe
+    streams: tuple[StreamWish, ...] = ()
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    def network(self) -> nn.Module:
+        """The recipe's backbone."""
+        return backbones.build(self._recipe.model, len(self._recipe.labels))
+
+    def helpers(self) -> nn.ModuleDict:
+        """None."""
+        return nn.ModuleDict()
+
+    def turns(self) -> tuple[Turn, ...]:
+        """One, of the network."""
+        return (Turn("labels"),)
+
+    def losses(self, turn: Turn, network: nn.Module, helpers: nn.ModuleDict, step: Step) -> Losses:
+        """The labels' share and the teachers'."""
+        how = step.recipe.train
+        grey, y, taught = (each.to(step.device) for each in step.batch)
+        network.train()
+        logits = step.answer(network, step.normal(grey))
+        loss = step.lessons.loss(logits, y)
+        if step.teacher is None or step.recipe.data.balanced:
+            return {"labels": loss}
+        if not taught.numel():
+            taught = step.teacher.answer(grey, how.distill_temperature)
+        distilled = distillation_loss(logits, taught, how.distill_temperature)
+        weight = how.distill_weight
+        return {"labels": (1 - weight) * loss, "teachers": weight * distilled}
+
+    def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64] | None:
+        """All alike."""
+        return None
+
+    def trunk(self, network: nn.Module) -> nn.Module:
+        """The whole network."""
+        return network
