@@ -157,6 +157,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     from edge.live.notify import Notifier
     from edge.live.vitals import Vitals
     from edge.run import open_sinks, pipeline_of, run
+    from edge.steps import default_overlap
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     with ExitStack() as finish:
@@ -175,9 +176,18 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
         failures = 0
         for source in sources:
             done = run(
-                pipeline, source, sinks, vitals, most=wanted.most, complain=_complain, after_frame=passed
+                pipeline,
+                source,
+                sinks,
+                vitals,
+                most=wanted.most,
+                overlap=wanted.overlap or default_overlap(),
+                complain=_complain,
+                after_frame=passed,
             )
             failures += done.failures
+        if not wanted.quiet and (said := vitals.summary()):
+            print(f"{PROGRAM}: {said}", file=sys.stderr)
     return failures + sum(vitals.losses.values())
 
 

@@ -22,6 +22,7 @@ from edge.priors import Prior
 from edge.results import Face, Reading
 from edge.track import Read, Track, Tracker
 from edge.upright import Upright
+from edge.video.flow import Look
 from edge.video.follow import DETECT_EVERY, Follower
 from edge.video.pace import MOST_STRETCH, PACE, Turns, bound_of
 from edge.video.portrait import Portrait, picture
@@ -40,12 +41,27 @@ class Chosen:
     detectors_skipped: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Sought:
+    """What a video's frame holds: its faces, how it looks where they are (None where it need not be known),
+    and whether they are those of the frame before, moved along in the same order.
+    """
+
+    faces: Sequence[Face]
+    look: Look | None
+    followed: bool
+
+
 def no_joint(stage: str) -> None:
     """What hears of a stage's end where nobody measures."""
 
 
 class Pipeline:
-    """Frames in, readings out. Make one with ``open_pipeline``; use it from one thread at a time."""
+    """Frames in, readings out. Make one with ``open_pipeline``; use it from one thread at a time.
+
+    Of a video the two halves of a frame, ``search`` and ``read``, may be in a thread each: neither touches
+    what the other keeps, and the readings are the same if each half sees the frames in their order.
+    """
 
     def __init__(
         self,
@@ -76,15 +92,24 @@ class Pipeline:
         anew when they changed. None treats it as a still. Raises UsageError for a frame that is none, and
         FerliteError.
         """
-        check_frame(frame, time)
-        if time is not None and self._tracker is not None:
-            return self._read_changed(frame, time, self._tracker)
-        if time is None:
-            faces = self._still(frame)
-            self._joint("detect")
-        else:
-            faces, _ = self._follower(frame, time)
+        if time is not None:
+            return self.read(frame, time, self.search(frame, time))
+        check_frame(frame)
+        faces = self._still(frame)
+        self._joint("detect")
         return self._read_all(frame, faces)
+
+    def search(self, frame: Image, time: float) -> Sought:
+        """The faces of a video's next frame, found or followed; arguments and errors are those of a call."""
+        check_frame(frame, time)
+        faces, look = self._follower(frame, time)
+        return Sought(faces, look, self._follower.followed)
+
+    def read(self, frame: Image, time: float, sought: Sought) -> list[Reading]:
+        """Readings of the frame, and of the time, that ``sought`` was found in."""
+        if self._tracker is None:
+            return self._read_all(frame, sought.faces)
+        return self._read_changed(frame, time, sought, self._tracker)
 
     def _read_all(self, frame: Image, faces: Sequence[Face]) -> list[Reading]:
         if not faces:
@@ -98,11 +123,11 @@ class Pipeline:
             readings.append(Reading(face, named, expression, tuple(why.values())))
         return readings
 
-    def _read_changed(self, frame: Image, time: float, tracker: Tracker) -> list[Reading]:
-        faces, look = self._follower(frame, time)
+    def _read_changed(self, frame: Image, time: float, sought: Sought, tracker: Tracker) -> list[Reading]:
+        faces, look = sought.faces, sought.look
         if look is None:
             return []
-        assign = tracker.again if self._follower.followed else tracker.assign
+        assign = tracker.again if sought.followed else tracker.assign
         tracks = assign([face.box for face in faces], time)
         if self._turns.pace > 0:
             pictures = [picture(look, face, self.bundle.crop) for face in faces]

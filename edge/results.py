@@ -73,7 +73,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class FrameReadings:
-    """All readings of one frame. ``time`` is in seconds since the source's start, None for stills."""
+    """All readings of one frame. ``time`` is in seconds since the source's start, None for stills.
+
+    ``latency``: seconds from the frame's capture (of a file: its decoding) to these; None for stills.
+    """
 
     source: str
     index: int
@@ -81,3 +84,4 @@ class FrameReadings:
     width: int
     height: int
     readings: tuple[Reading, ...]
+    latency: float | None = None

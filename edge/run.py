@@ -5,38 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from edge.align import Image
 from edge.bundle import Bundle
 from edge.commands.progress import Progress
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions, Wrap
-from edge.errors import FerliteError, FrameLost, SourceFault, UsageError
+from edge.errors import FerliteError, SourceFault, UsageError
 from edge.live.enduring import Enduring, pass_on
 from edge.live.listen import address
 from edge.live.vitals import Vitals
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
-from edge.results import FrameReadings, Reading
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
-from edge.source import Frame, Source
+from edge.source import Source
 from edge.sources.live import LiveSource
+from edge.steps import FrameReader, Steps
 from edge.track import Tracker
 from edge.video.follow import DETECT_EVERY
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 Complain = Callable[[FerliteError], None]
-
-
-class FrameReader(Protocol):
-    """What a run needs of a pipeline, be it here (Pipeline) or in a process of its own (isolate.Isolated)."""
-
-    def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
-        """Readings of a uint8 [H, W, 3] BGR frame; raises FrameLost where this one could not be read."""
-
-    def restart(self) -> None:
-        """Another source begins."""
 
 
 @dataclass
@@ -143,6 +131,7 @@ def run(
     vitals: Vitals | None = None,
     *,
     most: int = 0,
+    overlap: int = 1,
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
     quiet: bool = False,
@@ -151,30 +140,31 @@ def run(
 
     A file or stream that fails, and a picture that cannot be saved, is handed to ``complain`` and counted;
     the rest goes on. What a camera gets over (SourceFault) is handed on too, and is no failure.
-    ``after_frame`` is called when a frame has passed all the way; ``quiet``: no progress line.
-    Raises SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
+    ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results and
+    errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
+    ``quiet``: no progress line. Raises SinkError where results cannot be written at all, BrokenPipeError when
+    nobody reads any more.
     """
-    frames_of = vitals.watch(source) if vitals else source
+    watched, live = vitals.watch(source) if vitals else source, isinstance(source, LiveSource)
     ways_out = list(sinks)
     summary = Summary()
     pipeline.restart()
     total = min(most, source.total) if most and source.total else most or source.total
-    with Progress("reading", total, "frames", stream=io.StringIO() if quiet else None) as progress:
+    with (
+        Steps(pipeline, watched, most, live=live, overlap=overlap) as steps,
+        Progress("reading", total, "frames", stream=io.StringIO() if quiet else None) as progress,
+    ):
 
         def failed(error: FerliteError) -> None:
             summary.failures += not isinstance(error, SourceFault)
             progress.clear()
             complain(error)
 
-        for frame in _until_failure(frames_of, most):
-            if isinstance(frame, FerliteError):
-                failed(frame)
+        for outcome in steps:
+            if isinstance(outcome, FerliteError):
+                failed(outcome)
             else:
-                try:
-                    result = read(pipeline, frame)
-                except FrameLost as error:
-                    failed(error)
-                    continue
+                frame, result = outcome
                 progress.clear()
                 if vitals:
                     vitals.passed(result)
@@ -184,23 +174,3 @@ def run(
                 after_frame()
             progress.advance(note=f"{summary.faces} faces")
     return summary
-
-
-def read(pipeline: FrameReader, frame: Frame) -> FrameReadings:
-    """One frame's readings."""
-    height, width = frame.image.shape[:2]
-    readings = tuple(pipeline(frame.image, frame.time))
-    return FrameReadings(frame.source, frame.index, frame.time, width, height, readings)
-
-
-def _until_failure(source: Source, most: int) -> Iterator[Frame | FerliteError]:
-    """The source's frames; an error that ends it comes last, as one more item."""
-    taken = 0
-    try:
-        for frame in source.frames():
-            yield frame
-            taken += not isinstance(frame, SourceFault)
-            if taken == most:
-                return
-    except FerliteError as error:
-        yield error

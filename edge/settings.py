@@ -67,6 +67,12 @@ class RunSettings:
     threads: int = field(
         default=0, metadata=_said("engine threads (default: its own)", "model", "N", (0, 256))
     )
+    overlap: int = field(
+        default=0,
+        metadata=_said(
+            "steps of a video at the same time, 1 for none (default: one a processor)", "model", "N", (0, 3)
+        ),
+    )
     isolate: bool = field(
         default=False,
         metadata=_said("run the engine in a process of its own, started anew if it hangs or dies", "model"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import time as clock
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from edge.align import Image
@@ -18,12 +19,16 @@ class Frame:
     """One picture. ``image`` uint8 [H, W, 3] BGR; ``time`` in seconds since the start, None for a still.
 
     ``source`` is what was typed, without passwords. Times of one source rise from frame to frame.
+    ``captured``: when a camera took it, or a file's was decoded, by time.monotonic(). ``missed``: how many
+    came since the one before it that nobody was there for.
     """
 
     source: str
     index: int
     time: float | None
     image: Image
+    captured: float = field(default_factory=clock.monotonic, compare=False)
+    missed: int = 0
 
 
 class Source(Protocol):
@@ -47,7 +52,10 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the camera or file; a second call does nothing."""
+        """Release the camera or file; a second call does nothing.
+
+        Another thread may be in ``frames``, which then ends soon; a read that hangs is left to itself.
+        """
         ...
 
 

@@ -24,6 +24,7 @@ TABLES: dict[str, dict[int, Kind]] = {
     "Buffer": {0: 1},
     "Metadata": {0: 1},
 }
+NEEDED = ("Model", 2)  # its subgraphs: LiteRT looks for the first without asking whether there is one
 
 
 def refuse_damage(content: bytes, name: str) -> None:
@@ -32,6 +33,8 @@ def refuse_damage(content: bytes, name: str) -> None:
         raise ModelMismatch(f"'{name}' is not a TFLite model")
     try:
         _table(content, _offset(content, 0), "Model")
+    except KeyError as error:
+        raise ModelMismatch(f"'{name}' is damaged: it has no graph") from error
     except (struct.error, IndexError) as error:
         raise ModelMismatch(f"'{name}' is damaged or cut short: it points outside itself") from error
 
@@ -43,11 +46,11 @@ def _table(content: bytes, at: int, kind: str) -> None:
     _within(content, at, inside)
     for field, what in TABLES[kind].items():
         slot = 4 + 2 * field
-        if slot + 2 > size:
-            continue
-        (offset,) = struct.unpack_from("<H", content, vtable + slot)
+        (offset,) = struct.unpack_from("<H", content, vtable + slot) if slot + 2 <= size else (0,)
         if offset:
             _value(content, at + offset, what)
+        elif (kind, field) == NEEDED:
+            raise KeyError(field)
 
 
 def _value(content: bytes, at: int, what: Kind) -> None:

@@ -47,6 +47,7 @@ OPTIONS: dict[str, str] = {
     "--engines": "engines, with commas",
     "--device": "what the engine or torch computes on",
     "--threads": "threads that compute; 0 leaves the number to the library",
+    "--overlap": "steps of a video's frames at the same time",
     "--require-signature": "the public key that must have signed the bundle",
     "--prior": "how common expressions are",
     "--isolate": "the engine in a process of its own",

@@ -39,8 +39,9 @@ def _serve(wire: Wire) -> None:
             if order is None:
                 pipeline.restart()
                 continue
-            shape, dtype, time = order
+            shape, dtype, time, behind = order
             frame = np.frombuffer(content, dtype).reshape(shape)
+            pipeline.hurry(behind)
             try:
                 wire.send(pipeline(frame, time))
             except FerliteError as error:

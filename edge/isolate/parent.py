@@ -55,6 +55,7 @@ class Isolated:
         self._settings, self._stills = settings, stills
         self._storm = Storm(clock)
         self._process: subprocess.Popen[bytes] | None = None
+        self._behind = 1.0
         self.bundle, self.chosen = self._start()
 
     @property
@@ -68,7 +69,7 @@ class Isolated:
         if self._process is None:
             self._start_again()
         try:
-            order = (frame.shape, frame.dtype.str, time)
+            order = (frame.shape, frame.dtype.str, time, self._behind)
             self._wire.send(order, frame.reshape(-1).data, self.patience)
             answer, _ = self._wire.receive(self.patience)
         except TimeoutError:
@@ -87,6 +88,10 @@ class Isolated:
                 self._wire.send(None, within=self.patience)
             except OSError:
                 self._kill()
+
+    def hurry(self, behind: float) -> None:
+        """A camera's frames come ``behind`` times as fast as they are read; the next one tells the child."""
+        self._behind = behind
 
     def close(self) -> None:
         """End the child; a second call does nothing."""

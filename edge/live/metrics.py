@@ -37,6 +37,9 @@ class _Numbers(Collector):
         for kind, count in sorted(seen.faults.items()):
             faults.add_metric([kind], count)
         yield faults
+        yield CounterMetricFamily(
+            "ferlite_missed_frames", "Frames that came while others were read.", seen.missed
+        )
         lost = CounterMetricFamily("ferlite_lost_frames", "Frames not passed on.", labels=["way_out"])
         for name, count in sorted(seen.losses.items()):
             lost.add_metric([name], count)
@@ -44,7 +47,7 @@ class _Numbers(Collector):
         yield GaugeMetricFamily("ferlite_frames_per_second", "Over the last seconds.", seen.fps)
         yield HistogramMetricFamily(
             "ferlite_latency_seconds",
-            "From a frame's arrival to its reading.",
+            "From a frame's capture to its reading.",
             buckets=list(zip([*map(str, LATENCIES), "+Inf"], accumulate(seen.latencies), strict=True)),
             sum_value=seen.latency_sum,
         )

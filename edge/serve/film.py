@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import cv2
 
@@ -23,6 +24,7 @@ from edge.source import Frame
 Shot = tuple[Image, FrameReadings]
 
 RATE = 15.0  # pictures per second at most: a viewer sees motion, and inference keeps the processor
+BUSY_RATE = 2.0  # of them while posted pictures queue: those are waited for, and a viewer sees the next one
 WIDEST = 960  # pixels of what is sent
 QUALITY = 75  # of the JPEG
 NICE = 10  # of all that serves: what reads faces goes first
@@ -67,11 +69,14 @@ class Newest:
 
 
 class Film:
-    """Encodes frames while there are viewers, once for all of them. Lives in one event loop."""
+    """Encodes frames while there are viewers, once for all of them. Lives in one event loop.
 
-    def __init__(self, newest: Newest) -> None:
-        self._newest = newest
-        self._encoder = ThreadPoolExecutor(1, "ferlite-film", be_nice)
+    ``busy``: whether something else that is served has to be done first.
+    """
+
+    def __init__(self, newest: Newest, busy: Callable[[], bool] = lambda: False) -> None:
+        self._newest, self._busy = newest, busy
+        self._encoder = ThreadPoolExecutor(1, "ferlite-film", partial(be_nice, NICE))
         self._seen = asyncio.Event()  # set while there are viewers
         self._fresh = asyncio.Event()
         self.viewers = 0
@@ -106,7 +111,8 @@ class Film:
             self.number += 1
             fresh, self._fresh = self._fresh, asyncio.Event()
             fresh.set()
-            await asyncio.sleep(max(0.0, began + 1 / RATE - loop.time()))
+            rate = BUSY_RATE if self._busy() else RATE
+            await asyncio.sleep(max(0.0, began + 1 / rate - loop.time()))
 
     def close(self) -> None:
         """End the encoder's thread."""
@@ -123,9 +129,9 @@ def encode(image: Image, result: FrameReadings) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
 
 
-def be_nice() -> None:
+def be_nice(by: int) -> None:
     """Let the calling thread, and those that it starts, have only what the others leave (Linux)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), by)
 
 
 def _answer(future: asyncio.Future[Shot], shot: tuple[Image, FrameReadings]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,23 +36,28 @@ class Played:
 
     def __init__(self, spec: str, source: Source) -> None:
         self._spec, self._source, self.rate, self.faults = spec, source, source.rate, source.faults
+        self._closed = threading.Event()
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """Frames without an end; their times and indices go on rising when the file begins again."""
         index, offset = 0, 0.0
-        while True:
+        while not self._closed.is_set():
             began, last = time.monotonic(), 0.0
             for item in self._source.frames():
                 if isinstance(item, Frame):
                     last = item.time or 0.0
-                    time.sleep(max(0.0, began + last - time.monotonic()))
-                    item = replace(item, index=index, time=offset + last)  # noqa: PLW2901
+                    if self._closed.wait(max(0.0, began + last - time.monotonic())):
+                        return
+                    now = time.monotonic()
+                    item = replace(item, index=index, time=offset + last, captured=now)  # noqa: PLW2901
                     index += 1
                 yield item
             offset += last + 1 / (self.rate or USUAL_RATE)
             self._source.close()
             self._source = open_source(self._spec)
+        self._source.close()
 
     def close(self) -> None:
         """Close the file."""
+        self._closed.set()
         self._source.close()

@@ -17,6 +17,7 @@ from edge.serve.server import Server, Show
 from edge.serve.stills import Stills
 from edge.settings import RunSettings
 from edge.sink import Sink
+from edge.steps import default_overlap
 
 PORT = 8600
 
@@ -65,7 +66,14 @@ def serve(
         ready(server.port)
         ways_out: list[Sink] = [newest, *sinks]
         return run(
-            pipeline, source, ways_out, vitals, most=settings.most, complain=complain, after_frame=after_frame
+            pipeline,
+            source,
+            ways_out,
+            vitals,
+            most=settings.most,
+            overlap=settings.overlap or default_overlap(),
+            complain=complain,
+            after_frame=after_frame,
         )
 
 

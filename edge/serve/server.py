@@ -17,7 +17,7 @@ from edge.errors import SinkError
 from edge.live.listen import Address
 from edge.live.vitals import Vitals
 from edge.serve.access import HEADERS, Gate, Handler, refusal
-from edge.serve.film import Film, Newest, be_nice
+from edge.serve.film import NICE, Film, Newest, be_nice
 from edge.serve.stills import LARGEST, Stills
 from edge.sinks.json_lines import as_json
 
@@ -65,7 +65,7 @@ class Server:
         self._thread.join()
 
     def _run(self, started: Future[int]) -> None:
-        be_nice()
+        be_nice(NICE)
         try:
             asyncio.run(self._serve(started))
         except OSError as error:
@@ -100,7 +100,7 @@ class _Site:
 
     def __init__(self, show: Show) -> None:
         self._show = show
-        self._film = Film(show.newest)
+        self._film = Film(show.newest, lambda: show.stills.queued)
         self._ended = False
         self._told, self._words = float("-inf"), b""
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from aiohttp import web
 
 from edge.errors import FerliteError, SourceError
 from edge.pipeline import Pipeline
-from edge.run import read
 from edge.serve.access import HEADERS, refusal
-from edge.serve.film import be_nice
+from edge.serve.film import NICE, be_nice
 from edge.sinks.json_lines import as_json
 from edge.source import Frame
 from edge.sources.decode import decode_image
+from edge.steps import read
 
 LARGEST = 16 * 2**20  # bytes of a picture
 MOST_AT_ONCE = 8  # pictures that arrive or wait: memory stays bounded whoever sends
@@ -32,9 +33,15 @@ class Stills:
     def __init__(self, open_pipeline: Callable[[], Pipeline]) -> None:
         self._open = open_pipeline
         self._pipeline: Pipeline | None = None
-        self._reader = ThreadPoolExecutor(1, "ferlite-stills", be_nice)
+        # After the source's own frames, and before the pictures for viewers.
+        self._reader = ThreadPoolExecutor(1, "ferlite-stills", partial(be_nice, NICE // 2))
         self._here = 0
         self.read, self.refused = 0, 0
+
+    @property
+    def queued(self) -> bool:
+        """Whether pictures wait for the one that is being read."""
+        return self._here > 1
 
     async def answer(self, request: web.Request) -> web.Response:
         """The handler."""

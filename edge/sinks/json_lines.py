@@ -58,6 +58,7 @@ def as_json(result: FrameReadings) -> dict[str, Any]:
         "time": None if result.time is None else round(result.time, 4),
         "width": result.width,
         "height": result.height,
+        "latency_ms": None if result.latency is None else round(1000 * result.latency, 2),
         "faces": [_face_as_json(reading) for reading in result.readings],
     }
 

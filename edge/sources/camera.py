@@ -27,7 +27,8 @@ def source(spec: str) -> LiveSource:
             f"no camera '{spec}': {device} does not exist; there is {', '.join(there) or 'no camera'}"
         )
     name = lasting_name(device)
-    return LiveSource(spec, lambda: _capture(name))
+    # OpenCV gives the time stamp of V4L2's buffer as the position.
+    return LiveSource(spec, lambda: _capture(name), stamped=True)
 
 
 def lasting_name(device: Path, links: Path = LASTING) -> Path:

@@ -30,6 +30,7 @@ DARK = 8  # levels: no sensor that works is darker than its own noise
 STEP = 16  # pixels between those that are compared: a thousand of them never stay alike by chance
 SLICE = 0.5  # seconds; a longer wait than this is time in which the whole program stood still
 PAUSE = 0.02  # seconds between reads that give nothing
+OLDEST_STAMP = 1.0  # seconds before a frame comes: so long no camera keeps it
 MOST_HANGING = 4  # threads that a driver may hold for good
 
 
@@ -51,16 +52,22 @@ class LiveSource:
 
     ``opener`` opens it, a first time at once, and raises SourceError where it cannot. Where it fails later it
     is opened again until it works or ``close`` is called, and every fault is counted in ``faults`` and
-    yielded as a SourceFault. ``endless`` False: its end is none. ``dropped`` counts frames that nobody was
+    yielded as a SourceFault. ``endless`` False: its end is none. ``stamped``: it says when a frame was taken,
+    by the monotonic clock in milliseconds, as its position. ``dropped`` counts frames that nobody was
     there for.
     """
 
     stills, total = False, 0
 
     def __init__(
-        self, name: str, opener: Callable[[], Any], endless: bool = True, patience: Patience | None = None
+        self,
+        name: str,
+        opener: Callable[[], Any],
+        endless: bool = True,
+        patience: Patience | None = None,
+        stamped: bool = False,
     ) -> None:
-        self._name, self._opener, self._endless = name, opener, endless
+        self._name, self._opener, self._endless, self._stamped = name, opener, endless, stamped
         self._patience = patience or Patience()
         self.faults: Counter[str] = Counter()
         self.dropped = 0
@@ -68,7 +75,7 @@ class LiveSource:
         self._hanging: list[_Reader] = []
         first = opener()
         self.rate = sane_rate(float(first.get(cv2.CAP_PROP_FPS) or 0))
-        self._reader = _Reader(lambda: first, self._patience)
+        self._reader = _Reader(lambda: first, self._patience, stamped)
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """Frames for as long as they come, and the faults between. Raises SourceError if a driver hangs."""
@@ -76,10 +83,13 @@ class LiveSource:
         life, index = _Life(self._patience), 0
         shape: tuple[int, ...] = ()
         self._reader.start()
-        while not self._closed.is_set():
+        while True:
             # How often frames come is known from the second on.
             usual = 4 * life.interval if life.interval else self._patience.opening
             taken = self._take(max(self._patience.silence, usual))
+            if self._closed.is_set():
+                self._reader.stop()  # one that was opened anew meanwhile
+                return
             if isinstance(taken, _Failure):
                 if taken.kind == "ended" and not self._endless and index:
                     return
@@ -95,7 +105,7 @@ class LiveSource:
             shape = taken.image.shape[:2]
             began = began or taken.stamp
             last = max(taken.stamp, float(np.nextafter(last, np.inf)))
-            yield Frame(self._name, index, last - began, taken.image)
+            yield Frame(self._name, index, last - began, taken.image, taken.stamp, taken.dropped)
             index += 1
             if kind := life.lacks(taken.image, taken.stamp):
                 what = "shows the same picture" if kind == "frozen" else "is black"
@@ -122,7 +132,7 @@ class LiveSource:
         lost, wait, attempts = time.monotonic(), 0.0, 0
         while not self._closed.wait(wait * random.uniform(0.75, 1.25)):
             self._retire()
-            self._reader = _Reader(self._opener, self._patience)
+            self._reader = _Reader(self._opener, self._patience, self._stamped)
             self._reader.start()
             if self._reader.has_frame(self._patience.opening):
                 yield SourceBack(f"'{self._name}' is back after {time.monotonic() - lost:.1f} s")
@@ -158,7 +168,7 @@ class LiveSource:
 @dataclass(frozen=True)
 class _Taken:
     image: Image
-    stamp: float  # time.monotonic() when it came
+    stamp: float  # time.monotonic() when it was captured, as far as that is known
     missed: bool
     dropped: int
 
@@ -172,9 +182,9 @@ class _Failure:
 class _Reader(threading.Thread):
     """Reads one opening until it fails or is told to stop; it alone touches the capture."""
 
-    def __init__(self, opener: Callable[[], Any], patience: Patience) -> None:
+    def __init__(self, opener: Callable[[], Any], patience: Patience, stamped: bool) -> None:
         super().__init__(name="ferlite-camera", daemon=True)
-        self._opener, self._patience = opener, patience
+        self._opener, self._patience, self._stamped = opener, patience, stamped
         self._news = threading.Condition()
         self._latest: _Taken | None = None
         self._failure: _Failure | None = None
@@ -206,7 +216,7 @@ class _Reader(threading.Thread):
                 return _Failure("undecodable", "cannot be decoded")
             now = time.monotonic()
             if image is not None:
-                self._put(image, now, missed)
+                self._put(image, self._captured(capture, now), missed)
                 nothing_since, missed = 0.0, False
                 continue
             # A driver may say for a while that it has nothing yet (EAGAIN), and that must not burn a core.
@@ -215,6 +225,11 @@ class _Reader(threading.Thread):
                 return _Failure("ended", "gives no more frames")
             time.sleep(PAUSE)
         return _Failure("ended", "was closed")
+
+    def _captured(self, capture: Any, now: float) -> float:
+        """When a frame that came ``now`` was taken: some drivers know better, and others stamp nonsense."""
+        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if self._stamped else now
+        return stamp if now - OLDEST_STAMP < stamp < now else now
 
     def _put(self, image: Image, stamp: float, missed: bool) -> None:
         with self._news:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge.align import Image
 from edge.errors import FerliteError, SourceError
 from edge.source import Frame
 from edge.sources.capture import open_file, read
@@ -17,6 +19,8 @@ from edge.sources.containers import missing_part
 from edge.sources.decode import SUFFIXES
 from edge.sources.formats import HEAD, is_text, is_video
 from edge.sources.timeline import Timeline, sane_rate
+
+HANG = 2.0  # seconds for a read to end when the video is closed; one that hangs is left to itself
 
 
 class VideoSource:
@@ -27,6 +31,7 @@ class VideoSource:
 
     def __init__(self, name: str, capture: Any, missing: Callable[[int], str] = lambda frames: "") -> None:
         self._name, self._capture, self._missing = name, capture, missing
+        self._closed, self._reading = False, threading.Lock()
         self.rate = sane_rate(float(capture.get(cv2.CAP_PROP_FPS) or 0))
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.total = max(0, int(promised)) if np.isfinite(promised) else 0
@@ -34,18 +39,31 @@ class VideoSource:
     def frames(self) -> Iterator[Frame | FerliteError]:
         """Frames until the end, timed as the container says. Raises SourceError where it ends too soon."""
         timeline, index = Timeline(self.rate), 0
-        while (image := read(self._capture, self._name, index)) is not None:
-            time = timeline.at(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            yield Frame(self._name, index, time, image)
+        while taken := self._read(index):
+            image, stamp = taken
+            yield Frame(self._name, index, timeline.at(stamp), image)
             index += 1
+        if self._closed:
+            return
         if index == 0:
             raise SourceError(f"video '{self._name}' has no frame that can be decoded")
         if reason := self._missing(index):
             raise SourceError(f"video '{self._name}' is cut short after {index} frames: {reason}")
 
+    def _read(self, index: int) -> tuple[Image, float] | None:
+        """The next frame and its time stamp in seconds; None at the end."""
+        with self._reading:
+            image = None if self._closed else read(self._capture, self._name, index)
+            return None if image is None else (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+
     def close(self) -> None:
-        """Release the capture."""
-        self._capture.release()
+        """Release the capture, which must not happen under a thread that reads from it."""
+        self._closed = True
+        if self._reading.acquire(timeout=HANG):
+            try:
+                self._capture.release()
+            finally:
+                self._reading.release()
 
 
 def claims(spec: str) -> bool:

@@ -20,6 +20,7 @@ PACE = 0.5  # the oldest reading of a face that looks as it did then
 CHANGED = 0.6  # of a face read with all weight on one expression; less, the less sure the reading was
 LEAST_CHANGED = 0.3
 MOST_STRETCH = 3.0  # of the intervals between searches, when a camera's frames cannot be kept up with
+LOAD_OVER = 1.0  # seconds over which it is told how fast they come
 SLACK = 0.005  # frames do not come at quite the moment that they are due
 
 
@@ -60,6 +61,20 @@ class Searches:
         """This frame was searched; ``again``: do not trust what was found, and search the next one too."""
         self._scene = None if self.every else Scene(look, boxes)
         self._frames, self._last, self._again = 0, time, again
+
+
+class Load:
+    """How many times as fast as they are read a camera's frames come, over about the last second."""
+
+    def __init__(self) -> None:
+        self._behind, self._last = 1.0, -math.inf
+
+    def after(self, missed: int, time: float) -> float:
+        """That, with one more frame that was captured at ``time``, after ``missed`` that were not read."""
+        share = 1 - math.exp(-max(0.0, time - self._last) / LOAD_OVER)
+        self._last = time
+        self._behind += share * (1 + missed - self._behind)
+        return self._behind
 
 
 class Turns:

@@ -179,7 +179,7 @@ def test_a_reader_that_leaves_ends_a_run_only_if_it_was_the_last(
 ) -> None:
     camera = f"http://127.0.0.1:{start(video=True).port}/video"
     for more, code in (([], 0), (["--sink", "jsonl:good.jsonl", "--most", "20"], 0)):
-        words = " ".join(f"'{word}'" for word in command("run", camera, "--json", *more))
+        words = " ".join(f"'{word}'" for word in command("run", camera, "--json", "--quiet", *more))
         done = run(["bash", "-c", f"set -o pipefail; {words} | head -1 > first"], tmp_path)
         assert (done.returncode, done.stderr) == (code, "")
         assert json.loads((tmp_path / "first").read_text())["frame"] == 0

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from edge.pipeline import Pipeline
-from edge.run import read
 from edge.source import Frame
+from edge.steps import read
 from tests.serve.conftest import Live
 
 pytest.importorskip("aiohttp", reason="ferlite serve needs aiohttp: pip install 'ferlite[serve]'")

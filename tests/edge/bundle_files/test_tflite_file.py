@@ -39,3 +39,11 @@ def test_damaged_bytes_pass_or_are_refused(changes: list[tuple[int, int]]) -> No
         refuse_damage(bytes(content), "m")
     except ModelMismatch as error:
         assert "'m'" in str(error)
+
+
+def test_a_model_without_a_graph_is_refused() -> None:
+    """Found by benchmarks/hostile/fuzz.py: LiteRT ends the process with it."""
+    content = bytearray(WHOLE)
+    content[18:20] = b"\0\0"  # where the root's table says how far its graphs are
+    with pytest.raises(ModelMismatch, match="'m' is damaged: it has no graph"):
+        refuse_damage(bytes(content), "m")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.errors import FerliteError, SourceError
 from edge.live.losses import Losses
+from edge.live.spread import Spread
 from edge.live.temperature import temperature
-from edge.live.vitals import MOST_WAITING, Vitals
+from edge.live.vitals import Vitals
 from edge.results import FrameReadings
 from edge.source import Frame
 
@@ -28,7 +32,7 @@ class Scripted:
     def frames(self) -> Iterator[Frame | FerliteError]:
         yield Frame("cam", 0, 0.0, PICTURE)
         yield SourceError("a frame is damaged")
-        yield Frame("cam", 1, 0.1, PICTURE)
+        yield Frame("cam", 1, 0.1, PICTURE, missed=3)
         raise SourceError("'cam' is gone")
 
     def close(self) -> None:
@@ -41,19 +45,46 @@ def test_frames_and_faults_are_counted_as_they_come() -> None:
     with pytest.raises(SourceError, match="is gone"):
         for item in watched.frames():
             if isinstance(item, Frame):
-                vitals.passed(FrameReadings("cam", item.index, item.time, 4, 4, ()))
+                vitals.passed(FrameReadings("cam", item.index, item.time, 4, 4, (), 0.01))
     assert (vitals.frames, vitals.faults["SourceError"], vitals.last_fault) == (2, 2, "'cam' is gone")
-    assert sum(vitals.latencies) == 2 and vitals.latency is not None
+    assert sum(vitals.latencies) == 2 and vitals.latency == 0.01 and vitals.missed == 3
     assert vitals.fps > 0
     watched.close()
     assert source.closed
 
 
-def test_frames_that_never_arrive_are_forgotten() -> None:
+def test_the_end_of_a_run_is_told_in_a_sentence() -> None:
     vitals = Vitals()
-    for index in range(10 * MOST_WAITING):
-        vitals.came(Frame("cam", index, 0.0, PICTURE))
-    assert len(vitals._came) == MOST_WAITING
+    assert vitals.summary() == ""
+    vitals.passed(FrameReadings("photo.jpg", 0, None, 4, 4, ()))
+    assert vitals.summary() == ""  # a still has no latency
+    for index in range(100):
+        vitals.passed(
+            FrameReadings("cam", index, index / 10, 4, 4, (), latency=0.002 if index < 90 else 0.05)
+        )
+    vitals.missed = 7
+    said = vitals.summary()
+    assert said.startswith("101 frames at ") and "0 faces" in said
+    assert said.endswith("from capture to reading 2.0 ms, 95 % within 50.4 ms; 7 frames missed")
+
+
+@given(st.lists(st.floats(1e-5, 500), min_size=1, max_size=300), st.sampled_from([0.05, 0.5, 0.95, 1.0]))
+def test_a_quantile_is_right_within_a_hundredth(numbers: list[float], share: float) -> None:
+    spread = Spread()
+    for number in numbers:
+        spread.add(number)
+    exact = sorted(numbers)[max(1, math.ceil(share * len(numbers))) - 1]
+    found = spread.quantile(share)
+    assert found is not None and abs(found / exact - 1) < 0.0101
+
+
+def test_what_is_out_of_range_counts_at_its_end_and_nothing_has_no_quantile() -> None:
+    spread = Spread()
+    assert spread.quantile(0.5) is None
+    for number in (-1.0, 0.0, 1e9):
+        spread.add(number)
+    low, high = spread.quantile(0.5), spread.quantile(1.0)
+    assert low is not None and low < 2e-5 and high is not None and high > 500
 
 
 def test_no_frame_is_no_rate() -> None:
