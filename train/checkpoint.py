@@ -16,6 +16,8 @@ from torch import nn
 
 from edge.errors import DataInvalid
 from edge.files import whole
+from train import lineage
+from train.lineage import NOTHING_KNOWN, Lineage
 from train.recipe import Recipe, parse
 from train.systems.system import parts_of
 
@@ -38,10 +40,8 @@ CHECKPOINT, BEST, HISTORY = "checkpoint.pt", "best.pt", "history.csv"
 class Trained:
     """A trained network in evaluation mode, the recipe that made it, and the file it was read from.
 
-    ``sha256`` is the file's; ``data`` and ``init`` are those of what it learnt from and started with, ""
-    where the file does not say. A start that was itself a run's is followed by that one's, after a blank.
-    ``teachers``: for each network that taught it the name, its file's sha256 and its ``init``, apart by
-    blanks; teachers are apart by semicolons.
+    ``sha256`` is the file's, ``data`` that of what it learnt from ("" where the file does not say), and
+    ``lineage`` what it started with and who taught it.
     """
 
     model: nn.Module
@@ -49,14 +49,12 @@ class Trained:
     path: Path
     sha256: str
     data: str = ""
-    init: str = ""
-    teachers: str = ""
+    lineage: Lineage = NOTHING_KNOWN
 
     @property
     def pedigree(self) -> dict[str, str]:
         """What must travel with the weights: the recipe's text and where they come from."""
-        kept = {"recipe": self.recipe.text, "data": self.data, "init": self.init}
-        return kept | {"teachers": self.teachers}
+        return {"recipe": self.recipe.text, "data": self.data, **self.lineage.texts}
 
 
 def write(state: dict[str, Any], path: Path) -> None:
@@ -120,8 +118,7 @@ def load_run(path: Path) -> Trained:
     load_state(model, saved["model"], path)
     model.eval()
     digest = hashlib.sha256(content).hexdigest()
-    origin = {key: str(saved.get(key, "")) for key in ("data", "init", "teachers")}
-    return Trained(model, recipe, path, digest, **origin)
+    return Trained(model, recipe, path, digest, str(saved.get("data", "")), lineage.read(saved))
 
 
 def load_state(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

@@ -132,7 +132,7 @@ def describe_run(trained: Trained) -> dict[str, Any]:
         "recipe_sha256": trained.recipe.sha256,
         "weights_sha256": trained.sha256,
         "data_sha256": trained.data,
-        "init_sha256": trained.init,
+        "init_sha256": trained.lineage.texts["init"],
     }
 
 

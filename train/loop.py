@@ -23,10 +23,12 @@ from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from faces.face_set import FaceSet
 from faces.labels import refuse_other
 from faces.metrics import accuracy, macro_f1
+from train import lineage
 from train.batches import Batches
 from train.blend import take_prior_out
 from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, read, write
 from train.curves import add_to_tensorboard, write_history
+from train.lineage import Lineage
 from train.maps import Maps, split
 from train.optimise import learning_rate, make_optimizer, momentum
 from train.predict import predict
@@ -150,7 +152,8 @@ class Run:
         self.optimizers = [
             make_optimizer(Parts(self.model, self.helpers).of(turn), recipe.train) for turn in self.turns
         ]
-        self.step, self.best, self.init = 0, 0.0, ""
+        self.step, self.best = 0, 0.0
+        self.starts: tuple[str, ...] = ()
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
         self.taught: npt.NDArray[np.float32] | None = None
@@ -161,7 +164,7 @@ class Run:
         """Begin with the weights of ``path``. Raises DataInvalid."""
         start = start_from(self.system.trunk(self.model), path)
         self.average.load_state_dict(self.model.state_dict())
-        self.init = " ".join((start.sha256, *start.before))
+        self.starts = (start.sha256, *start.before)
         print(f"{path.name}: took {start.taken} tensors, fresh: {names(start.fresh)}", file=sys.stderr)
 
     def forget_prior(self, public: FaceSet) -> None:
@@ -224,7 +227,7 @@ class Run:
             setattr(self, name, saved[name])
         for name, chances in saved.get("chances", {}).items():
             self.streams[name].chances = chances.numpy()
-        self.init = saved.get("init", "")
+        self.starts = lineage.read(saved).starts
         if self.recipe.data.balanced:
             self.taught = saved["taught"].numpy() if saved["taught"].numel() else None
             self.batches.teach(self.taught)
@@ -237,7 +240,7 @@ class Run:
         state = {name: getattr(self, name) for name in STATE} | {
             "recipe": self.recipe.text,
             "data": self.data_sha256,
-            "init": self.init,
+            "init": Lineage(self.starts).texts["init"],
             "teachers": self.teacher.sha256 if self.teacher else [],
             "taught": self.batches.taught if self.taught is None else torch.from_numpy(self.taught),
             "model": self.model.state_dict(),
@@ -373,8 +376,8 @@ class Run:
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         if score > self.best or len(self.history) == 1:
             self.best = score
-            kept = {"recipe": self.recipe.text, "data": self.data_sha256, "init": self.init}
-            kept["teachers"] = self.teacher.pedigree if self.teacher else ""
+            origin = Lineage(self.starts, self.teacher.taught if self.teacher else ())
+            kept = {"recipe": self.recipe.text, "data": self.data_sha256, **origin.texts}
             write(kept | {"model": self.average.state_dict()}, self.out / BEST)
         write_history(self.history, self.out / HISTORY)
         add_to_tensorboard(row, self.out)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from edge.errors import DataInvalid
+from train import lineage
 from train.checkpoint import content_of, read_bytes
 
 NAMED = 8  # tensors that a message lists by name
@@ -43,7 +44,7 @@ def start_from(model: nn.Module, path: Path) -> Start:
     """
     content = content_of(path)
     saved = read_bytes(content, path, ())
-    before = saved.get("init", "")
+    before = lineage.read(saved).starts
     given = _state_dict(saved, path)
     own = model.state_dict()
     if "_conv_stem.weight" in given:
@@ -80,9 +81,8 @@ def start_from(model: nn.Module, path: Path) -> Start:
     if misfits:
         raise DataInvalid(f"'{path}' does not fit this network: {names(misfits, '; ')}")
     model.load_state_dict(own | fitting)
-    digests = tuple(before.split()) if isinstance(before, str) else ()
     taken = len(fitting) - len(gates)
-    return Start(taken, tuple(fresh), hashlib.sha256(content).hexdigest(), digests)
+    return Start(taken, tuple(fresh), hashlib.sha256(content).hexdigest(), before)
 
 
 def names(tensors: Sequence[str], between: str = ", ") -> str:

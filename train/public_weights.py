@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge import strict
 from edge.errors import RecipeInvalid
+from train.lineage import Lineage, Taught
 
 TABLE = Path(__file__).parent / "public_weights.toml"
 
@@ -28,25 +30,22 @@ def known() -> dict[str, PublicWeights]:
     return {each.sha256: each for each in found}
 
 
-def describe(init: str, teachers: str = "") -> list[str]:
-    """A sentence for each start of a run, its own first, and for each teacher; as ``Trained`` has them.
-
-    An ``init`` of "" is a run that began with weights drawn at random.
-    """
-    return _starts(init) + [_taught(*teacher.split()) for teacher in teachers.split(";") if teacher]
+def describe(lineage: Lineage) -> list[str]:
+    """A sentence for each start of a run, its own first, and for each teacher."""
+    return _starts(lineage.starts) + [_taught(teacher) for teacher in lineage.teachers]
 
 
-def _taught(name: str, digest: str, *began: str) -> str:
+def _taught(teacher: Taught) -> str:
     public = known()
-    first = "".join(f", which began with {public[each].text}" for each in began if each in public)
-    return f"It was taught by what `{name}` answers (weights of sha256 `{digest}`){first}."
+    first = "".join(f", which began with {public[each].text}" for each in teacher.starts if each in public)
+    return f"It was taught by what `{teacher.name}` answers (weights of sha256 `{teacher.sha256}`){first}."
 
 
-def _starts(init: str) -> list[str]:
-    if not init:
+def _starts(starts: Sequence[str]) -> list[str]:
+    if not starts:
         return ["Training began with weights drawn at random."]
     public, said = known(), []
-    for digest in init.split():
+    for digest in starts:
         if digest in public:
             each = public[digest]
             said.append(f"Training began with {each.text}, {each.licence}: {each.file}, sha256 `{digest}`.")

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from edge.commands.progress import Progress
 from edge.errors import UsageError
 from train.checkpoint import Trained
+from train.lineage import Taught
 from train.recipe import Recipe
 
 
@@ -34,9 +35,9 @@ class Teacher:
         return [each.sha256 for each in self._networks]
 
     @property
-    def pedigree(self) -> str:
-        """Who taught, in the form of ``Trained.teachers``."""
-        return "; ".join(f"{each.recipe.name} {each.sha256} {each.init}".rstrip() for each in self._networks)
+    def taught(self) -> tuple[Taught, ...]:
+        """Who they are, for the student's lineage."""
+        return tuple(Taught(each.recipe.name, each.sha256, each.lineage.starts) for each in self._networks)
 
     def answer(self, grey: torch.Tensor, temperature: float) -> torch.Tensor:
         """Mean probabilities [N, 7] at ``temperature`` for grey levels 0-255, float32 [N, 1, S, S]."""

@@ -39,7 +39,7 @@ def _of_run(path: Path) -> Source:
         recipe_sha256=trained.recipe.sha256,
         weights_sha256=trained.sha256,
         evidence=trained.recipe.data.balanced,
-        origin={"init": trained.init, "teachers": trained.teachers},
+        origin=trained.lineage.texts,
     )
     refuse_non_classifier(source)
     return source

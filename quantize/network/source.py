@@ -34,7 +34,7 @@ class Source:
     [N, ``labels``]. ``weights_sha256`` is that of the file it was read from; ``recipe_text`` what
     describes it, kept in the bundle as ``recipe_file``. ``evidence``: it learnt with the priors of its labels
     taken out (balanced softmax), so its logits expect nothing. ``origin``: what is known of its making, for
-    the card: ``init`` and ``teachers`` (as ``Trained`` has them), or ``trained_on`` and ``terms``.
+    the card: ``init`` and ``teachers`` (as ``train.lineage`` writes them), or ``trained_on`` and ``terms``.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.bundle import Bundle
 from quantize.network.source import Source
 from quantize.proof.build_record import BuildRecord
-from train import public_weights
+from train import lineage, public_weights
 from train.card import NOT_FOR
 
 RESEARCH = "research use only"
@@ -45,7 +45,7 @@ def data(record: BuildRecord) -> list[str]:
     return [
         RUN.format(**counts),
         "",
-        *public_weights.describe(made.get("init", ""), made.get("teachers", "")),
+        *public_weights.describe(lineage.read(made)),
         "",
         SPLITS.format(**counts),
     ]

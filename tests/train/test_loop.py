@@ -161,7 +161,7 @@ def test_a_run_starts_from_public_weights_and_says_so(
     loop.fit(slow, TRAIN, PUBLIC, tmp_path / "second", threads=1, init=tmp_path / "w.pth")
     assert "w.pth: took 314 tensors, fresh: none" in capsys.readouterr().err
     trained = load_run(tmp_path / "second")
-    assert trained.init == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    assert trained.lineage.starts == (hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest(),)
     assert trained.data == TRAIN.sha256
     weights = dict(trained.model.named_parameters())
     for name, value in weights.items():

@@ -14,6 +14,7 @@ from tests.train import make
 from tests.train.test_loop import assert_same
 from train import cli
 from train.checkpoint import Trained, load_run
+from train.lineage import Lineage, Taught
 from train.pack import pack
 from train.predict import predict
 
@@ -26,7 +27,7 @@ def test_a_packed_network_is_half_as_large_and_answers_alike(trained: Trained, t
     assert packed.changed == 0 and packed.faces == 40
     assert packed.bytes == (tmp_path / "w.pt").stat().st_size < 0.75 * trained.path.stat().st_size
     assert all(tensor.dtype != torch.float16 for tensor in again.model.state_dict().values())
-    assert (again.recipe, again.data, again.init) == (trained.recipe, trained.data, trained.init)
+    assert (again.recipe, again.data, again.lineage) == (trained.recipe, trained.data, trained.lineage)
     was, now = (predict(each.model, FACES.faces, each.recipe) for each in (trained, again))
     np.testing.assert_allclose(now, was, atol=0.02)
     assert not np.array_equal(now, was)
@@ -34,7 +35,9 @@ def test_a_packed_network_is_half_as_large_and_answers_alike(trained: Trained, t
 
 def test_a_packed_network_may_be_compressed_and_damage_is_told(trained: Trained, tmp_path: Path) -> None:
     plain, small = tmp_path / "w.pt", tmp_path / "w.pt.xz"
-    known = dataclasses.replace(trained, init="a" * 64, teachers=f"big {'b' * 64} {'c' * 64}")
+    known = dataclasses.replace(
+        trained, lineage=Lineage(("a" * 64,), (Taught("big", "b" * 64, ("c" * 64,)),))
+    )
     bytes_of = [pack(known, FACES, path).bytes for path in (plain, small)]
     assert bytes_of == [path.stat().st_size for path in (plain, small)]
     assert bytes_of[1] < 0.9 * bytes_of[0]

@@ -11,6 +11,7 @@ from tests.train import make
 from tests.train.test_loop import assert_same, state, stop_after, without_times
 from train import loop, recipe
 from train.checkpoint import CHECKPOINT, Trained, load_run
+from train.lineage import Taught
 from train.predict import predict
 from train.teacher import Teacher, distillation_loss
 
@@ -94,8 +95,8 @@ def test_a_taught_run_resumes_to_the_very_same_weights(
     # Once for each of the two runs, and not when one goes on.
     assert asked == ([40, 40] if view == "plain" else [])
     assert_same(without_times(state(tmp_path / "parts")), without_times(state(tmp_path / "whole")))
-    told = load_run(tmp_path / "whole").teachers.split("; ")
-    assert told == [f"{each.recipe.name} {each.sha256}" for each in teachers]
+    told = load_run(tmp_path / "whole").lineage.teachers
+    assert told == tuple(Taught(each.recipe.name, each.sha256) for each in teachers)
     other = loop.fit(chosen, TRAIN, PUBLIC, tmp_path / "other", threads=1, teachers=teachers[:1])
     assert other.finished
     model = state(tmp_path / "other", CHECKPOINT)["model"]
