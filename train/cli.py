@@ -90,6 +90,9 @@ def _add_verbs_for_trained(verbs: Any) -> None:
         default=[],
         help="another data set: LFW, CK+, JAFFE, RAF-DB, AffectNet, folders",
     )
+    domains.add_argument(
+        "--mesh", type=Path, help="face_landmark.tflite: adds FER2013 and LFW turned by it, to 60 degrees"
+    )
     domains.add_argument("--rendered", type=Path, help="a pack of drawn faces ('train synth')")
     domains.add_argument(
         "--split",
@@ -248,7 +251,9 @@ def _domains(arguments: argparse.Namespace) -> int:
     bundle = load(arguments.bundle)
     subject = BundleSubject(bundle, arguments.engine, arguments.threads)
     side = max(bundle.input.size, bundle.crop.size)
-    found = domains.gather(arguments.data, arguments.domain, arguments.rendered, arguments.split, side)
+    found = domains.gather(
+        arguments.data, arguments.domain, arguments.rendered, arguments.split, side, arguments.mesh
+    )
     record = domains.measure(subject, found)
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=1) + "\n")

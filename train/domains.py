@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_files.sections import CropRule
 from edge.classify import at_size, softmax
 from edge.errors import DataInvalid
 from faces import domains, readers, scores
@@ -22,20 +23,29 @@ from faces.domains import Domain
 from faces.face_set import CROWD, OWN, FaceSet, Split
 from faces.labels import refuse_other
 from faces.readers.lfw import IMFDB, LFW
+from train import turned
 from train.classifier import BundleSubject
 from train.evaluate import environment
+from train.synth.face_mesh import MeshReader
 
 KIND, SCHEMA = "ferlite-domains", 1
 RENDERED = "rendered"
+LFW_UNSEEN = "LFW, people never seen"
 
 
 def gather(
-    data: Path, others: Sequence[Path], rendered: Path | None, split: Split, side: int
+    data: Path,
+    others: Sequence[Path],
+    rendered: Path | None,
+    split: Split,
+    side: int,
+    mesh: Path | None = None,
 ) -> list[tuple[Domain, str]]:
     """The domains and, for each, the prior that its labels call for ("": the bundle's own).
 
     ``data`` is FER2013; ``others`` are files and folders of any layout that is read, of which people who were
-    never trained on are taken; ``rendered`` a pack of drawn faces. Raises DataInvalid.
+    never trained on are taken; ``rendered`` a pack of drawn faces, ``mesh`` the face mesh's network, by
+    which photographs are turned: FER2013's and those of LFW, if it is among ``others``. Raises DataInvalid.
     """
     faces = readers.read(data, side, search=False).split(split)
     rule = crop_rule_of("fer2013")
@@ -48,7 +58,21 @@ def gather(
     if rendered:
         drawn = readers.read(rendered, side, search=False)
         found.append((Domain(RENDERED, pooled(RENDERED, list(drawn.splits.values())), real=False), ""))
-    return found
+    return found + [(each, "") for each in _turned(mesh, found, rule)] if mesh else found
+
+
+def _turned(mesh: Path, found: Sequence[tuple[Domain, str]], rule: CropRule) -> list[Domain]:
+    """FER2013's and LFW's faces from straight ahead to the side."""
+    reader = MeshReader(mesh)
+    try:
+        return [
+            each
+            for domain, _ in found
+            if domain.name in ("FER2013", LFW_UNSEEN)
+            for each in turned.domains_of(domain.faces, reader, domain.name.partition(",")[0], rule)
+        ]
+    finally:
+        reader.close()
 
 
 def _of(path: Path, side: int) -> list[Domain]:
@@ -56,7 +80,7 @@ def _of(path: Path, side: int) -> list[Domain]:
     read = readers.read(path, side, search=False)
     if read.layout is LFW:
         actors = readers.read(path, side, IMFDB.name, search=False).split("private")
-        return [Domain("LFW, people never seen", read.split("private")), Domain("IMFDB", actors)]
+        return [Domain(LFW_UNSEEN, read.split("private")), Domain("IMFDB", actors)]
     return [Domain(read.layout.title, pooled(read.layout.name, list(read.splits.values())))]
 
 
@@ -105,7 +129,7 @@ def as_text(record: dict[str, Any]) -> str:
     ]
     for row in record["domains"]:
         recall = ", ".join(f"{label} {share:.0%}" for label, share in row["recall"].items())
-        name = row["domain"] if row["real"] else f"{row['domain']} (drawn)"
+        name = row["domain"] if row["real"] else f"{row['domain']} (made)"
         lines.append(
             f"{name:26}{row['prior']:>10}{row['faces']:7d}{row['accuracy']:8.1%}{_share(row['balanced']):>10}"
             f"{row['ece']:7.1%}{row['uncertain']:8.1%}  {recall}"

@@ -17,6 +17,7 @@ OPTIONS: dict[str, str] = {
     "--second": "a second data set to learn from",
     "--stream": "what else a system learns from",
     "--soft-labels": "what other networks say of the data",
+    "--mesh": "the network of a face mesh, by which photographs are turned",
     "--rendered": "a pack of drawn faces",
     "--layout": "how the data set is laid out",
     "--split": "which part of the data set",

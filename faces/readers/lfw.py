@@ -21,6 +21,7 @@ from faces.labels import EXPRESSIONS
 from faces.readers.layout import Entry, Layout
 
 ARRAYS = {"jpeg", "offset", "label", "labels", "person", "source", "sources"}
+MADE = {"units", "unit_names", "strength"}  # what rendered faces have besides, see ``rendered``
 PUBLIC_EVERY = 10
 
 
@@ -71,12 +72,18 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise DataInvalid(f"'{path}' is not an .npz that can be read: {error}") from error
 
 
-def _recognise(path: Path) -> bool:
+def sources_of(path: Path) -> tuple[str, ...]:
+    """The sources that the faces of ``path`` come from. Raises DataInvalid."""
+    return tuple(str(word) for word in _arrays(path)["sources"])
+
+
+def has_arrays(path: Path, names: set[str]) -> bool:
+    """Whether ``path`` is an .npz with arrays of these names."""
     if path.suffix != ".npz" or not path.is_file():
         return False
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            return {f"{name}.npy" for name in ARRAYS} <= set(archive.namelist())
+            return {f"{name}.npy" for name in names} <= set(archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
 
@@ -92,7 +99,7 @@ LFW = Layout(
     framing="face",
     split_rule="by person: odd numbers test and never train, multiples of ten choose, the others train",
     terms=TERMS,
-    recognise=_recognise,
+    recognise=lambda path: has_arrays(path, ARRAYS) and not has_arrays(path, MADE),
     entries=lambda path: entries(path, "lfw"),
     knows_repeats=True,
 )

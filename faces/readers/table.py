@@ -3,6 +3,7 @@
 LAYOUTS = {
     "lfw": "faces.readers.lfw:LFW",
     "imfdb": "faces.readers.lfw:IMFDB",
+    "rendered": "faces.readers.rendered:LAYOUT",
     "fer2013-npz": "faces.readers.fer2013:PACKED",
     "fer2013-csv": "faces.readers.fer2013:CSV",
     "affectnet": "faces.readers.affectnet:LAYOUT",
