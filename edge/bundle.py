@@ -22,7 +22,9 @@ from edge.bundle_files.sections import (
     CropRule,
     DoubtRule,
     EngineFiles,
+    Extra,
     InputSpec,
+    Kind,
     Scaling,
     check,
 )
@@ -32,7 +34,9 @@ from edge.files import parse_json
 from edge.priors import Prior
 from edge.strict import shown
 
-SCHEMA = 1
+SCHEMAS = (1, 2)
+# What only the second schema says: a bundle that says none of it is written in the first, for old runtimes.
+SINCE_2 = ("kind", "extras")
 MANIFEST = "bundle.json"
 LARGEST_FILE = 512 * 2**20
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -48,6 +52,7 @@ class Bundle:
     logits still have in them; empty: none, it learnt evidence alone. ``sharpness``: by prior, what divides
     the temperature where those who labelled are less sure than others (none: 1). ``temperature`` is for
     engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the recipes.
+    ``kind``: what its network tells; ``extras``: what it is told beside the face.
     Bundles of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
     """
 
@@ -66,6 +71,13 @@ class Bundle:
     sharpness: Mapping[str, float] = field(default_factory=dict)
     accuracy: tuple[AccuracyRecord, ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = "expression"
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def schema(self) -> int:
+        """The oldest schema of bundle.json that says all of it."""
+        return 2 if self.kind != "expression" or self.extras or self.input.prepare else 1
 
     def scaling_of(self, engine: str, prior: Prior = "") -> Scaling:
         """How the logits of the engine's model become weights under ``prior`` ("": the bundle's own).
@@ -190,10 +202,15 @@ def _parse(table: Any, path: Path) -> Bundle:
     if not isinstance(table, dict):
         raise BundleInvalid(f"{MANIFEST} must be an object")
     schema = table.pop("schema", None)
-    if schema != SCHEMA:
+    # A true is a 1 to Python.
+    if schema not in SCHEMAS or isinstance(schema, bool):
         raise BundleInvalid(
-            f"schema {shown(schema)} is not {SCHEMA}: this ferlite is too old or the file is damaged"
+            f"schema {shown(schema)} is not {' or '.join(map(str, SCHEMAS))}: "
+            "this ferlite is too old or the file is damaged"
         )
+    later = [key for key in SINCE_2 if key in table and schema == 1]
+    if later:
+        raise BundleInvalid(f"'{later[0]}' needs schema 2, and this is schema 1")
     # What named the scaling to follow before priors were kept apart.
     if "annotators" in table and "prior" not in table:
         table["prior"] = table.pop("annotators")
@@ -205,9 +222,13 @@ def _parse(table: Any, path: Path) -> Bundle:
 def _check(bundle: Bundle) -> None:
     """Raise BundleInvalid for what each key may say, but all of them together may not."""
     labels, temperature = bundle.labels, bundle.temperature
-    check(
-        len(labels) > 1 and len(set(labels)) == len(labels), "labels", labels, "two or more different words"
-    )
+    different = len(set(labels)) == len(labels)
+    if bundle.kind == "expression":
+        check(len(labels) > 1 and different, "labels", labels, "two or more different words")
+    else:
+        check(not labels, "labels", labels, f"empty in a bundle of kind {bundle.kind}")
+    names = [extra.name for extra in bundle.extras]
+    check(len(set(names)) == len(names), "extras", names, "extras of different names")
     check(0 < temperature < float("inf"), "temperature", temperature, "a number above 0")
     check(len(bundle.files) > 0, "files", bundle.files, "engine: files")
     for engine, entry in bundle.files.items():

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.align import Image
 from edge.bundle import Bundle
-from edge.bundle_files.sections import InputSpec, Layout, Scaling
+from edge.bundle_files.sections import Extra, InputSpec, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
-from edge.errors import ModelMismatch
+from edge.errors import ModelMismatch, UsageError
+from edge.prepare import prepare
 from edge.priors import Prior
 
 Weights = npt.NDArray[np.float64]
@@ -33,32 +34,63 @@ class Classifier:
         self.labels, self.channels = bundle.labels, bundle.input.channels
         self._engine, self._spec, self._layout = engine, bundle.input, layout
         self._scaling = scaling or Scaling.of_temperature(bundle.temperature, len(bundle.labels))
+        self._extras = bundle.extras
         self._batch, self._dtype = _check_fit(bundle, engine, layout)
 
-    def __call__(self, crops: Sequence[Image]) -> Weights:
+    def __call__(self, crops: Sequence[Image], extras: Sequence[Array | None] = ()) -> Weights:
         """Weights float64 [N, labels], rows summing to 1, of crops uint8 [S, S] or [S, S, 3].
 
-        All crops run in one batch, or in as few as the model's fixed batch size allows.
+        All crops run in one batch, or in as few as the model's fixed batch size allows. ``extras``: float32
+        [N, *shape] for each of the bundle's, None (as all are where none is given) for what is not there.
         """
-        return softmax(self.logits(crops), self._scaling)
+        return softmax(self.logits(crops, extras), self._scaling)
 
-    def logits(self, crops: Sequence[Image]) -> Array:
+    def logits(self, crops: Sequence[Image], extras: Sequence[Array | None] = ()) -> Array:
         """What the network itself says of the crops, float32 [N, labels], before any scaling."""
         if not crops:
             return np.zeros((0, len(self.labels)), np.float32)
         batch = to_input(crops, self._spec, self._layout, self._dtype)
-        if self._batch is None:
-            return self._engine.run([batch])[0]
-        parts = []
-        for start in range(0, len(batch), self._batch):
-            part = batch[start : start + self._batch]
-            padding = [(0, self._batch - len(part))] + [(0, 0)] * (batch.ndim - 1)
-            parts.append(self._engine.run([np.pad(part, padding)])[0][: len(part)])
-        return np.concatenate(parts)
+        if self._extras:
+            told = with_absent(self._extras, extras, len(crops))
+            return in_batches(self._engine, [batch, *told], self._batch)[0]
+        return in_batches(self._engine, [batch], self._batch)[0]
 
     def close(self) -> None:
         """Free the engine."""
         self._engine.close()
+
+
+def in_batches(engine: Engine, arrays: list[Array], fixed: int | None) -> list[Array]:
+    """All outputs [N, ...] for inputs [N, ...], ``fixed`` at a time (None: all) with zeros to fill up."""
+    if fixed is None:
+        return engine.run(arrays)
+    parts = []
+    for start in range(0, len(arrays[0]), fixed):
+        part = [array[start : start + fixed] for array in arrays]
+        have = len(part[0])
+        if have < fixed:
+            part = [np.pad(each, [(0, fixed - have)] + [(0, 0)] * (each.ndim - 1)) for each in part]
+        parts.append([output[:have] for output in engine.run(part)])
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def with_absent(extras: Sequence[Extra], given: Sequence[Array | None], count: int) -> list[Array]:
+    """What is ``given`` for each of a bundle's ``extras``, or what its network takes for "not there".
+
+    Float32 [count, *shape] each.
+    """
+    given = given or (None,) * len(extras)
+    return [
+        absent(extra, count) if array is None else np.asarray(array, np.float32)
+        for extra, array in zip(extras, given, strict=True)
+    ]
+
+
+def absent(extra: Extra, count: int) -> npt.NDArray[np.float32]:
+    """The extra's "not there" for ``count`` faces, float32 [count, *shape]."""
+    values = np.array(extra.absent, np.float32)
+    one = values.reshape(extra.shape) if len(values) > 1 else np.full(extra.shape, values[0], np.float32)
+    return np.repeat(one[None], count, 0)
 
 
 def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, prior: Prior = "") -> Classifier:
@@ -67,6 +99,10 @@ def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, prior: 
     ``prior``: see ``Bundle.scaling_of``.
     Raises BundleInvalid, EngineError, ModelMismatch and UsageError.
     """
+    if bundle.kind != "expression":
+        raise UsageError(
+            f"bundle '{bundle.path}' is of kind {bundle.kind} and reads no expressions: give one that does"
+        )
     scaling = bundle.scaling_of(engine, prior)
     running = engines.load(engine, bundle.model(engine), options)
     try:
@@ -81,9 +117,10 @@ def to_input(
 ) -> npt.NDArray[Any]:
     """The network's input from crops of any size: normalised float32, or plain grey levels for uint8."""
     size = spec.size
-    batch: npt.NDArray[Any] = np.stack([at_size(crop, size) for crop in crops]).reshape(
-        len(crops), size, size, spec.channels
-    )
+    sized = [at_size(crop, size) for crop in crops]
+    if spec.prepare:
+        sized = [prepare(crop, spec.prepare) for crop in sized]
+    batch: npt.NDArray[Any] = np.stack(sized).reshape(len(crops), size, size, spec.channels)
     if dtype != "uint8":
         batch = (batch - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     if layout == "NCHW":
@@ -118,11 +155,18 @@ def _arrays(scaling: Scaling) -> tuple[Weights, Weights]:
 def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | None, str]:
     """The model's fixed batch size (None: any) and input dtype. Raises ModelMismatch."""
     spec, who = bundle.input, f"bundle '{bundle.name}'"
-    if len(engine.inputs) != 1 or len(engine.outputs) != 1:
+    inputs = 1 + len(bundle.extras)
+    if len(engine.inputs) != inputs or not 1 <= len(engine.outputs) <= 2:
         raise ModelMismatch(
             f"{who}: the model has {len(engine.inputs)} inputs and {len(engine.outputs)} outputs, "
-            "and must have one each"
+            f"and must have {inputs} and one, or one more for features"
         )
+    for tensor, extra in zip(engine.inputs[1:], bundle.extras, strict=True):
+        if tensor.shape[1:] != extra.shape or tensor.dtype != "float32":
+            raise ModelMismatch(
+                f"{who}: the model's input '{tensor.name}' is {tensor.dtype} {tensor.shape}, "
+                f"and float32 {extra.shape} a face was promised for '{extra.name}'"
+            )
     given, result = engine.inputs[0], engine.outputs[0]
     if layout == "NCHW":
         picture = (spec.channels, spec.size, spec.size)

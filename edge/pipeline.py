@@ -18,6 +18,7 @@ from edge.classify import Classifier, Weights, load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.doubt import doubts
 from edge.engine import EngineOptions
+from edge.extras.extra import Context, Source, Surroundings, source_class
 from edge.priors import Prior
 from edge.results import Face, Reading
 from edge.track import Read, Track, Tracker
@@ -73,6 +74,7 @@ class Pipeline:
         detect_every: int = DETECT_EVERY,
         pace: float = PACE,
         joint: Joint = no_joint,
+        extras: Sequence[Source] = (),
     ) -> None:
         self.bundle, self.chosen, self.detect_every = bundle, chosen, detect_every
         self._detector, self._classifier, self._tracker = detector, classifier, tracker
@@ -83,6 +85,8 @@ class Pipeline:
         self._follower = Follower(self._search, detect_every, joint)
         self._turns = Turns(pace)
         self._joint = joint
+        self._extras = tuple(extras)
+        self._missing = tuple(extra.doubt for extra in extras if extra.doubt)
         self.reads = 0  # faces that the network was asked about, ever
 
     def __call__(self, frame: Image, time: float | None = None) -> list[Reading]:
@@ -120,7 +124,7 @@ class Pipeline:
             named = dict(zip(self._classifier.labels, map(float, row), strict=True))
             expression = max(named, key=named.__getitem__)
             why = doubts(face, sharpness(crop), named[expression], self.bundle.doubt)
-            readings.append(Reading(face, named, expression, tuple(why.values())))
+            readings.append(Reading(face, named, expression, (*why.values(), *self._missing)))
         return readings
 
     def _read_changed(self, frame: Image, time: float, sought: Sought, tracker: Tracker) -> list[Reading]:
@@ -148,7 +152,11 @@ class Pipeline:
     def _read(self, frame: Image, faces: Sequence[Face]) -> tuple[list[Image], Weights]:
         crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
         self._joint("align")
-        weights = self._classifier(crops)
+        if self._extras:
+            context = Context(frame, faces, crops)
+            weights = self._classifier(crops, [extra(context) for extra in self._extras])
+        else:
+            weights = self._classifier(crops)
         self.reads += len(crops)
         self._joint("classify")
         return crops, weights
@@ -160,7 +168,7 @@ class Pipeline:
         why = doubts(face, track.read.sharpness, weights[expression], self.bundle.doubt, track.doubted)
         track.doubted = frozenset(why)
         named = dict(zip(labels, weights, strict=True))
-        return Reading(face, named, labels[expression], tuple(why.values()), track.number)
+        return Reading(face, named, labels[expression], (*why.values(), *self._missing), track.number)
 
     def restart(self) -> None:
         """Another source begins: its faces are nobody seen before, and its time starts again."""
@@ -185,6 +193,8 @@ class Pipeline:
         """Free the models; a second call does nothing."""
         self._detector.close()
         self._classifier.close()
+        for extra in self._extras:
+            extra.close()
 
     def __enter__(self) -> Pipeline:
         return self
@@ -207,6 +217,7 @@ def open_pipeline(
     prior: Prior = "",
     trusted: Path | None = None,
     joint: Joint = no_joint,
+    landmarks: str | Path = "",
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
@@ -216,7 +227,9 @@ def open_pipeline(
     ``pace``: a face that looks as it did is read anew after so many seconds (video/pace.py); 0 reads every
     face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be
     (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed the bundle.
-    ``joint`` hears the name of each stage of a frame when it is done. Raises FerliteError.
+    ``landmarks``: the bundle that finds them, for one whose network wants to know where the parts of a face
+    are (edge/extras; "": the shipped one). ``joint`` hears the name of each stage of a frame when it is done.
+    Raises FerliteError.
     """
     loaded = bundles.load(bundle, trusted)
     engine_choice = engines.choose(engine, loaded.files, engine_order)
@@ -224,10 +237,16 @@ def open_pipeline(
     detector_choice = detect.choose(detector, options)
     name = engine_choice.name
     classifier = load_classifier(loaded, name, engine_options or EngineOptions(), prior)
+    opened: list[Source] = []
     try:
         finder = detect.detector_class(detector_choice.name)(options)
+        around = Surroundings(loaded, name, engine_options or EngineOptions(), landmarks)
+        for extra in loaded.extras:
+            opened.append(source_class(extra.source)(extra, around))
     except BaseException:
         classifier.close()
+        for each in opened:
+            each.close()
         raise
     chosen = Chosen(loaded.name, name, detector_choice.name, engine_choice.skipped, detector_choice.skipped)
-    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every, pace, joint)
+    return Pipeline(loaded, finder, classifier, chosen, tracker, detect_every, pace, joint, opened)

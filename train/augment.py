@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from edge.bundle_files.sections import PrepareStep
+from edge.prepare import prepare
 from train.recipe import AugmentRecipe
 
 
@@ -31,6 +34,14 @@ def augment(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tens
     if recipe.erase:
         x = _erase(x, recipe.erase)
     return x.clamp_(0, 255)
+
+
+def prepared(x: torch.Tensor, steps: Sequence[PrepareStep]) -> torch.Tensor:
+    """Grey levels float32 [N, 1, S, S] after the runtime's own ``steps``, which take whole levels."""
+    if not steps:
+        return x
+    levels = x.round().to(torch.uint8).squeeze(1).numpy()
+    return torch.from_numpy(np.stack([prepare(face, steps) for face in levels])).unsqueeze(1).float()
 
 
 def mixup(x: torch.Tensor, y: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:

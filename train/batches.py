@@ -12,7 +12,7 @@ import torch
 from edge.errors import DataInvalid, RecipeInvalid
 from faces.face_set import FaceSet
 from train import lessons
-from train.augment import augment, cutmix, mixup
+from train.augment import augment, cutmix, mixup, prepared
 from train.recipe import Recipe
 
 
@@ -98,7 +98,7 @@ class Batches:
         if self._second and not own.all():
             others = torch.from_numpy(self._second.faces[indices[~own] - len(self._train)])
             parts.append(augment(others, size, changes))
-        return torch.cat(parts)
+        return prepared(torch.cat(parts), self.recipe.data.prepare)
 
     def target(self, indices: npt.NDArray[np.int64]) -> torch.Tensor:
         """What the faces teach, [B, sources * 7]."""

@@ -16,7 +16,8 @@ from train.recipe import Recipe
 
 def input_spec(recipe: Recipe) -> InputSpec:
     """What the runtime must do to a face crop for a network of this recipe."""
-    return InputSpec(recipe.model.input_size, "grey", (recipe.data.mean,), (recipe.data.std,))
+    data = recipe.data
+    return InputSpec(recipe.model.input_size, "grey", (data.mean,), (data.std,), data.prepare)
 
 
 def predict(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge import strict
+from edge.bundle_files.sections import PrepareStep
 from edge.errors import RecipeInvalid
 from edge.strict import shown, within
 from faces.labels import LABEL_SETS, LabelSet
@@ -51,7 +52,7 @@ class DataRecipe:
     being the data set's own label. ``balanced``: each source's labels are held against softmax(logits +
     log of its prior), see ``train.lessons``. ``second_share`` of each batch comes from a second data set,
     in which a class of n faces is drawn in proportion to n ** (1 - ``second_balance``). ``soft_labels``:
-    whose answers the file of --soft-labels is read for.
+    whose answers the file of --soft-labels is read for. ``prepare``: see ``edge.prepare``.
     """
 
     labels: LabelSet = "expressions"
@@ -62,6 +63,7 @@ class DataRecipe:
     second_share: float = field(default=0.0, metadata=within(0.0, 0.9))
     second_balance: float = field(default=0.0, metadata=_PROBABILITY)
     soft_labels: tuple[str, ...] = ()
+    prepare: tuple[PrepareStep, ...] = ()
 
 
 @dataclass(frozen=True)

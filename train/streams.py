@@ -17,7 +17,7 @@ import torch
 
 from edge.errors import DataInvalid, UsageError
 from faces.face_set import FaceSet
-from train.augment import augment
+from train.augment import augment, prepared
 from train.recipe import Recipe
 
 
@@ -56,7 +56,8 @@ class Stream:
         chosen = rng.choice(len(self.faces), how.batch_size, p=self.chances)
         torch.manual_seed(int(rng.integers(2**31)))
         indices = torch.from_numpy(chosen.astype(np.int64))
-        return Drawn(augment(self._pictures[indices], size, self._recipe.augment), indices)
+        grey = augment(self._pictures[indices], size, self._recipe.augment)
+        return Drawn(prepared(grey, self._recipe.data.prepare), indices)
 
 
 def streams_of(

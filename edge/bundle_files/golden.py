@@ -28,7 +28,7 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.bundle import Bundle
 from edge.bundle_files.sections import Golden, InputSpec
-from edge.classify import softmax, to_input
+from edge.classify import softmax, to_input, with_absent
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BundleInvalid, ModelMismatch
 
@@ -97,9 +97,10 @@ def answers(
     running = engines.load(engine, model, options or EngineOptions(threads=1))
     layout, dtype = bundle.files[engine].layout, running.inputs[0].dtype
     given = np.zeros((COUNT, len(bundle.labels)), np.float32)
+    told = with_absent(bundle.extras, (), 1)
     try:
         for number, face in enumerate(faces(bundle.input)):
-            given[number] = running.run([to_input([face], bundle.input, layout, dtype)])[0].reshape(-1)
+            given[number] = running.run([to_input([face], bundle.input, layout, dtype), *told])[0].reshape(-1)
     except ValueError as error:
         raise ModelMismatch(
             f"bundle '{bundle.name}': engine '{engine}' does not give a logit per label"

@@ -13,21 +13,28 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 from edge.errors import BundleInvalid
+from edge.extras.table import EXTRAS
 from edge.priors import LEAST
 from edge.strict import is_number, shown
 
 Colour = Literal["grey", "rgb", "bgr"]
 Layout = Literal["NCHW", "NHWC"]
+Kind = Literal["expression", "landmarks"]
+PrepareStep = Literal["equalise", "clahe", "gamma", "local"]
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network sees: ``size`` x ``size`` pixels, ``(level - mean) / std`` of grey levels 0-255."""
+    """What the network sees: ``size`` x ``size`` pixels, ``(level - mean) / std`` of grey levels 0-255.
+
+    ``prepare``: what is done to a grey face at that size first (``edge.prepare``), in this order.
+    """
 
     size: int
     colour: Colour
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    prepare: tuple[PrepareStep, ...] = ()
 
     def __post_init__(self) -> None:
         check(isinstance(self.size, int) and 8 <= self.size <= 1024, "size", self.size, "8 to 1024 pixels")
@@ -36,11 +43,36 @@ class InputSpec:
             numbers = len(values) == self.channels and all(is_number(value) for value in values)
             check(numbers, name, values, f"{self.channels} numbers")
         check(all(value > 0 for value in self.std), "std", self.std, "positive numbers")
+        known = all(step in get_args(PrepareStep) for step in self.prepare)
+        check(known, "prepare", self.prepare, f"a list of {', '.join(get_args(PrepareStep))}")
+        check(not self.prepare or self.colour == "grey", "prepare", self.prepare, "empty for a colour model")
 
     @property
     def channels(self) -> int:
         """1 for grey, 3 for colour."""
         return 1 if self.colour == "grey" else 3
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An input beside the face: its ``name`` in the network, and its ``shape`` for one face.
+
+    ``source`` is the file of ``edge.extras`` that makes it. ``absent`` is what the network learnt to take for
+    "not there": one number for all of it, or one for each, in C order.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    absent: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check(self.source in EXTRAS, "source", self.source, f"one of {', '.join(EXTRAS)}")
+        sizes = len(self.shape) > 0 and all(0 < size < 65536 for size in self.shape)
+        check(sizes, "shape", self.shape, "sizes of 1 and more")
+        check(all(map(is_number, self.absent)), "absent", self.absent, "numbers")
+        many = math.prod(self.shape)
+        check(len(self.absent) in (1, many), "absent", self.absent, f"one number, or {many}")
 
 
 @dataclass(frozen=True)

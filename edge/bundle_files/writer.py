@@ -70,7 +70,8 @@ def compose(about: Bundle, models: Mapping[str, Model]) -> tuple[Bundle, dict[st
             digests, model.precision, model.layout, model.temperature, model.scalings
         )
     bundle = dataclasses.replace(about, files=entries)
-    for engine, model in models.items():
+    # Golden answers are weights of labels.
+    for engine, model in models.items() if bundle.labels else ():
         taken = golden.take(bundle, engine, ModelFile(f"{bundle.name}/{engine}", model.parts))
         entries[engine] = dataclasses.replace(entries[engine], golden=taken)
     return dataclasses.replace(bundle, files=dict(entries)), content
@@ -85,7 +86,11 @@ def manifest(bundle: Bundle) -> bytes:
     table["accuracy"] = [
         {key: value for key, value in record.items() if value is not None} for record in table["accuracy"]
     ]
-    text = json.dumps({"schema": bundles.SCHEMA, **table}, indent=2, allow_nan=False)
+    if bundle.schema == 1:
+        for key in bundles.SINCE_2:
+            del table[key]
+        del table["input"]["prepare"]
+    text = json.dumps({"schema": bundle.schema, **table}, indent=2, allow_nan=False)
     return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode()
 
 

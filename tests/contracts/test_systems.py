@@ -63,6 +63,11 @@ name = "{name}"
 SYSTEM: dict[str, Mapping[str, str]] = {
     "plain": {},
     "dcd_dan": {"[system]": "[system]\nfeatures = 16"},
+    "prepared_cnn": {
+        "mobilenet_v2": "small_cnn",
+        "strides = [2, 1, 1, 2, 1, 1, 2, 1]": "",
+        "[data]": '[data]\nprepare = ["gamma", "clahe"]',
+    },
     "quantum": {"mobilenet_v2": "resnet_slim", "strides = [2, 1, 1, 2, 1, 1, 2, 1]": ""},
 }
 STREAMS: dict[str, Mapping[str, int]] = {"dcd_dan": {"target": 9}}

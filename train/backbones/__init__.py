@@ -16,6 +16,7 @@ from train.backbones.efficientnet import EfficientNet, EfficientNetLite
 from train.backbones.mobilenet_v2 import MobileNetV2
 from train.backbones.mobilenet_v3 import MobileNetV3Small
 from train.backbones.resnet_slim import ResNetSlim
+from train.backbones.small_cnn import SmallCnn
 from train.recipe import ModelRecipe
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -25,6 +26,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v3_small": MobileNetV3Small,
     "resnet_slim": ResNetSlim,
+    "small_cnn": SmallCnn,
 }
 
 

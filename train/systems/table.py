@@ -3,5 +3,6 @@
 SYSTEMS = {
     "plain": "train.systems.plain:Plain",
     "dcd_dan": "train.systems.dcd_dan:DcdDan",
+    "prepared_cnn": "train.systems.prepared_cnn:PreparedCnn",
     "quantum": "train.systems.quantum:Quantum",
 }

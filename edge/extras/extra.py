@@ -1,0 +1,66 @@
+"""What makes an extra input, and what it may know."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.align import Image
+from edge.bundle import Bundle
+from edge.bundle_files.sections import Extra
+from edge.engine import EngineOptions
+from edge.extras.table import EXTRAS
+from edge.results import Face
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a source may be made from: the bundle that wants it, its engine, other bundles by their kind."""
+
+    bundle: Bundle
+    engine: str
+    options: EngineOptions
+    landmarks: str | Path = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The faces of a frame that are about to be read, and their crops uint8 [S, S] or [S, S, 3]."""
+
+    frame: Image
+    faces: Sequence[Face]
+    crops: Sequence[Image]
+
+
+class Source(Protocol):
+    """A file of ``edge.extras``."""
+
+    def __init__(self, extra: Extra, around: Surroundings) -> None:
+        """Raises BundleInvalid, EngineError, ModelMismatch and UsageError."""
+
+    @property
+    def doubt(self) -> str:
+        """Why every reading is to be doubted, "" where the source is there."""
+        ...
+
+    def __call__(self, context: Context) -> Floats | None:
+        """Float32 [N, *shape] for the N faces; None: it is not there, the network takes ``absent``."""
+        ...
+
+    def close(self) -> None:
+        """Free what it loaded; a second call does nothing."""
+        ...
+
+
+def source_class(name: str) -> type[Source]:
+    """The class of a source in the table."""
+    module, attribute = EXTRAS[name].split(":")
+    return cast("type[Source]", getattr(importlib.import_module(module), attribute))
