@@ -193,6 +193,19 @@ def watts(axes: Axes, idle: Sequence[float], running: Sequence[float]) -> None:
     _legend(axes)
 
 
+@plot(2.6)
+def seeds(axes: Axes, rows: Mapping[str, Sequence[float]]) -> None:
+    """A row for each name: a dot for each value in per cent, and a bar at their mean."""
+    for row, values in enumerate(rows.values()):
+        axes.plot(values, [row] * len(values), "o", color=BLUE, markersize=5, label="" if row else "a seed")
+        mean = sum(values) / len(values)
+        axes.plot([mean], [row], "|", color=ORANGE, markersize=16, label="" if row else "mean")
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set(xlabel="best accuracy on the public test, %", ylim=(len(rows) - 0.5, -0.5))
+    axes.grid(False, axis="y")
+    _legend(axes)
+
+
 def thin(values: Sequence[float]) -> Sequence[float]:
     """Every n-th value, so that no more than ``MOST_POINTS`` are left."""
     return values[:: -(-len(values) // MOST_POINTS)]

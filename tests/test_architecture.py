@@ -20,8 +20,8 @@ ALLOWED = {
     "faces": {"edge"},
     "measure": {"edge", "boards", "pages"},
     "pages": {"edge"},
-    "train": {"edge", "faces", "measure", "pages"},
-    "quantize": {"edge", "faces", "measure", "pages", "train"},
+    "train": {"edge", "cluster", "faces", "measure", "pages"},
+    "quantize": {"edge", "cluster", "faces", "measure", "pages", "train"},
 }
 CLUSTER_LIBRARIES = {"distributed", "dask", "pyarrow", "asyncssh"}
 ENGINE_LIBRARIES = {"onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch", "onnx"}

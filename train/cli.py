@@ -14,7 +14,8 @@ from typing import Any
 
 from edge.commands import command
 from edge.commands.command import Parser
-from edge.commands.exits import INTERRUPTED, OK
+from edge.commands.exits import FAILED, INTERRUPTED, OK
+from edge.errors import FerliteError
 from edge.files import refuse_same, write_text
 from train.synth import cli as synth_cli
 
@@ -57,6 +58,29 @@ def parser() -> Parser:
         default=48,
         metavar="PX",
         help="pixels to bring pictures to (default: 48)",
+    )
+    sweep = command.verb(
+        verbs, "sweep", "train recipes with several settings and seeds, on a cluster", _sweep
+    )
+    sweep.add_argument("sweep", metavar="SWEEP", type=Path, help="file that says what is varied (.toml)")
+    _data_options(sweep)
+    sweep.add_argument(
+        "--on",
+        default="local:1",
+        type=command.filled,
+        metavar="CLUSTER",
+        help="local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt (default: local:1)",
+    )
+    sweep.add_argument("--out", type=Path, required=True, help="folder of all runs, the record and the page")
+    sweep.add_argument(
+        "--threads",
+        type=command.whole(1, 256),
+        default=1,
+        metavar="N",
+        help="CPU threads of each run (default: 1)",
+    )
+    sweep.add_argument(
+        "--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)"
     )
     synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
@@ -211,6 +235,27 @@ def _run(arguments: argparse.Namespace) -> int:
         return OK
     print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
     return INTERRUPTED
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from cluster import spec
+    from train import sweep
+
+    found = sweep.variants(sweep.load(arguments.sweep), arguments.sweep.parent)
+    options = ["--data", str(arguments.data.resolve()), "--layout", arguments.layout]
+    options += ["--threads", str(arguments.threads), "--device", arguments.device]
+    try:
+        done = sweep.run(found, spec.parse(arguments.on), arguments.out, options, _complain)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
+        raise
+    write_text(arguments.out / sweep.PAGE, sweep.page(done))
+    command.output(arguments, sweep.record(done), sweep.as_text(list(sweep.groups(done))))
+    return OK if all(each.finished for each in done) else FAILED
+
+
+def _complain(error: FerliteError) -> None:
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
 
 
 def _network_files(model: Path) -> list[Path]:

@@ -12,24 +12,23 @@ its sha256.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cluster.archive.find import Item
+from cluster.lease import OURS, Lease, held
 from edge.errors import DataInvalid, StorageFailed, UsageError
 from edge.files import read_json, reason, write_text
 from edge.sinks.lines import LineWriter
 from edge.strict import fill
 
 SCHEMA = 1
-RUN, DONE, PARTS, LOCK, LEASE = "run.json", "done.jsonl", "parts", ".lock", ".lease"
+RUN, DONE, PARTS = "run.json", "done.jsonl", "parts"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Ledger:
     """The folder of one archive, ours alone until it is closed. Open it with ``opened``."""
 
     folder: Path
-    lease: str
+    lease: Lease
     _parts: dict[str, PartDone] = field(default_factory=dict)
     _files: dict[str, tuple[str, FileDone]] = field(default_factory=dict)
     _log: LineWriter | None = None
@@ -113,15 +112,12 @@ class Ledger:
                     path.unlink()
         except OSError as error:
             raise StorageFailed(f"cannot write to '{parts}': {reason(error)}") from error
-        write_text(self.folder / LEASE, self.lease)
         self._log = LineWriter(str(self.folder / DONE), append=True)
 
     def close(self) -> None:
-        """Let go; tasks that still run somewhere find that their part is no longer wanted."""
+        """Let go of the file."""
         if self._log is not None:
             self._log.close()
-        with contextlib.suppress(OSError):
-            (self.folder / LEASE).unlink(missing_ok=True)
 
     def _take(self, done: PartDone) -> None:
         self._parts[done.part] = done
@@ -136,21 +132,10 @@ def opened(folder: Path, made_with: Mapping[str, Any]) -> Iterator[Ledger]:
     Raises UsageError for a folder of another run, or one that is in use, DataInvalid and StorageFailed.
     """
     _refuse_foreign(folder, made_with)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
-    except OSError as error:
-        raise StorageFailed(f"cannot write to '{folder}': {reason(error)}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"another run writes to '{folder}': wait for that, or give another --out"
-            ) from error
+    with held(folder) as lease:
         if not (folder / RUN).exists():
             write_text(folder / RUN, json.dumps({"schema": SCHEMA, **made_with}, indent=1) + "\n")
-        ledger = Ledger(folder, uuid.uuid4().hex)
+        ledger = Ledger(folder, lease)
         for done in _read(folder / DONE):
             if (folder / PARTS / done.part).is_file():
                 ledger._take(done)
@@ -165,7 +150,7 @@ def _refuse_foreign(folder: Path, made_with: Mapping[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{folder}' is a file: give a folder with --out")
     if not (folder / RUN).exists():
-        if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
+        if folder.is_dir() and any(entry.name not in OURS for entry in folder.iterdir()):
             raise UsageError(f"'{folder}' has other files in it: give a new folder with --out")
         return
     there = read_json(folder / RUN, UsageError)

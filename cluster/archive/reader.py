@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cluster.archive.find import Item
-from cluster.archive.ledger import LEASE, PARTS, FileDone, PartDone, digest
+from cluster.archive.ledger import PARTS, FileDone, PartDone, digest
 from cluster.archive.rows import ParquetSink
+from cluster.lease import Lease
 from cluster.parcels import Parcel, find
 from cluster.work import kept_here
-from edge.errors import ClusterError, FerliteError, SourceError, StorageFailed, WorkerRefuses
+from edge.errors import FerliteError, SourceError, StorageFailed, WorkerRefuses
 from edge.files import reason, whole
 from edge.pipeline import Pipeline
 from edge.run import pipeline_of, run
@@ -31,15 +32,11 @@ _here = threading.local()  # each thread's pipelines: one is used from one threa
 
 @dataclass(frozen=True)
 class Reading:
-    """What all tasks of a run share. ``folder`` is the archive's, ``lease`` says whose run it is.
-
-    ``parcels``: by the setting that each stands for.
-    """
+    """What all tasks of a run share; ``parcels`` are by the settings that they are for."""
 
     settings: RunSettings
     parcels: Mapping[str, Parcel]
-    folder: str
-    lease: str
+    lease: Lease
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,10 @@ def read(batch: Batch) -> BatchDone:
     Raises FerliteError, WorkerRefuses where this worker does not see the folder, or cannot write to it.
     """
     began, order = time.monotonic(), batch.reading
-    _check_lease(order)
+    order.lease.check()
     settings = _located(order)
     name = part_name(batch.items)
-    place = Path(order.folder) / PARTS / name
+    place = Path(order.lease.folder) / PARTS / name
     files: list[FileDone] = []
     failed: list[tuple[str, str]] = []
     try:
@@ -116,7 +113,7 @@ def read(batch: Batch) -> BatchDone:
             close.close()
             if not files:
                 raise _Nothing
-            _check_lease(order)
+            order.lease.check()
     except _Nothing:
         return BatchDone(None, tuple(failed))
     except StorageFailed as error:
@@ -167,29 +164,15 @@ def _read_one(item: Item, pipeline: Pipeline, sink: ParquetSink) -> FileDone:
     return FileDone(item.name, size, mtime_ns, sha256, frames, faces, tuple(errors))
 
 
-def _check_lease(order: Reading) -> None:
-    """Raise WorkerRefuses where the archive is not seen from here, ClusterError where its run is over."""
-    place = Path(order.folder) / LEASE
-    try:
-        lease = place.read_text(encoding="utf-8")
-    except OSError as error:
-        raise WorkerRefuses(
-            f"does not see '{order.folder}' ({reason(error)}): --out and the files must lie where every "
-            "worker sees them under the same name"
-        ) from error
-    if lease != order.lease:
-        raise ClusterError(f"the run that asked for this is over: '{order.folder}' is another's now")
-
-
 def _located(order: Reading) -> RunSettings:
     """The settings with the places that bundle and other files have here. Raises LacksParcel."""
-    kept: dict[str, tuple[Reading, RunSettings]] = getattr(_here, "settings", {})
-    if order.lease not in kept:
+    kept: dict[str, RunSettings] = getattr(_here, "settings", {})
+    if order.lease.token not in kept:
         places = {name: find(parcel, kept_here()) for name, parcel in order.parcels.items()}
         told = {name: place if name == "detector_model" else str(place) for name, place in places.items()}
-        kept = {order.lease: (order, replace(order.settings, **told))}  # type: ignore[arg-type]
+        kept = {order.lease.token: replace(order.settings, **told)}  # type: ignore[arg-type]
         _here.settings = kept
-    return kept[order.lease][1]
+    return kept[order.lease.token]
 
 
 def _pipeline(settings: RunSettings, stills: bool) -> Pipeline:

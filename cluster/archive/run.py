@@ -96,7 +96,7 @@ def run(
             crew = Crew(client, complain)
             crew.carry(list(packed.values()))
             parcels = {name: each.parcel for name, each in packed.items()}
-            reading = Reading(settings, parcels, str(order.out.resolve()), ledger.lease)
+            reading = Reading(settings, parcels, ledger.lease)
             # Few pictures are shared out, not given to one worker.
             size = max(1, min(order.batch, len(todo) // (2 * max(1, crew.threads()))))
             _read_all(crew, reading, batches(todo, size), ledger, summary, complain, told)
