@@ -19,6 +19,7 @@ from boards import (
     cli_emulate,
     cli_fleet,
     cli_make,
+    fleet_bench,
     match,
     profile,
     texts,
@@ -30,6 +31,7 @@ from boards.probe import probe
 from edge.commands import command
 from edge.commands.command import Parser, filled
 from edge.commands.exits import OK
+from edge.files import read_record
 
 PROGRAM = "ferlite-boards"
 
@@ -43,7 +45,14 @@ def parser() -> Parser:
     """The whole command line."""
     top, verbs = command.program(PROGRAM, "Know boards, and put ferlite on them.")
     command.verb(verbs, "list", "list the boards that ferlite knows", _list)
-    command.verb(verbs, "table", "print README's table of what was run on which board", _table)
+    one = command.verb(verbs, "table", "print README's table of what was run on which board", _table)
+    one.add_argument(
+        "records",
+        nargs="*",
+        type=Path,
+        metavar="RECORD",
+        help="records of 'fleet FLEET bench --record' to take into it",
+    )
     one = command.verb(verbs, "show", "show one board's profile", _show)
     one.add_argument("board", metavar="BOARD", help="a board's id, or a profile of your own (.toml)")
     one = command.verb(verbs, "probe", "find out what this board is and what it can do", _probe)
@@ -91,6 +100,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace) -> int:
     known = board_table.load()
+    for path in arguments.records:
+        known += fleet_bench.table_records(read_record(path, "fleet", command.SCHEMA, "fleet --record"))
     command.output(arguments, {"boards": board_table.rows(known)}, board_table.markdown(known))
     return OK
 

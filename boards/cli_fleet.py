@@ -28,7 +28,7 @@ def add_verb(verbs: Any) -> None:
     one.add_argument("fleet", metavar="FLEET", type=path, help="file that names the boards (.toml)")
     one.add_argument(
         "action",
-        choices=["probe", "deploy", "status"],
+        choices=["probe", "deploy", "bench", "status"],
         help="what to do; deploy goes in stages: one board, a tenth of them, all",
     )
     one.add_argument(
@@ -39,6 +39,13 @@ def add_verb(verbs: Any) -> None:
         help="boards to work on at once (default: the file's, or 8)",
     )
     one.add_argument("--record", type=path, metavar="FILE", help="keep what became of each board as JSON")
+    one.add_argument("--html", type=path, metavar="FILE", help="and as a page")
+    one.add_argument(
+        "--on",
+        type=command.filled,
+        metavar="CLUSTER",
+        help="let workers go to the boards: local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt (not for deploy)",
+    )
     one.add_argument("--wheels", action="append", default=[], type=path, help="folder of wheels of your own")
     one.add_argument("--wheelhouse", type=path, help="folder to keep downloaded wheels in")
     one.add_argument("--offline", action="store_true", help="download nothing")
@@ -50,6 +57,8 @@ def _fleet(arguments: argparse.Namespace) -> int:
     fleet = fleets.load(arguments.fleet)
     fleet = replace(fleet, limit=arguments.limit or fleet.limit)
     if arguments.action == "deploy":
+        if arguments.on:
+            raise UsageError("deploy gathers the wheels here and sends them from here: leave --on out")
         if not fleet.bundle:
             raise UsageError(f"'{arguments.fleet}' names no bundle to deploy: add bundle = '...'")
         settings = Settings(
@@ -61,8 +70,14 @@ def _fleet(arguments: argparse.Namespace) -> int:
             cache=cache_folder() / "wheels",
             told=lambda known: _keep(arguments, known),
         )
+    elif arguments.on:
+        from boards import fleet_spread
+        from cluster import spec
+
+        done = fleet_spread.each(fleet, arguments.action, spec.parse(arguments.on))
     else:
-        done = fleets.probe(fleet) if arguments.action == "probe" else fleets.status(fleet)
+        acts = {"probe": fleets.probe, "bench": fleets.bench, "status": fleets.status}
+        done = acts[arguments.action](fleet)
     _keep(arguments, done)
     command.output(arguments, _facts(arguments.action, done), texts.fleet_text(done))
     return OK if all(one.ok for one in done) else FAILED
@@ -79,3 +94,7 @@ def _keep(arguments: argparse.Namespace, done: Sequence[Outcome]) -> None:
     if record:
         facts = {"schema": command.SCHEMA, **_facts(arguments.action, done)}
         write_text(record, json.dumps(facts, indent=1) + "\n")
+    if arguments.html:
+        from pages import fleet as page
+
+        write_text(arguments.html, page.page(_facts(arguments.action, done)))

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boards import agreement, bundle, deploy, match, payload, profile
+from boards import agreement, bundle, deploy, fleet_bench, match, payload, profile
 from boards.bundle import Bundle
 from boards.deploy import Ready
 from boards.errors import BoardsError, FleetInvalid
@@ -60,6 +61,7 @@ class Fleet:
     start: bool = True
     limit: int = field(default=8, metadata=within(1, 256))
     settle_s: float = field(default=20.0, metadata=within(0, 3600))
+    bench_s: float = field(default=5.0, metadata=within(0.05, 3600))
     identity: str = ""
     ssh_config: str = ""
 
@@ -111,23 +113,41 @@ def load(path: Path) -> Fleet:
 
 def probe(fleet: Fleet) -> list[Outcome]:
     """What each board is, and where it is unlike its profile."""
-
-    def one(member: Member) -> Result:
-        with fleet.remote(member) as remote:
-            facts = deploy.probe_remote(remote)
-        if member.board:
-            found, why = profile.load(member.board), "the fleet's file says so"
-        else:
-            found, why = match.identify(facts)
-        unlike = agreement.disagreements(found, facts)
-        return {"board": found.id, "why": why, "unlike_profile": unlike, **asdict(facts)}
-
-    return _each(fleet, fleet.board, one)
+    return _each(fleet, fleet.board, partial(probe_one, fleet))
 
 
 def status(fleet: Fleet) -> list[Outcome]:
     """What each board runs; one whose service does not run fares badly."""
-    return [_judged(outcome) for outcome in _each(fleet, fleet.board, _status_of(fleet))]
+    return [judged(outcome) for outcome in _each(fleet, fleet.board, partial(status_one, fleet))]
+
+
+def bench(fleet: Fleet) -> list[Outcome]:
+    """What the bundle costs on each board, for ``bench_s`` seconds of work."""
+    return _each(fleet, fleet.board, partial(bench_one, fleet))
+
+
+def probe_one(fleet: Fleet, member: Member) -> Result:
+    """What one board is. Raises BoardsError."""
+    with fleet.remote(member) as remote:
+        facts = deploy.probe_remote(remote)
+    if member.board:
+        found, why = profile.load(member.board), "the fleet's file says so"
+    else:
+        found, why = match.identify(facts)
+    unlike = agreement.disagreements(found, facts)
+    return {"board": found.id, "why": why, "unlike_profile": unlike, **asdict(facts)}
+
+
+def status_one(fleet: Fleet, member: Member) -> Result:
+    """What one board runs. Raises BoardsError."""
+    with fleet.remote(member) as remote:
+        return deploy.status(remote, prefix=member.prefix or "/")
+
+
+def bench_one(fleet: Fleet, member: Member) -> Result:
+    """What the bundle costs on one board. Raises BoardsError."""
+    with fleet.remote(member) as remote:
+        return fleet_bench.bench(remote, member.prefix or "/", fleet.bench_s)
 
 
 def rollout(
@@ -196,14 +216,6 @@ def _deploy_of(fleet: Fleet, model: Bundle, shelf: _Shelf, given: Settings) -> C
     return one
 
 
-def _status_of(fleet: Fleet) -> Callable[[Member], Result]:
-    def one(member: Member) -> Result:
-        with fleet.remote(member) as remote:
-            return deploy.status(remote, prefix=member.prefix or "/")
-
-    return one
-
-
 def _after(fleet: Fleet, done: Sequence[Outcome]) -> list[Outcome]:
     """How the boards done so far are once they have settled: a version that dies at once shows here."""
     well = {one.name for one in done if one.ok}
@@ -211,7 +223,7 @@ def _after(fleet: Fleet, done: Sequence[Outcome]) -> list[Outcome]:
         return list(done)
     time.sleep(fleet.settle_s)
     members = [member for member in fleet.board if member.called in well]
-    now = {one.name: one for one in map(_judged, _each(fleet, members, _status_of(fleet)))}
+    now = {one.name: one for one in map(judged, _each(fleet, members, partial(status_one, fleet)))}
     return [_still(one, now[one.name]) if one.name in now else one for one in done]
 
 
@@ -222,7 +234,7 @@ def _still(before: Outcome, now: Outcome) -> Outcome:
     return replace(before, ok=now.ok, error=now.error)
 
 
-def _judged(outcome: Outcome) -> Outcome:
+def judged(outcome: Outcome) -> Outcome:
     """A board whose service does not run is not well, though it answers."""
     if outcome.ok and outcome.result.get("active") is False:
         return replace(outcome, ok=False, error="its service does not run (journalctl -u ferlite)")
@@ -238,19 +250,21 @@ def _waiting(fleet: Fleet, done: Sequence[Outcome]) -> list[Outcome]:
 def _each(fleet: Fleet, members: Sequence[Member], act: Callable[[Member], Result]) -> list[Outcome]:
     """``act`` on every board, ``limit`` at once; what goes wrong on one is its outcome and no other's."""
 
-    def one(member: Member) -> Outcome:
-        began = time.monotonic()
-        with speaking_for(member.called):
-            try:
-                result, error = act(member), ""
-            except (BoardsError, OSError) as problem:
-                result, error = {}, " ".join(str(problem).split())
-                say(error)
-        seconds = round(time.monotonic() - began, 1)
-        return Outcome(member.called, member.host, not error, seconds, error=error, result=result)
-
     pool = ThreadPoolExecutor(max_workers=fleet.limit, thread_name_prefix="board")
     try:
-        return list(pool.map(one, members))
+        return list(pool.map(partial(attempt, act), members))
     finally:  # after Ctrl-C no other board is begun
         pool.shutdown(cancel_futures=True)
+
+
+def attempt(act: Callable[[Member], Result], member: Member) -> Outcome:
+    """How ``act`` fares on one board; what goes wrong is said, and is in the outcome."""
+    began = time.monotonic()
+    with speaking_for(member.called):
+        try:
+            result, error = act(member), ""
+        except (BoardsError, OSError) as problem:
+            result, error = {}, " ".join(str(problem).split())
+            say(error)
+    seconds = round(time.monotonic() - began, 1)
+    return Outcome(member.called, member.host, not error, seconds, error=error, result=result)

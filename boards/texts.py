@@ -200,11 +200,22 @@ def fleet_text(done: Sequence[Outcome]) -> str:
     lines = []
     for one in done:
         runs = one.result.get("current")
-        parts = (one.result.get("board"), f"version {runs}" if runs else "", one.result.get("bundle"))
+        parts = (
+            one.result.get("board"),
+            f"version {runs}" if runs else "",
+            one.result.get("bundle"),
+            _time(one),
+        )
         told = one.error or ", ".join(str(part) for part in parts if part)
         lines.append(f"{one.name:<{width}}{'ok ' if one.ok else 'BAD'}  {told}")
     well = sum(one.ok for one in done)
     return "\n".join([*lines, f"{well} of {len(done)} boards are well"])
+
+
+def _time(one: Outcome) -> str:
+    time = one.result.get("median_ms")
+    beside = " beside its service" if one.result.get("beside_service") else ""
+    return "" if time is None else f"{time:.2f} ms a face{beside}"
 
 
 def table(result: Mapping[str, Any]) -> str:

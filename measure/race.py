@@ -47,7 +47,8 @@ class Race:
     """Two models of one network in one engine, batch 1; times in milliseconds.
 
     ``ratio``: int8's tenth percentile over float's. ``ratios`` has int8's fastest run over float's for each
-    round; ``spread`` is their interquartile range over their median.
+    round; ``spread`` is their interquartile range over their median. ``machine``: the processor, where it was
+    not that of the build.
     """
 
     threads: int
@@ -62,6 +63,7 @@ class Race:
     spread: float
     stable: bool
     ratios: tuple[float, ...]
+    machine: str = ""
 
 
 def race(name: str, plain: Runnable, quantized: Runnable, spec: InputSpec, threads: int = 1) -> Race:

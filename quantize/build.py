@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,13 @@ class Outcome:
     passed: bool
 
 
-def build(order: Order) -> Outcome:
+Ahead = Callable[[Order, Setting], None]
+
+
+def build(order: Order, ahead: Ahead = lambda order, setting: None) -> Outcome:
     """Build, prove and write a bundle; stopped at any point, the same order goes on from there.
 
+    ``ahead`` may make steps of it elsewhere before the climb begins (``quantize.spread``).
     Where no recipe passes the gate the float model is shipped and ``passed`` is False.
     Raises ToolchainError, EngineError and UsageError, having written nothing.
     """
@@ -84,20 +88,30 @@ def build(order: Order) -> Outcome:
             # Known before any work is done: too few faces, or none of a class.
             calibrate.chosen(splits.train, recipe.calibration, len(source.labels))
     with alone(order.out):
-        return _built(order, source, splits, began)
+        return _built(order, source, splits, began, ahead)
 
 
-def _built(order: Order, source: Source, splits: Splits, began: float) -> Outcome:
+def workplace(order: Order) -> Path:
+    """Where the build's finished steps lie until it is done."""
+    return order.out.with_name(order.out.name + ".building")
+
+
+def opened(order: Order) -> Setting:
+    """What all rungs of a build share, from its files. Raises ToolchainError."""
+    source = load_source(order.run)
+    return _setting(order, source, source.relabel(calibrate.load_splits(order.data)))
+
+
+def _setting(order: Order, source: Source, splits: Splits) -> Setting:
     work = Workspace(
-        order.out.with_name(order.out.name + ".building"),
+        workplace(order),
         {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
     )
     exported = _exported(source, work, order.engines)
-    start = _start(order, source, splits.public.faces.shape[1])
-    setting = Setting(
+    return Setting(
         source,
         Float(source.name, exported, source.input),
-        start,
+        _start(order, source, splits.public.faces.shape[1]),
         splits.train,
         splits.public,
         work,
@@ -106,15 +120,22 @@ def _built(order: Order, source: Source, splits: Splits, began: float) -> Outcom
         _expected(source, splits),
         _board(order, source, splits),
     )
+
+
+def _built(order: Order, source: Source, splits: Splits, began: float, ahead: Ahead) -> Outcome:
+    setting = _setting(order, source, splits)
+    ahead(order, setting)
     climbs = [
         climb(engine, order.ladder.engines[engine], order.ladder.gate, setting) for engine in order.engines
     ]
-    start = expecting(start, climbs[0].plain.public, splits.train, splits.public, evidence=source.evidence)
+    start = expecting(
+        setting.bundle, climbs[0].plain.public, splits.train, splits.public, evidence=source.evidence
+    )
     measured = record.measure(climbs, splits, start, order.threads)
     measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
-    made = _write(order, source, start, splits, measured, (exported.error, seconds))
-    work.remove()
+    made = _write(order, source, start, splits, measured, (setting.network.exported.error, seconds))
+    setting.work.remove()
     return made
 
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import FAILED, OK
-from edge.errors import UsageError
+from edge.errors import FerliteError, UsageError
 from edge.files import refuse_same
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
     from edge.bundle_files.golden import Outcome
+    from quantize.build import Ahead
     from quantize.proof.verify import Check
 
 PROGRAM = "ferlite-quantize"
@@ -65,6 +66,12 @@ def parser() -> Parser:
         type=command.number(0, 1000),
         metavar="RATIO",
         help="int8 time over float time that is still accepted",
+    )
+    build.add_argument(
+        "--on",
+        type=command.filled,
+        metavar="CLUSTER",
+        help="let a cluster build the rungs: local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt",
     )
     _threads(build)
     verify = command.verb(
@@ -126,7 +133,7 @@ def _build(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     try:
-        outcome = build(order)
+        outcome = build(order, _ahead(arguments.on))
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; the same command goes on from here", file=sys.stderr)
         raise
@@ -141,6 +148,21 @@ def _build(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return FAILED
+
+
+def _ahead(on: str | None) -> Ahead:
+    """What is done before the climb: nothing, or the rungs by the cluster that was typed."""
+    if not on:
+        return lambda order, setting: None
+    from cluster import spec
+    from quantize.spread import prepare
+
+    cluster = spec.parse(on)
+
+    def complain(error: FerliteError) -> None:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+
+    return lambda order, setting: prepare(order, setting, cluster, complain)
 
 
 def as_typed(arguments: argparse.Namespace) -> str:

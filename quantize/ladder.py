@@ -19,7 +19,7 @@ from edge.bundle import Bundle
 from edge.errors import BuildFailed, ModelMismatch, RecipeInvalid
 from faces.domains import Domain
 from faces.face_set import FaceSet
-from measure import memory
+from measure import machine, memory
 from measure.race import Race, race
 from quantize import accuracy
 from quantize.accuracy import Answers, Change
@@ -109,7 +109,7 @@ def climb(engine: str, recipes: tuple[Recipe, ...], gate: Gate, setting: Setting
         if (recipe.mixed or recipe.qat) and any(_only_slow(rung, gate) for rung in rungs):
             rungs.append(Rung(recipe, ("not tried: a rung before held the accuracy, and this is no faster",)))
             continue
-        for variant in _variants(recipe, setting):
+        for variant in variants_of(recipe, setting):
             rungs.append(_try(variant, plain, make, gate, setting))
             won = rungs[-1].candidate
             if not rungs[-1].objections and won is not None:
@@ -136,7 +136,8 @@ def sensitivity(setting: Setting) -> list[Cost]:
     return [Cost(**each) for each in kept]
 
 
-def _variants(recipe: Recipe, setting: Setting) -> list[Recipe]:
+def variants_of(recipe: Recipe, setting: Setting) -> list[Recipe]:
+    """The recipes that one of mixed precision stands for; any other is itself."""
     if recipe.mixed is None:
         return [recipe]
     costs = sensitivity(setting)
@@ -148,20 +149,59 @@ def _try(recipe: Recipe, plain: Candidate, make: Builder, gate: Gate, setting: S
         candidate = _candidate(plain.engine, recipe, make, setting, plain.built)
     except (BuildFailed, RecipeInvalid, ModelMismatch) as error:
         return Rung(recipe, (str(error),))
+    change = _change(plain, candidate, setting)
+    lap = _race(recipe, plain, candidate, make, setting)
+    return Rung(recipe, tuple(objections(change, lap, gate)), candidate, change, lap)
+
+
+def _change(plain: Candidate, candidate: Candidate, setting: Setting) -> Change:
     expected = np.array(setting.expected or [0.0] * len(setting.bundle.labels))
-    change = dataclasses.replace(
+    return dataclasses.replace(
         accuracy.change(
             plain.public + expected, candidate.public + expected, setting.public, setting.bundle.labels
         ),
         board=accuracy.lost(_all(plain), _all(candidate), setting.board),
     )
+
+
+def _race(
+    recipe: Recipe, plain: Candidate, candidate: Candidate, make: Builder, setting: Setting, where: str = ""
+) -> Race:
+    """Float against int8; ``where``: on what it is run, if that is another machine than the build's."""
     timed = setting.work.value(
         f"race-{plain.engine}",
         {"recipe": recipe.sha256, "libraries": make.versions()},
-        lambda: dataclasses.asdict(race(plain.engine, plain.built, candidate.built, setting.bundle.input)),
+        lambda: dataclasses.asdict(
+            dataclasses.replace(
+                race(plain.engine, plain.built, candidate.built, setting.bundle.input), machine=where
+            )
+        ),
     )
-    lap = Race(**{**timed, "ratios": tuple(timed["ratios"])})
-    return Rung(recipe, tuple(objections(change, lap, gate)), candidate, change, lap)
+    return Race(**{**timed, "ratios": tuple(timed["ratios"])})
+
+
+def float_model(engine: str, setting: Setting) -> Candidate:
+    """The engine's float model, and its answers. Raises BuildFailed and EngineError."""
+    return _candidate(engine, None, builder(engine), setting, None)
+
+
+def holds_ahead(engine: str, recipe: Recipe, gate: Gate, setting: Setting) -> bool:
+    """Make one rung's steps before the climb asks for them; whether it holds the gate's accuracy."""
+    plain = float_model(engine, setting)
+    try:
+        candidate = _candidate(engine, recipe, builder(engine), setting, plain.built)
+    except (BuildFailed, RecipeInvalid, ModelMismatch):
+        return False
+    return holds(_change(plain, candidate, setting), gate)
+
+
+def raced(engine: str, recipe: Recipe, setting: Setting, *, elsewhere: bool) -> Race:
+    """One rung's race before the climb asks for it. ``elsewhere``: not on the machine of the build."""
+    plain, make = float_model(engine, setting), builder(engine)
+    candidate = _candidate(engine, recipe, make, setting, plain.built)
+    return _race(
+        recipe, plain, candidate, make, setting, machine.here().cpu or "unknown" if elsewhere else ""
+    )
 
 
 def _candidate(
@@ -193,6 +233,12 @@ def _build(recipe: Recipe | None, make: Builder, setting: Setting, plain: Built 
     if prepared is not setting.network:
         plain = make.plain(prepared)
     return make.quantize(prepared, plain, recipe, faces)
+
+
+def trained(recipe: Recipe, setting: Setting) -> None:
+    """Train as the recipe's rung will ask for."""
+    if recipe.qat:
+        _trained(recipe.qat, setting)
 
 
 def _trained(how: QatRecipe, setting: Setting) -> Float:

@@ -28,7 +28,7 @@ from train.recipe import Recipe
 
 RECIPE, LOG = "recipe.toml", "log.txt"
 RECORD, PAGE = "sweep.json", "sweep.html"
-SECTIONS = ("model", "data", "augment", "train")
+SECTIONS = ("model", "data", "augment", "train", "system")
 Complain = Callable[[FerliteError], None]
 
 
@@ -137,7 +137,11 @@ def _variant(base: Recipe, override: Override, group: str, seed: int) -> Variant
     lines = [f"# From {base.name} ({base.sha256[:12]}).", f"schema = {SCHEMA}", f"name = {json.dumps(group)}"]
     for section, table in tables.items():
         # JSON writes words, numbers, true, false and lists of them as TOML reads them.
-        lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [
+            "",
+            f"[{section}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None),
+        ]
     made = recipe.parse("\n".join(lines) + "\n", f"override '{override.name}'")
     return Variant(f"{group}-s{seed}", group, seed, made)
 

@@ -70,22 +70,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(folder: Path, *extra: str, environment: str = "") -> Server:
-    """Start sshd for the user who runs the tests. ``extra`` are lines of its configuration."""
+def start_server(
+    folder: Path, *extra: str, environment: str = "", within: tuple[str, ...] = (), address: str = "127.0.0.1"
+) -> Server:
+    """Start sshd for the user who runs the tests. ``extra`` are lines of its configuration.
+
+    ``within``: the words before its command, where it stands in a network of its own with ``address``.
+    """
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if sshd is None or not shutil.which("ssh-keygen"):
         pytest.skip("needs the ssh server: apt install openssh-server")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = 22 if within else free_port()
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     (folder / "home").mkdir()
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    (folder / "known").write_text(
+        f"{address if within else f'[{address}]:{port}'} {(folder / 'host.pub').read_text()}"
+    )
     lines = [
         f"Port {port}",
-        "ListenAddress 127.0.0.1",
+        f"ListenAddress {address}",
         f"HostKey {folder}/host",
         f"PidFile {folder}/pid",
         f"AuthorizedKeysFile {folder}/user.pub",
@@ -98,17 +105,17 @@ def start_server(folder: Path, *extra: str, environment: str = "") -> Server:
     ]
     (folder / "server").write_text("\n".join(lines) + "\n")
     (folder / "client").write_text(
-        f"Host board\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
+        f"Host board\n HostName {address}\n Port {port}\n User {getpass.getuser()}\n"
         f" IdentityFile {folder}/user\n IdentitiesOnly yes\n"
         f" UserKnownHostsFile {folder}/known\n GlobalKnownHostsFile /dev/null\n"
     )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sshd, "-D", "-e", "-f", folder / "server"], stderr=log, stdin=subprocess.DEVNULL
+            [*within, sshd, "-D", "-e", "-f", folder / "server"], stderr=log, stdin=subprocess.DEVNULL
         )
     for _ in range(200):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return Server(folder, port, process)
         if process.poll() is not None:
             pytest.fail(f"sshd does not start: {(folder / 'log').read_text()}")

@@ -48,7 +48,10 @@ def imported(path: Path) -> set[str]:
 def test_imports(path: Path) -> None:
     names = imported(path)
     ours = {name.split(".")[0] for name in names}
-    assert not ours & {"train", "quantize", "measure", "faces", "pages", "tests", "numpy", "cv2"}
+    # The fleet's verb alone knows of pages and clusters, where they are asked for.
+    spread = {"cli_fleet.py": {"cluster", "pages"}, "fleet_spread.py": {"cluster"}}.get(path.name, set())
+    foreign = {"train", "quantize", "measure", "faces", "pages", "cluster", "tests", "numpy", "cv2"}
+    assert not ours & (foreign - spread)
     assert {name for name in names if name.split(".")[0] == "edge"} <= OF_EDGE
 
 

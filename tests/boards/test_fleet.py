@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from boards import cli, fleet
 from boards.errors import FleetInvalid
 from tests.boards.conftest import Server, start_server
 from tests.boards.test_choice import make_bundle
+from tests.required import absent
 
 MANY = 4
 
@@ -129,10 +131,31 @@ def test_one_that_does_not_answer_is_named_and_the_others_go_on(
     assert "b2: b2 answers but runs no ssh server" in said.err
 
 
+def test_workers_of_a_cluster_go_to_the_boards(
+    servers: list[Server], file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("distributed") is None:
+        absent("cluster", "the packages of ferlite[cluster] are not installed")
+    from tests.cluster.conftest import scheduler
+
+    servers[2].process.terminate()
+    servers[2].process.wait(10)
+    (tmp_path / "dask").mkdir()
+    with scheduler(tmp_path / "dask") as processes:
+        processes.worker("--no-nanny")
+        assert cli.main(["fleet", str(file), "probe", "--json", "--on", processes.address]) == 1
+    told = json.loads(capsys.readouterr().out)["boards"]
+    assert [one["name"] for one in told] == [f"b{n}" for n in range(MANY)]
+    assert [one["ok"] for one in told] == [True, True, False, True]
+    assert told[0]["result"]["board"] and "runs no ssh server" in told[2]["error"]
+    assert cli.main(["fleet", str(file), "deploy", "--on", "local:1"]) == 2
+    assert "leave --on out" in capsys.readouterr().err
+
+
 def test_a_service_that_does_not_run_is_no_health() -> None:
     before = fleet.Outcome("a", "a", True, result={"current": "1", "active": True})
-    assert fleet._judged(before) == before
-    gone = fleet._judged(fleet.Outcome("a", "a", True, result={"current": "1", "active": False}))
+    assert fleet.judged(before) == before
+    gone = fleet.judged(fleet.Outcome("a", "a", True, result={"current": "1", "active": False}))
     assert not gone.ok and "its service does not run" in gone.error
     back = fleet._still(before, fleet.Outcome("a", "a", True, result={"current": "0", "active": True}))
     assert not back.ok and back.error == "it went from version 1 to 0"
