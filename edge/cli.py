@@ -23,6 +23,7 @@ from edge.serve.command import add as add_serve
 
 if TYPE_CHECKING:
     from edge.isolate.parent import Isolated
+    from edge.live.vitals import Vitals
     from edge.pipeline import Pipeline
     from edge.settings import RunSettings
     from edge.source import Source
@@ -174,25 +175,33 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
         for sink in sinks:
             finish.callback(sink.close)
         failures = 0
-        for source in sources:
-            done = run(
-                pipeline,
-                source,
-                sinks,
-                vitals,
-                most=wanted.most,
-                overlap=wanted.overlap or default_overlap(),
-                complain=_complain,
-                after_frame=passed,
-            )
-            failures += done.failures
-        if not wanted.quiet and (said := vitals.summary()):
-            print(f"{PROGRAM}: {said}", file=sys.stderr)
+        try:
+            for source in sources:
+                done = run(
+                    pipeline,
+                    source,
+                    sinks,
+                    vitals,
+                    most=wanted.most,
+                    overlap=wanted.overlap or default_overlap(),
+                    complain=_complain,
+                    after_frame=passed,
+                )
+                failures += done.failures
+        except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system
+            _remark_end(vitals, wanted)
+            raise
+        _remark_end(vitals, wanted)
     return failures + sum(vitals.losses.values())
 
 
 def _complain(error: FerliteError) -> None:
     print(f"{PROGRAM}: {error}", file=sys.stderr)
+
+
+def _remark_end(vitals: Vitals, wanted: RunSettings) -> None:
+    if not wanted.quiet and (said := vitals.summary()):
+        print(f"{PROGRAM}: {said}", file=sys.stderr)
 
 
 def _remark_choice(pipeline: Pipeline | Isolated) -> None:

@@ -1,0 +1,289 @@
+"""Does a run that goes on for weeks grow? A real one, watched from outside.
+
+    python -m benchmarks.soak [--minutes 20] [--detector-model yunet.onnx] [--save RECORD]      (24 h: 1440)
+    python -m benchmarks.soak --frames 1000000 [--detector-model yunet.onnx] [--save RECORD]
+
+The first runs ``ferlite run http://...`` on a camera of its own (HTTP MJPEG, 30 frames a second, a face that
+moves), whose connection is cut now and then; JSON lines go to a pipe, and to a file that is begun anew at
+1 MB. The second shows the same frames from memory as fast as they are read. Memory, threads and descriptors
+are those that the kernel tells; the first fifth is warm-up. The slope of the memory is a least-squares line,
+with its standard error: less than twice that is no growth that so short a time can show. ``--limit-mb``
+bounds the process's own memory (RLIMIT_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks.serve_load import film, process_state
+from edge.commands.progress import Progress
+from edge.files import write_text
+from edge.source import Frame
+from measure import machine
+
+RATE = 30.0
+WARM_UP = 0.2  # of the time
+CUTS = 4  # times that the camera's connection is cut
+SAMPLES = 400
+DAY = 86400.0
+
+
+class Camera(ThreadingHTTPServer):
+    """Sends the JPEGs over and over, each in the place of the one before."""
+
+    daemon_threads = True
+
+    def __init__(self, pictures: Sequence[bytes]) -> None:
+        self.pictures, self.cuts, self.sent = pictures, 0, 0
+        super().__init__(("127.0.0.1", 0), Viewer)
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A viewer that has gone is no fault."""
+
+
+class Viewer(BaseHTTPRequestHandler):
+    server: Camera
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        began, cuts, index = time.monotonic(), self.server.cuts, 0
+        while self.server.cuts == cuts:
+            content = self.server.pictures[index % len(self.server.pictures)]
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+            self.wfile.write(head.encode() + content + b"\r\n")
+            index += 1
+            self.server.sent += 1
+            time.sleep(max(0.0, began + index / RATE - time.monotonic()))
+
+    def log_message(self, *given: object) -> None:
+        """Nothing: standard error is the benchmark's."""
+
+
+class FromMemory:
+    """So many frames from a few, numbered and timed as a camera's at RATE."""
+
+    stills, rate = False, RATE
+    faults: Mapping[str, int] = MappingProxyType({})
+
+    def __init__(self, images: Sequence[Any], total: int) -> None:
+        self.images, self.total = images, total
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(self.total):
+            yield Frame("memory", index, index / RATE, self.images[index % len(self.images)])
+
+    def close(self) -> None:
+        pass
+
+
+def read_from_memory(folder: Path, frames: int, detector_model: str) -> int:
+    """In the child: the run of ``ferlite run``, but for its source."""
+    from edge.live.vitals import Vitals
+    from edge.run import open_sinks, pipeline_of, run
+    from edge.settings import RunSettings
+    from edge.steps import default_overlap
+
+    settings = RunSettings(
+        detector_model=Path(detector_model) if detector_model else None,
+        sink=(f"jsonl:{folder / 'out.jsonl'}",),
+        sink_limit_mb=1,
+    )
+    source, vitals = FromMemory(read_film(folder / "film.avi"), frames), Vitals()
+    with pipeline_of(settings, stills=False) as pipeline:
+        sinks = open_sinks(settings, [source], pipeline.bundle, vitals)
+        done = run(pipeline, source, sinks, vitals, overlap=default_overlap(), quiet=True)
+        for sink in sinks:
+            sink.close()
+    print(f"{vitals.summary()}", file=sys.stderr)
+    return int(done.frames != frames)
+
+
+def read_film(path: Path) -> list[Any]:
+    capture = cv2.VideoCapture(str(path))
+    images = []
+    while (image := capture.read()[1]) is not None:
+        images.append(image)
+    capture.release()
+    return images
+
+
+@dataclass(frozen=True)
+class Slope:
+    """MB a day, with the standard error of the fit."""
+
+    mb_a_day: float
+    standard_error: float
+
+
+def slope(moments: Sequence[float], megabytes: Sequence[float]) -> Slope:
+    """The least-squares line through the samples; ``moments`` in seconds."""
+    days, values = np.array(moments) / DAY, np.array(megabytes)
+    spread = days - days.mean()
+    steep = float((spread * values).sum() / (spread**2).sum())
+    rest = values - values.mean() - steep * spread
+    error = math.sqrt(float((rest**2).sum()) / max(1, len(days) - 2) / float((spread**2).sum()))
+    return Slope(round(steep, 2), round(error, 2))
+
+
+def watched(
+    order: list[str], written: Path, limit_mb: int, seconds: float, camera: Camera | None
+) -> dict[str, Any]:
+    """Run it for so long (0: until it ends), sampling once it has ``written``; what the samples say."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
+    # A library's threads would each take a stack of the limit before there is anything to compute.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    samples: list[dict[str, float]] = []
+    lines = [0]
+    with subprocess.Popen(order, preexec_fn=limit, env=environment, **pipes) as process:  # noqa: PLW1509
+        said: list[bytes] = []
+        readers = [
+            threading.Thread(target=count_lines, args=(process.stdout, lines), daemon=True),
+            threading.Thread(target=lambda: said.append(process.stderr.read()), daemon=True),  # type: ignore[union-attr]
+        ]
+        for reader in readers:
+            reader.start()
+        while process.poll() is None and not written.exists():
+            time.sleep(0.05)
+        began = time.monotonic()
+        pause = max(0.05, seconds / SAMPLES) if seconds else 2.0
+        with Progress("soaking", round(seconds), "seconds") as progress:
+            while process.poll() is None and (not seconds or time.monotonic() - began < seconds):
+                time.sleep(pause)
+                now = time.monotonic() - began
+                try:
+                    samples.append({"s": round(now, 1), **process_state(process.pid)})
+                except (OSError, ValueError, IndexError):
+                    break  # it ended meanwhile
+                if (
+                    camera is not None
+                    and camera.cuts < CUTS
+                    and now > seconds * (camera.cuts + 1) / (CUTS + 1)
+                ):
+                    camera.cuts += 1
+                progress.advance(pause)  # type: ignore[arg-type]
+        if seconds:
+            process.send_signal(signal.SIGINT)
+        code = process.wait(120)
+        for reader in readers:
+            reader.join(60)
+    return {"exit_code": code, "lines": lines[0], "said": b"".join(said).decode().splitlines()[-12:],
+            **figures(samples)}  # fmt: skip
+
+
+def count_lines(pipe: Any, lines: list[int]) -> None:
+    """Each must be whole JSON."""
+    for line in pipe:
+        json.loads(line)
+        lines[0] += 1
+
+
+def figures(samples: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Of all samples but those of the warm-up, and the samples themselves."""
+    began = samples[0]["s"] + WARM_UP * (samples[-1]["s"] - samples[0]["s"])
+    kept = [each for each in samples if each["s"] >= began]
+    fitted = slope([each["s"] for each in kept], [each["rss_mb"] for each in kept])
+    took = max(1e-9, kept[-1]["s"] - kept[0]["s"])
+    span = {
+        name: {"first": kept[0][name], "last": kept[-1][name], "most": max(each[name] for each in kept)}
+        for name in ("rss_mb", "threads", "descriptors")
+    }
+    used = round((kept[-1]["cpu_s"] - kept[0]["cpu_s"]) / took, 3)
+    return {**span, "slope": asdict(fitted), "cpu_s_a_second": used, "samples": list(samples)}
+
+
+def photograph() -> Path:
+    """Grace Hopper, in the public domain, who comes inside matplotlib."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    images = read_film(film(arguments.photo or photograph(), folder))
+    model = arguments.detector_model
+    if arguments.frames:
+        order = [
+            sys.executable,
+            "-m",
+            "benchmarks.soak",
+            "--child",
+            str(folder),
+            "--frames",
+            str(arguments.frames),
+        ]
+        order += ["--detector-model", model] if model else []
+        return watched(order, folder / "out.jsonl", arguments.limit_mb, 0.0, None)
+    camera = Camera([bytes(cv2.imencode(".jpg", image)[1]) for image in images])
+    order = [
+        sys.executable, "-m", "edge.cli", "run", f"http://127.0.0.1:{camera.server_port}/", "--json",
+        "--sink", f"jsonl:{folder / 'out.jsonl'}", "--sink-limit-mb", "1",
+    ]  # fmt: skip
+    order += ["--detector-model", model] if model else []
+    seconds = 60 * arguments.minutes
+    found = watched(order, folder / "out.jsonl", arguments.limit_mb, seconds, camera)
+    camera.shutdown()
+    return {"frames_sent": camera.sent, "connections_cut": camera.cuts, **found}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument(
+        "--frames", type=int, default=0, help="from memory, this many, in place of the camera"
+    )
+    parser.add_argument("--detector-model", default="", help="YuNet's .onnx (default: what auto finds)")
+    parser.add_argument("--photo", type=Path, help="a picture with a face (default: matplotlib's)")
+    parser.add_argument("--limit-mb", type=int, default=350)
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        return read_from_memory(arguments.child, arguments.frames, arguments.detector_model)
+    with tempfile.TemporaryDirectory() as folder:
+        found = soak(arguments, Path(folder))
+    much = f"--frames {arguments.frames}" if arguments.frames else f"--minutes {arguments.minutes:g}"
+    record = {
+        "schema": 1,
+        "kind": "ferlite soak",
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "command": f"python -m benchmarks.soak {much}"
+        + (f" --detector-model {Path(arguments.detector_model).name}" if arguments.detector_model else ""),
+        "machine": {**asdict(machine.here()), **asdict(machine.moment())},
+        "limit_mb": arguments.limit_mb,
+        **found,
+    }
+    if arguments.save:
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    print(json.dumps({**record, "samples": len(found["samples"]), "machine": "..."}, indent=1))
+    return int(found["exit_code"] not in (0, 130))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

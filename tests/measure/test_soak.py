@@ -1,0 +1,61 @@
+"""The soak, shortened: that it runs, ends well, and sees what it should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="its photograph is the camera's scene: pip install -e '.[dev]'")
+pytest.importorskip("aiohttp", reason="the benchmark's film is that of serve_load, which needs aiohttp")
+
+from benchmarks.soak import figures, slope
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_line_is_found_with_its_error() -> None:
+    moments = [float(moment) for moment in range(0, 86400, 600)]
+    found = slope(moments, [100 + moment / 86400 for moment in moments])
+    assert (found.mb_a_day, found.standard_error) == (1.0, 0.0)
+    wavy = slope(moments, [100 + (-1) ** index for index, _ in enumerate(moments)])
+    assert abs(wavy.mb_a_day) < 2 * wavy.standard_error
+
+
+def test_the_warm_up_does_not_count() -> None:
+    samples = [
+        {
+            "s": second,
+            "rss_mb": min(second, 20),
+            "threads": 1 + (second > 10),
+            "descriptors": 4,
+            "cpu_s": second / 2,
+        }
+        for second in range(101)
+    ]
+    found = figures(samples)
+    assert found["rss_mb"] == {"first": 20, "last": 20, "most": 20}
+    assert found["threads"]["first"] == found["threads"]["last"] == 2
+    assert (found["slope"]["mb_a_day"], found["cpu_s_a_second"]) == (0.0, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("much", [("--minutes", "0.5"), ("--frames", "3000")])
+def test_a_short_soak_keeps_its_threads_and_descriptors(much: tuple[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
+    record = tmp_path / "soak.json"
+    order = [sys.executable, "-m", "benchmarks.soak", *much, "--save", str(record)]
+    order += ["--detector-model", str(ROOT / "tests" / "data" / "tiny_yunet.onnx")]
+    done = subprocess.run(order, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(record.read_text())
+    assert any(" from capture to reading " in line for line in found["said"])
+    for what in ("threads", "descriptors"):
+        assert found[what]["last"] <= found[what]["first"], found[what]
+    assert found["rss_mb"]["most"] < found["limit_mb"]
+    if much[0] == "--minutes":
+        assert found["lines"] > 0 and found["connections_cut"] == 4
+        assert sum("is back after" in line for line in found["said"]) >= 1
