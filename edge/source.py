@@ -35,7 +35,8 @@ class Source(Protocol):
     """Gives frames once, and belongs to whoever opened it.
 
     ``frames`` yields a FerliteError where one file of several cannot be read, and a SourceFault where a
-    camera fails and is opened again, and goes on; it raises where nothing more can come.
+    camera fails and is opened again, and goes on; it raises where nothing more can come, so that who does not
+    look at items cannot take a source that broke for one that ended. ``run`` joins the two.
     """
 
     total: int  # frames to come as the container promises them, 0 where nobody knows: for progress only

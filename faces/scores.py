@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,47 +17,68 @@ FEWEST = 10
 
 
 @dataclass(frozen=True)
+class ClassScore:
+    """One expression: how many faces have it, and how it was told; shares 0-1, 0 where nothing divides."""
+
+    count: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
 class Score:
     """Weights held against labels; all shares 0-1.
 
     ``interval``: the accuracy's 95 % confidence (Wilson). ``balanced``: mean recall of the expressions that
-    have ``FEWEST`` faces or more, which ``recall`` lists (None: none has); ``counts`` has all. ``ece``:
-    expected calibration error. ``uncertain``: how many weights stay below the bound that a bundle calls low.
+    have ``FEWEST`` faces or more (None: none has). ``macro_f1``: mean F1 of all. ``per_class``: in the order
+    of the classes. ``confusion``: a row per label, a column per answer. ``ece``: expected calibration error.
+    ``uncertain``: how many weights stay below the bound that a bundle calls low (None: no bound).
     """
 
-    faces: int
+    count: int
     accuracy: float
-    interval: tuple[float, float]
+    interval: list[float]
     balanced: float | None
-    recall: Mapping[str, float]
-    counts: Mapping[str, int]
+    macro_f1: float
+    per_class: Mapping[str, ClassScore]
+    confusion: list[list[int]]
     ece: float
-    uncertain: float
+    uncertain: float | None
+
+    @property
+    def recall(self) -> dict[str, float]:
+        """Of the expressions that have ``FEWEST`` faces or more."""
+        return {label: each.recall for label, each in self.per_class.items() if each.count >= FEWEST}
 
 
 def score(
-    weights: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.floating[Any]],
     labels: npt.NDArray[np.int64],
     classes: Sequence[str],
-    bound: float = 0.0,
+    bound: float | None = None,
 ) -> Score:
     """``weights`` [N, C] in the order of ``classes`` against ``labels`` [N]. Raises DataInvalid for N = 0."""
     if len(labels) == 0:
         raise DataInvalid("there is no labelled face to score")
     chosen = weights.argmax(1)
     right = metrics.accuracy(chosen, labels)
-    low, high = metrics.wilson_interval(right, len(labels))
-    counts = np.bincount(labels, minlength=len(classes))
-    recall = recalls(chosen, labels, classes)
+    precision, recall, f1 = metrics.precision_recall_f1(chosen, labels, len(classes))
+    confusion = metrics.confusion(chosen, labels, len(classes))
+    seen = recalls(chosen, labels, classes)
     return Score(
-        faces=len(labels),
-        accuracy=round(right, 5),
-        interval=(round(low, 4), round(high, 4)),
-        balanced=round(float(np.mean(list(recall.values()))), 5) if recall else None,
-        recall={label: round(value, 4) for label, value in recall.items()},
-        counts={label: int(count) for label, count in zip(classes, counts, strict=True)},
-        ece=round(metrics.expected_calibration_error(weights, labels), 5),
-        uncertain=round(float((weights.max(1) < bound).mean()), 4),
+        count=len(labels),
+        accuracy=right,
+        interval=list(metrics.wilson_interval(right, len(labels))),
+        balanced=float(np.mean(list(seen.values()))) if seen else None,
+        macro_f1=float(f1.mean()),
+        per_class={
+            label: ClassScore(int(confusion[k].sum()), float(precision[k]), float(recall[k]), float(f1[k]))
+            for k, label in enumerate(classes)
+        },
+        confusion=confusion.tolist(),
+        ece=metrics.expected_calibration_error(weights, labels),
+        uncertain=None if bound is None else float((weights.max(1) < bound).mean()),
     )
 
 

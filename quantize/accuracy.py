@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,45 +12,15 @@ from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed
-from faces import metrics
+from faces import metrics, scores
 from faces.answers import of_all
 from faces.domains import Domain
 from faces.face_set import FaceSet
 from faces.scores import balanced_accuracy
 from quantize.builder import Built
+from quantize.proof.build_record import Change, Score
 
 Answers = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Answers held against labels; shares 0-1. ``f1`` per label, in the bundle's order."""
-
-    images: int
-    accuracy: float
-    macro_f1: float
-    f1: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What int8 did to the float model's answers on the same faces.
-
-    ``drop`` in percentage points of accuracy, negative where int8 is better. ``worst_class`` lost most F1:
-    ``worst_drop``, in points. ``board``: points of balanced accuracy lost in each domain that was asked, and
-    ``board_drop`` their mean.
-    """
-
-    drop: float
-    agreement: float
-    worst_class: str
-    worst_drop: float
-    board: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def board_drop(self) -> float:
-        """Points of balanced accuracy lost over all domains; 0 where none was asked."""
-        return float(np.mean(list(self.board.values()))) if self.board else 0.0
 
 
 def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: int = 0) -> Answers:
@@ -70,14 +38,10 @@ def answers(bundle: Bundle, engine: str, built: Built, faces: FaceSet, threads: 
 
 
 def score(given: Answers, faces: FaceSet) -> Score:
-    """Answers [N, labels] held against the labels of ``faces``."""
-    chosen: Any = given.argmax(1)
-    return Score(
-        len(faces),
-        metrics.accuracy(chosen, faces.labels),
-        metrics.macro_f1(chosen, faces.labels, len(faces.classes)),
-        tuple(float(value) for value in metrics.f1_per_class(chosen, faces.labels, len(faces.classes))),
-    )
+    """Answers [N, labels] held against the labels of ``faces``, as far as a build keeps it."""
+    whole = scores.score(metrics.softmax(given), faces.labels, faces.classes)
+    f1 = tuple(each.f1 for each in whole.per_class.values())
+    return Score(whole.count, whole.accuracy, whole.macro_f1, f1)
 
 
 def change(plain: Answers, quantized: Answers, faces: FaceSet, labels: tuple[str, ...]) -> Change:

@@ -23,6 +23,7 @@ from faces import readers
 from faces.domains import Domain, board
 from faces.face_set import OWN
 from faces.scaling import Fitted, expecting, label_priors, reference
+from pages.card import FILE
 from quantize.builder import Built, Float, builder
 from quantize.ladder import Setting, climb, sensitivity
 from quantize.network.export import Exported, export, from_files, to_files
@@ -37,7 +38,7 @@ from quantize.proof.record import Measured
 from quantize.recipe import Ladder
 from quantize.workspace import Workspace, alone
 
-RECORD, CARD, PAGE = "build.json", "CARD.md", "build.html"
+RECORD, CARD, PAGE = "build.json", FILE, "build.html"
 
 
 @dataclass(frozen=True)

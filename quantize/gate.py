@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from measure.race import Race
-from quantize.accuracy import Change
+from quantize.proof.build_record import Change
 from quantize.recipe import Gate
 
 

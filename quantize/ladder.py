@@ -22,7 +22,7 @@ from faces.face_set import FaceSet
 from measure import machine, memory
 from measure.race import Race, race
 from quantize import accuracy
-from quantize.accuracy import Answers, Change
+from quantize.accuracy import Answers
 from quantize.builder import Builder, Built, Float, builder
 from quantize.gate import holds, objections
 from quantize.mixed_precision import variants
@@ -30,6 +30,7 @@ from quantize.network.export import from_files, to_files
 from quantize.network.source import Source
 from quantize.prepare import calibrate
 from quantize.prepare.steps import prepare
+from quantize.proof.build_record import Change
 from quantize.recipe import Gate, QatRecipe, Recipe, SensitivityRecipe
 from quantize.sensitivity import Cost, scan, worst
 from quantize.workspace import Workspace

@@ -318,10 +318,11 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _card(arguments: argparse.Namespace) -> int:
     from edge.bundle import load
+    from pages.card import FILE
     from train import card, evaluate
 
     records = [evaluate.read_record(path) for path in arguments.records]
-    out = arguments.bundle / card.FILE
+    out = arguments.bundle / FILE
     before = out.read_text(encoding="utf-8") if out.is_file() else ""
     text = card.write(load(arguments.bundle), records, card.read_data_report(arguments.data_report), before)
     write_text(out, text)

@@ -6,7 +6,6 @@ set of whole frames goes through the runtime's detector and crop (``faces.reader
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from faces.domains import Domain
 from faces.face_set import CROWD, OWN, FaceSet, Split
 from faces.labels import refuse_other
 from faces.readers.lfw import IMFDB, LFW
+from faces.scores import Score
 from train import turned
 from train.classifier import BundleSubject
 from train.evaluate import environment
@@ -108,7 +108,7 @@ def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict
         weights = softmax(logits, subject.scaling(prior))
         scored = scores.score(weights, domain.faces.labels, domain.faces.classes, subject.bundle.doubt.weight)
         about = {"domain": domain.name, "real": domain.real, "prior": prior or subject.bundle.prior}
-        rows.append({**about, **dataclasses.asdict(scored)})
+        rows.append({**about, **_row(scored)})
     real = [row["balanced"] for row in rows if row["real"] and row["balanced"] is not None]
     return {
         "schema": SCHEMA,
@@ -117,6 +117,21 @@ def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict
         "environment": environment(),
         "domains": rows,
         "balanced": round(float(np.mean(real)), 5) if real else None,
+    }
+
+
+def _row(scored: Score) -> dict[str, Any]:
+    """What the record keeps of a domain's score."""
+    low, high = scored.interval
+    return {
+        "faces": scored.count,
+        "accuracy": round(scored.accuracy, 5),
+        "interval": (round(low, 4), round(high, 4)),
+        "balanced": None if scored.balanced is None else round(scored.balanced, 5),
+        "recall": {label: round(share, 4) for label, share in scored.recall.items()},
+        "counts": {label: each.count for label, each in scored.per_class.items()},
+        "ece": round(scored.ece, 5),
+        "uncertain": round(scored.uncertain or 0.0, 4),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,28 +23,13 @@ from faces.crop_rule import crop_rule_of
 from faces.face_set import CROWD, FaceSet
 from faces.labels import refuse_other
 from faces.metrics import Floats, Indices
+from faces.scores import score
 from train.checkpoint import Trained
 from train.classifier import Subject
 
 SCHEMA = 1
 OWN = "the bundle"  # what a temperature was read from that was not fitted here
 KIND = "ferlite-evaluation"
-
-
-@dataclass(frozen=True)
-class Score:
-    """Answers against one set of labels.
-
-    Shares are 0-1; ``interval`` is the 95 % confidence interval of the accuracy (Wilson); ``per_class`` has
-    count, precision, recall and f1 for each label; ``confusion`` has a row per label, a column per answer.
-    """
-
-    count: int
-    accuracy: float
-    interval: list[float]
-    macro_f1: float
-    per_class: dict[str, dict[str, float]]
-    confusion: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -62,34 +46,6 @@ class Calibration:
     ece_after: float
     reliability_before: list[metrics.ConfidenceBin]
     reliability_after: list[metrics.ConfidenceBin]
-
-
-def score(predicted: Indices, labels: Indices, classes: Sequence[str]) -> Score:
-    """Compare ``predicted`` [N] with ``labels`` [N], both indices of ``classes``.
-
-    Raises DataInvalid for N = 0.
-    """
-    if len(labels) == 0:
-        raise DataInvalid("there is no labelled face to evaluate on")
-    precision, recall, f1 = metrics.precision_recall_f1(predicted, labels, len(classes))
-    right = metrics.accuracy(predicted, labels)
-    per_class = {
-        label: {
-            "count": int((labels == k).sum()),
-            "precision": float(precision[k]),
-            "recall": float(recall[k]),
-            "f1": float(f1[k]),
-        }
-        for k, label in enumerate(classes)
-    }
-    return Score(
-        len(labels),
-        right,
-        list(metrics.wilson_interval(right, len(labels))),
-        metrics.macro_f1(predicted, labels, len(classes)),
-        per_class,
-        metrics.confusion(predicted, labels, len(classes)).tolist(),
-    )
 
 
 def calibrate(logits: Floats, labels: Indices, how: Scaling, fitted_on: str) -> Calibration:
@@ -113,7 +69,7 @@ def evaluate(
 
     A subject without a scaling of its own has a temperature fitted on ``calibrate_on``. A JSON-ready
     dictionary with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``, ``ferplus``
-    (against the FER+ majority labels, with the expected calibration error ``ece``; None where there are
+    (both ``faces.scores.Score``, the second against the FER+ majority labels; None where there are
     none), ``calibration`` and ``corruptions`` (None unless asked for: they take thirty times as long as all
     the rest). Where the subject has a scaling for the annotators that labelled, that is the one used.
     Raises DataInvalid.
@@ -126,20 +82,19 @@ def evaluate(
     if how is None:
         held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
         how, fitted_on = _fitted(subject, held_out, calibrate_on), calibrate_on.name
-    predicted: Indices = scaling.apply(how, logits).argmax(1)
+    weights = metrics.softmax(scaling.apply(how, logits))
     ferplus = None
     if CROWD in sets:
         seen, crowd = sets[CROWD]
-        answers = scaling.apply(subject.scaling(CROWD) or how, logits[seen])
-        error = metrics.expected_calibration_error(metrics.softmax(answers), crowd.labels)
-        ferplus = dataclasses.asdict(score(answers.argmax(1), crowd.labels, crowd.classes)) | {"ece": error}
+        of_crowd = metrics.softmax(scaling.apply(subject.scaling(CROWD) or how, logits[seen]))
+        ferplus = dataclasses.asdict(score(of_crowd, crowd.labels, crowd.classes))
     return {
         "schema": SCHEMA,
         "kind": KIND,
         "model": subject.describe(),
         "data": {"name": test.name, "faces": len(test), "sha256": test.sha256},
         "environment": environment(),
-        "score": dataclasses.asdict(score(predicted, test.labels, test.classes)),
+        "score": dataclasses.asdict(score(weights, test.labels, test.classes)),
         "ferplus": ferplus,
         "calibration": dataclasses.asdict(calibrate(logits, test.labels, how, fitted_on)),
         "corruptions": corruption_table(subject, test, how) if corruptions else None,

@@ -34,13 +34,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Change:
-    """What int8 did to the float model's answers: see ``quantize.accuracy.Change``."""
+    """What int8 did to the float model's answers on the same faces.
+
+    ``drop`` in percentage points of accuracy, negative where int8 is better. ``worst_class`` lost most F1:
+    ``worst_drop``, in points. ``board``: points of balanced accuracy lost in each domain that was asked, and
+    ``board_drop`` their mean.
+    """
 
     drop: float
     agreement: float
     worst_class: str
     worst_drop: float
     board: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def board_drop(self) -> float:
+        """Points of balanced accuracy lost over all domains; 0 where none was asked."""
+        return sum(self.board.values()) / len(self.board) if self.board else 0.0
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""The model card: what the model is, what it was trained on, what it is not for, what it measured."""
+"""What a build tells in a bundle's model card: what it learnt from, and what was measured."""
 
 from __future__ import annotations
 
 from edge.bundle import Bundle
+from pages.card import compose, table
 from quantize.network.source import Source
 from quantize.proof.build_record import BuildRecord
 from train import lineage, public_weights
-from train.card import NOT_FOR
 
 RESEARCH = "research use only"
 
@@ -67,60 +67,44 @@ def description(source: Source) -> str:
 def card(bundle: Bundle, record: BuildRecord) -> str:
     """CARD.md of a built bundle, every figure taken from its record."""
     machine = record.machine
-    return "\n".join(
-        [
-            f"# {bundle.name}",
-            "",
-            f"{bundle.description}. Labels, in order: {', '.join(bundle.labels)}.",
-            "",
-            "## What it must not be used for",
-            "",
-            NOT_FOR,
-            "",
-            "## Data and terms",
-            "",
-            *data(record),
-            "",
-            "## Measured",
-            "",
-            f"On {record.date}, by `{record.made_by.command}` (full record: build.json).",
-            MEASURED,
-            f"All else is after it. The prior is `{bundle.prior}` unless `--prior` says otherwise.",
-            "",
-            *_table(record),
-            "",
-            *_under_priors(record),
-            "F1 per expression on the private split, under FER2013's prior:",
-            "",
-            *_per_class(record),
-            "",
-            f"Speed on {machine} ({machine.arch}), batch 1, 1 thread; float and int8 ran in turns, so their",
-            "ratio can be relied on more than the times:",
-            "",
-            *_speeds(record),
-            "",
-            "## Made by",
-            "",
-            *_recipes(record),
-            "",
-        ]
+    measured = [
+        f"On {record.date}, by `{record.made_by.command}` (full record: build.json).",
+        MEASURED,
+        f"All else is after it. The prior is `{bundle.prior}` unless `--prior` says otherwise.",
+        "",
+        *_table(record),
+        "",
+        *_under_priors(record),
+        "F1 per expression on the private split, under FER2013's prior:",
+        "",
+        *_per_class(record),
+        "",
+        f"Speed on {machine} ({machine.arch}), batch 1, 1 thread; float and int8 ran in turns, so their",
+        "ratio can be relied on more than the times:",
+        "",
+        *_speeds(record),
+    ]
+    return compose(
+        bundle.name,
+        f"{bundle.description}. Labels, in order: {', '.join(bundle.labels)}.",
+        [("Data and terms", data(record)), ("Measured", measured), ("Made by", _recipes(record))],
     )
 
 
 def _under_priors(record: BuildRecord) -> list[str]:
     """The first engine's accuracy on the private split under each prior, and what int8 cost by domain."""
     engine, climb = next(iter(record.engines.items()))
-    lines = [
-        f"Accuracy on the private split under each prior ({engine}):",
-        "",
-        "| prior | FER2013 | ECE | FER+ | ECE |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for prior, held in climb.crossed.items():
         cells = [prior]
         for who in ("fer2013", "ferplus"):
             cells += [f"{held[who].accuracy:.1%}", f"{held[who].ece:.1%}"] if who in held else ["", ""]
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append(cells)
+    lines = [
+        f"Accuracy on the private split under each prior ({engine}):",
+        "",
+        *table(("prior", "FER2013", "ECE", "FER+", "ECE"), rows),
+    ]
     lost = [
         f"{name} {sum(board.values()) / len(board):+.2f} ("
         + ", ".join(f"{domain} {points:+.2f}" for domain, points in board.items())
@@ -134,42 +118,41 @@ def _under_priors(record: BuildRecord) -> list[str]:
 
 
 def _table(record: BuildRecord) -> list[str]:
-    lines = [
-        "| engine | split | faces | float accuracy | accuracy | macro-F1 | ECE before | ECE | agreement |",
-        "|---|---|---|---|---|---|---|---|---|",
+    rows = [
+        (
+            f"{engine} {row.precision}",
+            row.data,
+            str(row.shipped.images),
+            f"{row.plain.accuracy:.2%}",
+            f"{row.shipped.accuracy:.2%}",
+            f"{row.shipped.macro_f1:.3f}",
+            f"{row.ece_before:.2%}",
+            f"{row.ece:.2%}",
+            f"{row.change.agreement:.1%}",
+        )
+        for engine, climb in record.engines.items()
+        for row in climb.figures
     ]
-    for engine, climb in record.engines.items():
-        for row in climb.figures:
-            cells = (
-                f"{engine} {row.precision}",
-                row.data,
-                str(row.shipped.images),
-                f"{row.plain.accuracy:.2%}",
-                f"{row.shipped.accuracy:.2%}",
-                f"{row.shipped.macro_f1:.3f}",
-                f"{row.ece_before:.2%}",
-                f"{row.ece:.2%}",
-                f"{row.change.agreement:.1%}",
-            )
-            lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    words = "engine, split, faces, float accuracy, accuracy, macro-F1, ECE before, ECE, agreement"
+    return table(words.split(", "), rows)
 
 
 def _per_class(record: BuildRecord) -> list[str]:
-    lines = [f"| engine | {' | '.join(record.labels)} |", "|---" * (1 + len(record.labels)) + "|"]
-    for engine, climb in record.engines.items():
-        if row := climb.on("fer2013-private"):
-            cells = " | ".join(f"{value:.2f}" for value in row.shipped.f1)
-            lines.append(f"| {engine} {row.precision} | {cells} |")
-    return lines
+    rows = [
+        [f"{engine} {row.precision}", *(f"{value:.2f}" for value in row.shipped.f1)]
+        for engine, climb in record.engines.items()
+        if (row := climb.on("fer2013-private"))
+    ]
+    return table(("engine", *record.labels), rows)
 
 
 def _speeds(record: BuildRecord) -> list[str]:
-    lines = ["| engine | MB | float MB | ms | float ms | ratio | peak MiB |", "|---|---|---|---|---|---|---|"]
+    rows = []
     for engine, climb in record.engines.items():
         size, rung = f"{climb.float.bytes / 1e6:.2f}", climb.timed
+        cells = [f"{engine}: no int8 passed, float ships", size, size, "", "", "", ""]
         if rung and rung.race:
-            cells = (
+            cells = [
                 climb.library,
                 f"{(rung.bytes or 0) / 1e6:.2f}",
                 size,
@@ -177,11 +160,9 @@ def _speeds(record: BuildRecord) -> list[str]:
                 f"{rung.race.float_ms:.2f}",
                 f"{rung.race.ratio:.2f}",
                 f"{rung.peak_rss_mib or 0:.0f}",
-            )
-            lines.append(f"| {' | '.join(cells)} |")
-        else:
-            lines.append(f"| {engine}: no int8 passed, float ships | {size} | {size} | | | | |")
-    return lines
+            ]
+        rows.append(cells)
+    return table(("engine", "MB", "float MB", "ms", "float ms", "ratio", "peak MiB"), rows)
 
 
 def _recipes(record: BuildRecord) -> list[str]:

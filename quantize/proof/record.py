@@ -17,11 +17,12 @@ from faces.face_set import FaceSet
 from faces.scaling import Fitted, apply, fit_engine, reference
 from measure import machine
 from quantize import accuracy
-from quantize.accuracy import Answers, Change, Score
+from quantize.accuracy import Answers
 from quantize.builder import builder
 from quantize.ladder import Candidate, Climb, Rung
 from quantize.network.source import Source
 from quantize.prepare.calibrate import Splits
+from quantize.proof.build_record import Change, Held, Score
 from quantize.recipe import Gate, Ladder
 from quantize.sensitivity import Cost
 
@@ -49,14 +50,6 @@ class Figures:
     ece_before: float
     ece: float
     ece_float: float
-
-
-@dataclass(frozen=True)
-class Held:
-    """Shares 0-1 of answers that are as labelled, and their expected calibration error."""
-
-    accuracy: float
-    ece: float
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ class Check:
 def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0) -> list[Check]:
     """Check every digest, then run both test splits through each engine (or those in ``only``).
 
+    The private split too, though the build measured it: a record beside the model can be edited as the model
+    can, and a claim that is only read is not verified. Nothing is chosen by what comes out.
+
     Raises BundleInvalid, DataInvalid, EngineError and UsageError.
     """
     bundle = bundles.load(where)

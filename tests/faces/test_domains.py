@@ -80,7 +80,7 @@ def test_a_rare_expression_counts_as_much_as_one_that_is_not() -> None:
     weights[np.arange(102), chosen] = 0.7
     found = scores.score(weights, labels, EXPRESSIONS, bound=0.6)
     assert found.recall == {"anger": 0.0, "happiness": 1.0} and found.balanced == 0.5
-    assert found.accuracy == pytest.approx(82 / 102, abs=1e-4) and found.counts["disgust"] == 2
+    assert found.accuracy == pytest.approx(82 / 102, abs=1e-4) and found.per_class["disgust"].count == 2
     assert found.uncertain == 0 and scores.score(weights, labels, EXPRESSIONS, bound=0.75).uncertain == 1
     with pytest.raises(DataInvalid, match="no labelled face"):
         scores.score(weights[:0], labels[:0], EXPRESSIONS)

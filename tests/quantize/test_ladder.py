@@ -12,7 +12,6 @@ from edge.bundle import Bundle
 from edge.errors import EngineUnknown
 from measure.race import Race
 from quantize import accuracy
-from quantize.accuracy import Change
 from quantize.builder import Float
 from quantize.gate import objections
 from quantize.ladder import Setting, climb, sensitivity
@@ -20,6 +19,7 @@ from quantize.network import onnx_graph
 from quantize.network.export import Exported
 from quantize.network.source import Source
 from quantize.prepare.calibrate import Splits
+from quantize.proof.build_record import Change
 from quantize.recipe import Gate, Recipe, SensitivityRecipe, parse
 from quantize.sensitivity import worst
 from quantize.workspace import Workspace

@@ -84,9 +84,8 @@ def test_ferplus_is_scored_on_agreed_faces_only(trained: Trained) -> None:
 
 
 def test_nothing_to_score_is_told() -> None:
-    nothing = np.zeros(0, np.int64)
     with pytest.raises(DataInvalid, match="no labelled face"):
-        evaluate.score(nothing, nothing, EXPRESSIONS)
+        evaluate.score(np.zeros((0, 7)), np.zeros(0, np.int64), EXPRESSIONS)
 
 
 def test_the_text_shows_each_class(trained: Trained) -> None:

@@ -13,6 +13,7 @@ from edge.errors import DataInvalid, UsageError
 from faces import corruptions, metrics, readers
 from faces.crop_rule import crop_rule_of
 from faces.labels import EXPRESSIONS
+from pages.card import MARK
 from tests.pages.reading import plots_in, stands_alone
 from tests.train import make
 from train import card, classifier, evaluate, report
@@ -168,7 +169,7 @@ def test_the_card_says_what_was_measured_and_what_it_is_not_for(
     kept = card.write(bundle, [measured], data, "# tiny\n\nWhat the build wrote.\n")
     again = card.write(bundle, [measured], data, kept)
     assert again == kept and again.startswith("# tiny\n\nWhat the build wrote.\n")
-    assert again.count("## Evaluation") == again.count(card.MARK) == 1
+    assert again.count("## Evaluation") == again.count(MARK) == 1
     stranger = measured | {"model": measured["model"] | {"files": {"model.onnx": "0" * 64}}}
     with pytest.raises(DataInvalid, match="was made with other files"):
         card.write(bundle, [stranger], data)
