@@ -111,7 +111,7 @@ def _setting(order: Order, source: Source, splits: Splits) -> Setting:
     exported = _exported(source, work, order.engines)
     return Setting(
         source,
-        Float(source.name, exported, source.input),
+        Float(source.name, exported, source.input, source.told),
         _start(order, source, splits.public.faces.shape[1]),
         splits.train,
         splits.public,
@@ -211,6 +211,7 @@ def _start(order: Order, source: Source, side: int) -> Bundle:
         temperature=1.0,
         doubt=order.framing.doubt,
         files={},
+        extras=source.extras,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -33,11 +33,12 @@ class Built:
 
 @dataclass(frozen=True)
 class Float:
-    """The float network as builders are given it."""
+    """The float network as builders are given it; ``told``: values of its extra inputs (``Source.told``)."""
 
     name: str
     exported: Exported
     input: InputSpec
+    told: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Builder(Protocol):

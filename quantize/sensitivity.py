@@ -56,7 +56,9 @@ def scan(network: Float, train: FaceSet, how: SensitivityRecipe, classes: int) -
     plain = _logits(model, x)
     found = []
     with quiet():
-        ranges = observe.ranges(model, faces, network.input, "minmax", 100.0, "the sensitivity scan")
+        ranges = observe.ranges(
+            model, faces, network.input, "minmax", 100.0, "the sensitivity scan", network.told
+        )
         layers = onnx_graph.layers(model)
         with Progress("sensitivity of each layer", len(layers), "layers") as progress:
             for node, layer in layers:

@@ -10,6 +10,7 @@ from edge.bundle import Bundle
 from edge.errors import DataInvalid
 from edge.files import read_record
 from pages.card import compose, table, with_evaluations
+from train import probe
 
 
 def read_data_report(path: Path) -> dict[str, Any]:
@@ -17,7 +18,13 @@ def read_data_report(path: Path) -> dict[str, Any]:
     return read_record(path, "ferlite-data", 1, "ferlite-train data --json")
 
 
-def write(bundle: Bundle, records: Sequence[dict[str, Any]], data: dict[str, Any], before: str = "") -> str:
+def write(
+    bundle: Bundle,
+    records: Sequence[dict[str, Any]],
+    data: dict[str, Any],
+    before: str = "",
+    probes: Sequence[dict[str, Any]] = (),
+) -> str:
     """The card's Markdown. Raises DataInvalid for a record of other files than the bundle's.
 
     ``before``: the card that is there. What a build wrote of the bundle is kept; what earlier records made is
@@ -31,11 +38,18 @@ def write(bundle: Bundle, records: Sequence[dict[str, Any]], data: dict[str, Any
             )
     per_class = [line for record in records for line in _class_lines(record)]
     worsened = [line for record in records for line in _corruption_lines(record)]
+    probed = [line for record in probes for line in _probe_lines(record)]
     sections = [
         ("The data, as it was searched", _data_lines(data)),
-        ("Evaluation", [*_score_lines(records), "", *per_class, *worsened]),
+        ("Evaluation", [*_score_lines(records), "", *per_class, *worsened, *probed]),
     ]
     return with_evaluations(before or compose(bundle.name, f"{bundle.description}."), sections)
+
+
+def _probe_lines(record: dict[str, Any]) -> list[str]:
+    rows = [f"| {' | '.join(cells)} |" for cells in probe.cells(record)]
+    head = f"| {' | '.join(probe.HEADINGS)} |"
+    return [f"### Probed: {probe.title(record)}", "", head, "|---|---|---|---|---|", *rows, ""]
 
 
 def _data_lines(data: dict[str, Any]) -> list[str]:

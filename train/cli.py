@@ -17,6 +17,7 @@ from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError
 from edge.files import refuse_same, write_text
+from train import probe_cli
 from train.synth import cli as synth_cli
 
 PROGRAM = "ferlite-train"
@@ -83,6 +84,7 @@ def parser() -> Parser:
         "--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)"
     )
     synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
+    probe_cli.add(command.verb(verbs, "probe", "measure what a run's features know", probe_cli.run))
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
     _add_verbs_for_trained(verbs)
     return top
@@ -128,7 +130,7 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     domains.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     _threads(domains)
     report = command.verb(verbs, "report", "draw evaluation records as one HTML page", _report)
-    report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate --record'")
+    report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate' and 'probe'")
     report.add_argument("--out", type=Path, required=True, help="HTML file to write")
     card = command.verb(verbs, "card", "write the model card of a bundle, from its evaluation records", _card)
     card.add_argument("bundle", type=Path, help="folder of the bundle")
@@ -307,24 +309,41 @@ def _domains(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from train import evaluate, report
+    from train import report
 
     refuse_same([arguments.out], arguments.records)
-    records = [evaluate.read_record(path) for path in arguments.records]
-    write_text(arguments.out, report.page(records))
-    command.output(arguments, {"report": str(arguments.out), "records": len(records)}, str(arguments.out))
+    records, probes = _records_of(arguments.records)
+    write_text(arguments.out, report.page(records, probes))
+    result = {"report": str(arguments.out), "records": len(arguments.records)}
+    command.output(arguments, result, str(arguments.out))
     return OK
+
+
+def _records_of(paths: list[Path]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Evaluation records and probe records, apart."""
+    from edge.files import read_json
+    from train import evaluate, probe
+
+    kinds = {path: read_json(path) for path in paths}
+    probed = [path for path, each in kinds.items() if _kind(each) == probe.KIND]
+    others = [evaluate.read_record(path) for path in paths if path not in probed]
+    return others, [probe.read(path) for path in probed]
+
+
+def _kind(record: Any) -> Any:
+    return record.get("kind") if isinstance(record, dict) else None
 
 
 def _card(arguments: argparse.Namespace) -> int:
     from edge.bundle import load
     from pages.card import FILE
-    from train import card, evaluate
+    from train import card
 
-    records = [evaluate.read_record(path) for path in arguments.records]
+    records, probes = _records_of(arguments.records)
     out = arguments.bundle / FILE
     before = out.read_text(encoding="utf-8") if out.is_file() else ""
-    text = card.write(load(arguments.bundle), records, card.read_data_report(arguments.data_report), before)
+    data = card.read_data_report(arguments.data_report)
+    text = card.write(load(arguments.bundle), records, data, before, probes)
     write_text(out, text)
     command.output(arguments, {"card": str(out)}, str(out))
     return OK

@@ -20,6 +20,7 @@ from train.checkpoint import Trained
 from train.classifier import describe_run
 from train.onnx_export import check, to_model
 from train.predict import input_spec
+from train.systems.system import system_of
 
 
 def to_onnx(trained: Trained, batch: int = 0) -> bytes:
@@ -29,8 +30,10 @@ def to_onnx(trained: Trained, batch: int = 0) -> bytes:
     """
     size, name = trained.recipe.model.input_size, trained.recipe.name
     draw = np.random.default_rng(1).normal(0, 1, (4, 1, size, size)).astype(np.float32)
-    example = torch.from_numpy(draw)
-    model = to_model(trained.model, example, name, batch)
+    system = system_of(trained.recipe)
+    told = {name: torch.from_numpy(values) for name, values in system.told(4).items()}
+    example = [torch.from_numpy(draw), *told.values()]
+    model = to_model(trained.model, example, name, batch, told=list(told))
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     check(content, trained.model, example, name)
@@ -52,6 +55,7 @@ def describe(
         name=recipe.name,
         description=f"{recipe.model.backbone}, {spec.size} px grey, trained on {family}",
         labels=recipe.labels,
+        extras=system_of(recipe).extras,
         input=spec,
         crop=strict.fill(CropRule, {**rules["crop"], "size": side}, f"{family}: crop", DataInvalid),
         temperature=round(temperature, 4),

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,28 +26,40 @@ INPUT, OUTPUT = "faces", "logits"
 TOLERANCE = 1e-3
 
 
-def to_model(network: nn.Module, example: torch.Tensor, name: str, batch: int = 0) -> Any:
+def to_model(
+    network: nn.Module,
+    example: torch.Tensor | Sequence[torch.Tensor],
+    name: str,
+    batch: int = 0,
+    *,
+    told: Sequence[str] = (),
+    outputs: Sequence[str] = (OUTPUT,),
+) -> Any:
     """An onnx.ModelProto of ``network``: float32 ``faces`` [N, C, S, S] to ``logits`` [N, labels].
 
-    ``example`` [2 or more, C, S, S] shows the input's shape; N is ``batch``, or any where that is 0. Holds
-    none of the exporter's notes, which name places on this machine. Raises BuildFailed.
+    ``example`` [2 or more, C, S, S] shows the input's shape; N is ``batch``, or any where that is 0. For a
+    network that is told more than the face it is one example for each input, whose names are ``told``; one
+    that gives several tensors has the names ``outputs`` for them. Holds none of the exporter's notes, which
+    name places on this machine. Raises BuildFailed.
     """
     import torch
 
+    examples = _each(example)
     # At least 2 while tracing: torch.export takes a size of 1 for a constant.
-    shown = example[:1].expand(max(batch, 1), -1, -1, -1) if batch else example
-    sizes = None if batch else ({0: torch.export.Dim("batch")},)
+    shown = [_of_size(each, batch) if batch else each for each in examples]
+    any_size = torch.export.Dim("batch")
+    sizes = None if batch else tuple({0: any_size} for _ in shown)
     try:
         with quiet():
             program: Any = torch.onnx.export(
                 network,
-                (shown.contiguous(),),
+                tuple(each.contiguous() for each in shown),
                 dynamo=True,
                 opset_version=OPSET,
                 verbose=False,
                 external_data=False,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                input_names=[INPUT, *told],
+                output_names=list(outputs),
                 dynamic_shapes=sizes,
             )
     except Exception as error:  # the exporter's many stages have no error in common
@@ -56,6 +68,15 @@ def to_model(network: nn.Module, example: torch.Tensor, name: str, batch: int = 
     model.ir_version = IR_VERSION
     tidy(model)
     return model
+
+
+def _each(example: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    return list(example) if isinstance(example, (list, tuple)) else [example]
+
+
+def _of_size(example: torch.Tensor, count: int) -> torch.Tensor:
+    """The first of ``example``, so many times."""
+    return example[:1].expand(count, *[-1] * (example.dim() - 1))
 
 
 def tidy(model: Any) -> None:
@@ -75,8 +96,10 @@ def tidy(model: Any) -> None:
     graph.initializer.extend(kept)
 
 
-def check(content: bytes, network: nn.Module, example: torch.Tensor, name: str) -> float:
-    """The largest error of a logit of ``content`` on ``example`` [N, C, S, S], over the largest logit.
+def check(
+    content: bytes, network: nn.Module, example: torch.Tensor | Sequence[torch.Tensor], name: str
+) -> float:
+    """The largest error of an output of ``content`` on ``example`` [N, ...] each, over its largest number.
 
     A file for any batch size is run with one face and with all the others; one for a fixed size with as many
     as that. Raises BuildFailed where the error is over ``TOLERANCE``, EngineError.
@@ -85,15 +108,22 @@ def check(content: bytes, network: nn.Module, example: torch.Tensor, name: str) 
 
     network.eval()
     engine = load("onnx", ModelFile(f"{name}.onnx", {".onnx": content}), EngineOptions(threads=1))
-    fixed = engine.inputs[0].shape[0]
-    parts = [example[:1], example[1:]] if fixed is None else [example[:1].expand(fixed, -1, -1, -1)]
+    fixed, examples = engine.inputs[0].shape[0], _each(example)
+    if fixed is None:
+        parts = [[each[:1] for each in examples], [each[1:] for each in examples]]
+    else:
+        parts = [[_of_size(each, fixed) for each in examples]]
+    error = 0.0
     try:
-        given = np.concatenate([engine.run([part.contiguous().numpy()])[0] for part in parts])
+        for part in parts:
+            given = engine.run([each.contiguous().numpy() for each in part])
+            with torch.no_grad():
+                wanted = [each.numpy() for each in _each(network(*part))]
+            for ours, theirs in zip(given, wanted, strict=True):
+                off = np.abs(ours - theirs).max() / max(1e-6, np.abs(theirs).max())
+                error = max(error, float(off)) if off == off else float("inf")  # noqa: PLR0124 - nan
     finally:
         engine.close()
-    with torch.no_grad():
-        wanted = np.concatenate([network(part).numpy() for part in parts])
-    error = float(np.abs(given - wanted).max() / max(1e-6, np.abs(wanted).max()))
     if not error < TOLERANCE:
         raise BuildFailed(
             f"the ONNX export of '{name}' differs from the network by {error:.1e} of its largest logit"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages import html, plots
+from train import probe
 from train.evaluate import scaled_by
 
 HEADINGS = (
@@ -21,11 +22,21 @@ HEADINGS = (
 )
 
 
-def page(records: Sequence[dict[str, Any]]) -> str:
-    """An HTML page with a table of all records, and tables and plots for each."""
-    title = "ferlite: evaluation of " + ", ".join(dict.fromkeys(each["model"]["name"] for each in records))
+def page(records: Sequence[dict[str, Any]], probes: Sequence[dict[str, Any]] = ()) -> str:
+    """An HTML page with a table of all records, tables and plots for each, and what probes found."""
+    names = [*(each["model"]["name"] for each in records), *(each["run"]["name"] for each in probes)]
+    title = "ferlite: evaluation of " + ", ".join(dict.fromkeys(names))
     sections = [block for record in records for block in _section(record)]
-    return html.page(title, [html.table(HEADINGS, map(_row, records), words=(0, 1, 2)), *sections])
+    table = [html.table(HEADINGS, map(_row, records), words=(0, 1, 2))] if records else []
+    return html.page(title, [*table, *sections, *(block for each in probes for block in _probed(each))])
+
+
+def _probed(record: dict[str, Any]) -> list[str]:
+    told = ", ".join(f"{each['name']}: {each['faces']} faces" for each in record["data"])
+    return [
+        html.heading(probe.title(record), told),
+        html.table(probe.HEADINGS, probe.cells(record), words=(0, 1)),
+    ]
 
 
 def _row(record: dict[str, Any]) -> list[str]:

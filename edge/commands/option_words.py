@@ -15,6 +15,7 @@ OPTIONS: dict[str, str] = {
     "--data": "a data set",
     "--domain": "another data set of labelled faces to be held on",
     "--second": "a second data set to learn from",
+    "--against": "a run or record to be held against",
     "--stream": "what else a system learns from",
     "--soft-labels": "what other networks say of the data",
     "--mesh": "the network of a face mesh, by which photographs are turned",

@@ -37,9 +37,10 @@ def convert(program: Path) -> bytes:
     import torch
 
     module = torch.export.load(str(program)).module()
-    example = torch.export.load(str(program)).example_inputs[0][0]
+    face, *told = torch.export.load(str(program)).example_inputs[0]
+    # The picture alone: what a network is told beside it keeps its shape.
     wrapped = litert_torch.to_channel_last_io(module, args=[0])
-    edge_model = litert_torch.convert(wrapped, (example.permute(0, 2, 3, 1).contiguous(),))
+    edge_model = litert_torch.convert(wrapped, (face.permute(0, 2, 3, 1).contiguous(), *told))
     return bytes(edge_model.model_content())
 
 
@@ -60,11 +61,13 @@ def quantize(plain: bytes, order: Mapping[str, Any]) -> bytes:
     left_out = [(".*", names.INPUT), (".*", names.OUTPUT)]
     left_out += [(".*", names(operation)) for operation in order["float_operators"]]
     left_out += [(pattern, names.ALL_SUPPORTED) for pattern in kept_layers(plain, order)]
+    left_out += [(pattern, names.ALL_SUPPORTED) for pattern in after_outputs(plain)]
     for pattern, operation in left_out:
         work.update_quantization_recipe(
             regex=pattern, operation_name=operation, algorithm_key=algorithms.NO_QUANTIZE
         )
-    found = observe(plain, work, np.load(order["inputs"]), order)
+    rows = [np.load(order[name]) for name in ("inputs", *(f"told_{k}" for k in range(order["extras"])))]
+    found = observe(plain, work, rows, order)
     return bytes(work.quantize(found, enable_progress_report=False).quantized_model)
 
 
@@ -93,7 +96,20 @@ def kept_layers(plain: bytes, order: Mapping[str, Any]) -> list[str]:
     return [f"^{re.escape(graph.tensors[index].name.decode())};?$" for index in made]
 
 
-def observe(plain: bytes, work: Any, faces: Any, order: Mapping[str, Any]) -> dict[str, Any]:
+def after_outputs(plain: bytes) -> list[str]:
+    """Patterns that mean what reads an output of the model: features go on to the last layer.
+
+    An output stays in float, and a layer with a float input and integers behind it is none that LiteRT has.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(plain), 0)).subgraphs[0]
+    ends = set(graph.outputs)
+    after = [each.outputs[0] for each in graph.operators if ends & set(each.inputs)]
+    return [f"^{re.escape(graph.tensors[index].name.decode())};?$" for index in after]
+
+
+def observe(plain: bytes, work: Any, rows: list[Any], order: Mapping[str, Any]) -> dict[str, Any]:
     """Every tensor's range by ``method``, as the quantizer wants them.
 
     Its own calibration takes a moving average of each face's extremes, which clips the surer half of the
@@ -104,17 +120,19 @@ def observe(plain: bytes, work: Any, faces: Any, order: Mapping[str, Any]) -> di
 
     signature = "serving_default"
     runner = tfl_interpreter_utils.create_tfl_interpreter(plain, num_threads=1)
-    name = next(iter(runner.get_signature_runner(signature).get_input_details()))
-    wanted: dict[str, Any] = work.calibrate({signature: [{name: faces[0][None]}]}, num_threads=1)
+    names = sorted(runner.get_signature_runner(signature).get_input_details())
+    first = {name: values[0][None] for name, values in zip(names, rows, strict=True)}
+    wanted: dict[str, Any] = work.calibrate({signature: [first]}, num_threads=1)
     places = {
         tensor["name"]: tensor["index"] for tensor in runner.get_tensor_details() if tensor["name"] in wanted
     }
     found = _ranges().Ranges(order["method"], order["percentile"])
     passes = [found.see, *([found.count] if found.needs_counts else [])]
-    entry = runner.get_input_details()[0]["index"]
+    entries = [each["index"] for each in runner.get_input_details()]
     for take in passes:
-        for face in faces:
-            runner.set_tensor(entry, face[None])
+        for face in zip(*rows, strict=True):
+            for entry, values in zip(entries, face, strict=True):
+                runner.set_tensor(entry, values[None])
             runner.invoke()
             for tensor, place in places.items():
                 take(tensor, runner.get_tensor(place))

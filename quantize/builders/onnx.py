@@ -44,7 +44,13 @@ class OnnxBuilder:
         try:
             with quiet():
                 found = observe.ranges(
-                    model, faces, network.input, calibration.method, calibration.percentile, recipe.name
+                    model,
+                    faces,
+                    network.input,
+                    calibration.method,
+                    calibration.percentile,
+                    recipe.name,
+                    network.told,
                 )
                 quantized = qdq.insert(model, found, how, network.input, left_out=left_out)
         except BuildFailed:

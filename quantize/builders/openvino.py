@@ -14,7 +14,7 @@ from edge.errors import BuildFailed, EngineMissing, RecipeInvalid
 from quantize.builder import Built, Float, refuse_calibration
 from quantize.builders import ir_file
 from quantize.network import onnx_graph, onnx_run
-from quantize.network.export import quiet
+from quantize.network.export import INPUT, quiet
 from quantize.prepare import calibrate
 from quantize.recipe import Recipe
 
@@ -57,7 +57,12 @@ class OpenvinoBuilder:
         ignored = _operations(model, network, recipe.quantize.keep_float)
         present = {each.get_type_name() for each in model.get_ops()}
         fixed = onnx_run.batch_size(onnx.load_from_string(network.exported.onnx)) or 1
-        batches = [face[None].repeat(fixed, 0) for face in calibrate.inputs(faces, network.input)]
+        pictures = calibrate.inputs(faces, network.input)
+        told = {name: calibrate.in_turn(values, 0, len(faces)) for name, values in network.told.items()}
+        batches = [
+            {name: rows[index][None].repeat(fixed, 0) for name, rows in {INPUT: pictures, **told}.items()}
+            for index in range(len(faces))
+        ]
         try:
             with quiet():
                 import nncf
@@ -148,7 +153,7 @@ def _take_grey_levels(model: Any, spec: InputSpec) -> Any:
     from openvino.preprocess import PrePostProcessor
 
     steps = PrePostProcessor(model)
-    given = steps.input()
+    given = steps.input(INPUT)
     given.tensor().set_element_type(Type.u8).set_layout(Layout("NCHW"))
     given.model().set_layout(Layout("NCHW"))
     work = given.preprocess().convert_element_type(Type.f32)

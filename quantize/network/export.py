@@ -50,11 +50,13 @@ def export(source: Source, program: bool = True) -> Exported:
         return Exported(source.graph.graph, saved, source.graph.error)
     import torch
 
-    folded, example = fold(source.network), torch.from_numpy(source.example(4))
-    model = to_model(folded, example[:2], source.name)
+    folded = fold(source.network)
+    examples = [torch.from_numpy(each) for each in source.examples(4)]
+    told = [extra.name for extra in source.extras]
+    model = to_model(folded, [each[:2] for each in examples], source.name, told=told, outputs=source.outputs)
     onnx_graph.pool_means(model)
     content: bytes = model.SerializeToString(deterministic=True)
-    error = check(content, source.network, example, source.name)
+    error = check(content, source.network, examples, source.name)
     return Exported(content, _to_program(folded, source), error)
 
 
@@ -116,9 +118,10 @@ def _to_program(folded: nn.Module, source: Source) -> bytes:
     import torch
 
     buffer = io.BytesIO()
+    shown = tuple(torch.from_numpy(each) for each in source.examples(1))
     try:
         with quiet():
-            torch.export.save(torch.export.export(folded, (torch.from_numpy(source.example(1)),)), buffer)
+            torch.export.save(torch.export.export(folded, shown), buffer)
     except Exception as error:  # torch.export's stages have no error in common
         raise BuildFailed(f"model '{source.name}' cannot be exported: {first_line(error)}") from error
     return buffer.getvalue()

@@ -8,6 +8,9 @@ from edge.errors import DataInvalid
 from quantize.network.from_onnx import load_onnx
 from quantize.network.source import Source
 
+# So many values of an extra input are shown to who exports and calibrates.
+CALIBRATED = 64
+
 
 def load_source(path: Path) -> Source:
     """The best network of a training run (its folder or its best.pt), or an .onnx with a .toml beside it.
@@ -23,9 +26,10 @@ def _of_run(path: Path) -> Source:
 
     from train.checkpoint import load_run
     from train.predict import input_spec
+    from train.systems.system import system_of
 
     trained = load_run(path)
-    model = trained.model.eval()
+    model, system = trained.model.eval(), system_of(trained.recipe)
     for name, values in model.state_dict().items():
         if not torch.isfinite(values).all():
             raise DataInvalid(f"'{path}': weight '{name}' holds values that are not finite numbers")
@@ -38,6 +42,8 @@ def _of_run(path: Path) -> Source:
         recipe_text=trained.recipe.text,
         recipe_sha256=trained.recipe.sha256,
         weights_sha256=trained.sha256,
+        extras=system.extras,
+        told=system.told(CALIBRATED),
         evidence=trained.recipe.data.balanced,
         origin=trained.lineage.texts,
     )
@@ -50,7 +56,7 @@ def refuse_non_classifier(source: Source) -> None:
     import torch
 
     with torch.no_grad():
-        given = source.network(torch.from_numpy(source.example(2)))
+        given = source.network(*map(torch.from_numpy, source.examples(2)))
     wanted = (2, len(source.labels))
     if not isinstance(given, torch.Tensor) or tuple(given.shape) != wanted:
         shape = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__

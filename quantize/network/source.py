@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_files.sections import InputSpec
+from edge.bundle_files.sections import Extra, InputSpec
 from edge.errors import BuildFailed
 from faces.face_set import FaceSet
 from faces.labels import refuse_other
 from quantize.network.normal_form import NormalForm, difference, example
 from quantize.network.onnx_run import batch_size
-from quantize.prepare.calibrate import Splits
+from quantize.prepare.calibrate import Splits, in_turn
+from train.onnx_export import OUTPUT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +36,8 @@ class Source:
     describes it, kept in the bundle as ``recipe_file``. ``evidence``: it learnt with the priors of its labels
     taken out (balanced softmax), so its logits expect nothing. ``origin``: what is known of its making, for
     the card: ``init`` and ``teachers`` (as ``train.lineage`` writes them), or ``trained_on`` and ``terms``.
+    ``extras`` are the inputs beside the face, ``told`` values of each by name, float32 [K, *shape], that are
+    like those of real faces: export and calibration show them in turn. ``outputs``: their names, in order.
     """
 
     name: str
@@ -49,11 +52,18 @@ class Source:
     evidence: bool = False
     origin: Mapping[str, str] = field(default_factory=dict)
     graph: NormalForm | None = None
+    extras: tuple[Extra, ...] = ()
+    told: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = (OUTPUT,)
 
     def example(self, count: int) -> npt.NDArray[np.float32]:
         """``count`` inputs [N, C, S, S] that look like nothing but have the right range, always the same."""
         inputs: npt.NDArray[np.float32] = example(self.input, count)
         return inputs
+
+    def examples(self, count: int) -> list[npt.NDArray[np.float32]]:
+        """``example``, and as many values of each extra."""
+        return [self.example(count), *(in_turn(self.told[each.name], 0, count) for each in self.extras)]
 
     @cached_property
     def network(self) -> nn.Module:

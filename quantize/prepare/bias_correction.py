@@ -8,7 +8,7 @@ inputs, as in NNCF's fast bias correction: one pass over the faces does for all 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,11 @@ def rounded(weight: npt.NDArray[np.float32], axis: int, per_channel: bool) -> np
 
 
 def correct(
-    model: Any, batches: Iterable[Values], left_out: Sequence[str], per_channel: bool = True
+    model: Any,
+    batches: Iterable[Values],
+    left_out: Sequence[str],
+    per_channel: bool = True,
+    told: Mapping[str, Values] | None = None,
 ) -> list[str]:
     """Correct the biases of ``model`` (float onnx.ModelProto) in place; returns the layers' names.
 
@@ -42,7 +46,7 @@ def correct(
         if name not in left_out and nodes[name].op_type in ("Conv", "Gemm") and len(nodes[name].input) > 2
     }
     watched = _with_error_filters(model, [nodes[name] for name in layers], per_channel)
-    observer = Observer(watched, [f"{name}{MEAN}" for name in layers])
+    observer = Observer(watched, [f"{name}{MEAN}" for name in layers], told=told)
     sums = {name: np.zeros(()) for name in layers}
     faces, values = 0, onnx_graph.constants(model)
     for batch in batches:

@@ -66,3 +66,8 @@ def chosen(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[
 def inputs(faces: npt.NDArray[np.uint8], spec: InputSpec, layout: Layout = "NCHW") -> npt.NDArray[Any]:
     """Faces uint8 [N, H, W] as the runtime would feed them: float32 [N, C, S, S], or in the other layout."""
     return to_input(list(as_seen(faces, spec.channels)), spec, layout)
+
+
+def in_turn(values: npt.NDArray[np.float32], start: int, count: int) -> npt.NDArray[np.float32]:
+    """``count`` rows of ``values`` [K, ...] from row ``start`` on, beginning anew after the last."""
+    return values[np.arange(start, start + count) % len(values)]

@@ -21,9 +21,19 @@ BATCH = 8
 
 
 class Observer:
-    """Runs the float onnx.ModelProto ``model`` and gives the values of tensors, by default of all."""
+    """Runs the float onnx.ModelProto ``model`` and gives the values of tensors, by default of all.
 
-    def __init__(self, model: Any, names: Sequence[str] | None = None, threads: int = 1) -> None:
+    ``told``: values of its extra inputs, which faces are shown with in turn.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        names: Sequence[str] | None = None,
+        threads: int = 1,
+        told: Mapping[str, Values] | None = None,
+    ) -> None:
+        self._told, self._shown = dict(told or {}), 0
         self.names = list(names) if names is not None else float_tensors(model)
         self._fixed = batch_size(model)
         self._run = Run(model, self.names, threads)
@@ -32,7 +42,9 @@ class Observer:
         """The tensors' values [B, ...] for a batch float32 [B, C, S, S]; of a model for a fixed number, of as
         many faces more as fill it up."""
         if self._fixed is None:
-            return self._run({INPUT: batch})
+            start, self._shown = self._shown, self._shown + len(batch)
+            told = {name: calibrate.in_turn(values, start, len(batch)) for name, values in self._told.items()}
+            return self._run({INPUT: batch, **told})
         parts = []
         for start in range(0, len(batch), self._fixed):
             part = batch[start : start + self._fixed]
@@ -53,14 +65,23 @@ def float_tensors(model: Any) -> list[str]:
         for info in (*inferred.value_info, *inferred.output)
         if info.type.tensor_type.elem_type == TensorProto.FLOAT
     }
-    return [INPUT, *(name for node in inferred.node for name in node.output if name in known)]
+    return [
+        *(entry.name for entry in inferred.input),
+        *(name for node in inferred.node for name in node.output if name in known),
+    ]
 
 
 def ranges(
-    model: Any, faces: npt.NDArray[np.uint8], spec: InputSpec, method: str, percentile: float, note: str
+    model: Any,
+    faces: npt.NDArray[np.uint8],
+    spec: InputSpec,
+    method: str,
+    percentile: float,
+    note: str,
+    told: Mapping[str, Values] | None = None,
 ) -> Mapping[str, Range]:
     """Every float tensor's range by ``method`` (see ``prepare.ranges``) on ``faces`` uint8 [N, H, W]."""
-    observer, found = Observer(model), Ranges(method, percentile)
+    observer, found = Observer(model, told=told), Ranges(method, percentile)
     passes: list[Callable[[str, Values], None]] = [found.see]
     if found.needs_counts:
         passes.append(found.count)

@@ -27,7 +27,9 @@ def prepare(
     if how.bias_correction and not corrects_bias:
         model = both_forms.load(network.exported)
         left_out = onnx_graph.layers_called(model, how.keep_float)
-        bias_correction.correct(model, observe.batches(faces, network.input), left_out, how.per_channel)
+        bias_correction.correct(
+            model, observe.batches(faces, network.input), left_out, how.per_channel, network.told
+        )
         network = dataclasses.replace(network, exported=both_forms.changed(network.exported, model))
     return network
 
@@ -43,7 +45,7 @@ def _limits(model: object, network: Float, faces: npt.NDArray[np.uint8]) -> dict
     watched = [pair.before for pair in equalize.pairs(model) if pair.clip]
     if not watched:
         return {}
-    observer, tops = observe.Observer(model, watched), dict.fromkeys(watched)
+    observer, tops = observe.Observer(model, watched, told=network.told), dict.fromkeys(watched)
     for batch in observe.batches(faces, network.input):
         for name, values in observer(batch).items():
             tops[name] = observe.channel_tops(values, tops[name])

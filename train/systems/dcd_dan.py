@@ -6,6 +6,7 @@ source; the stream ``target`` is a domain without labels. See docs/systems/dcd_d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from edge.bundle_files.sections import Extra
 from edge.strict import within
 from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
@@ -92,10 +94,15 @@ class DcdDan:
 
     Settings: ClassVar[type[SystemRecipe]] = DcdDanRecipe
     streams = (StreamWish(TARGET),)
+    extras: tuple[Extra, ...] = ()
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, DcdDanRecipe)
         self._recipe, self._how = recipe, recipe.system
+
+    def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Nothing."""
+        return {}
 
     def network(self) -> nn.Module:
         """The exported network."""

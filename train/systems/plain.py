@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from edge.bundle_files.sections import Extra
 from faces.face_set import FaceSet
 from train import backbones
 from train.recipe import Recipe, SystemRecipe
@@ -21,9 +23,14 @@ class Plain:
 
     Settings: ClassVar[type[SystemRecipe]] = SystemRecipe
     streams: tuple[StreamWish, ...] = ()
+    extras: tuple[Extra, ...] = ()
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
+
+    def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Nothing."""
+        return {}
 
     def network(self) -> nn.Module:
         """The recipe's backbone."""

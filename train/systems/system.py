@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from edge.bundle_files.sections import Extra
 from faces.face_set import FaceSet
 from train.recipe import Recipe, SystemRecipe
 from train.systems.table import SYSTEMS
@@ -103,8 +104,20 @@ class System(Protocol):
         """Faces that it learns from beside the labelled ones."""
         ...
 
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What the network is told beside the face at run time, in the order of its inputs."""
+        ...
+
+    def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
+        """For each extra, by name, values float32 [count, *shape] like real faces': always the same."""
+        ...
+
     def network(self) -> nn.Module:
-        """The exported network with fresh weights: float32 [N, 1, S, S] to logits [N, labels]."""
+        """The exported network with fresh weights.
+
+        Float32 [N, 1, S, S], and then [N, *shape] of each extra, to logits [N, labels].
+        """
         ...
 
     def helpers(self) -> nn.ModuleDict:

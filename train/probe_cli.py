@@ -1,0 +1,54 @@
+"""``ferlite train probe``: what a run's features know and bear, beside another run's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from edge.commands import command
+from edge.commands.command import Parser
+from edge.commands.exits import OK
+from edge.files import refuse_same, write_text
+
+
+def add(verb: Parser) -> None:
+    """The options."""
+    verb.add_argument("model", type=Path, help="folder of a run, or its best.pt")
+    verb.add_argument("--against", type=Path, help="another run, to be held against")
+    verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
+    verb.add_argument("--layout", default="auto", help="how it is laid out (default: found out)")
+    verb.add_argument(
+        "--domain",
+        type=Path,
+        action="append",
+        default=[],
+        help="another data set: LFW, drawn faces",
+    )
+    verb.add_argument(
+        "--split", choices=("public", "private"), default="public", help="which test split (default: public)"
+    )
+    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    verb.add_argument(
+        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Probe and show."""
+    from faces import readers
+    from train import loop, probe
+    from train.checkpoint import load_run
+
+    refuse_same([arguments.record], [arguments.model, arguments.data, *arguments.domain])
+    loop.use_threads(arguments.threads)
+    trained = load_run(arguments.model)
+    against = load_run(arguments.against) if arguments.against else None
+    size = trained.recipe.model.input_size
+    found = readers.read(arguments.data, size, arguments.layout, search=False)
+    others = [readers.read(path, size, search=False).split(arguments.split) for path in arguments.domain]
+    record = probe.probe(trained, against, found.split("train"), others, found.split(arguments.split))
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=2) + "\n")
+    command.output(arguments, record, probe.as_text(record))
+    return OK
