@@ -220,6 +220,7 @@ function showRun(message) {
   set(part("fps"), message.fps.toFixed(1));
   set(part("latency_ms"), shown(message.latency_ms, " ms"));
   set(part("temperature_c"), shown(message.temperature_c, " °C"));
+  set(part("missed"), String(message.missed));
   const lost = Object.entries(message.lost).filter(([, count]) => count);
   set(part("lost"), lost.length ? lost.map(([name, count]) => `${name} ${count}`).join(", ") : "0");
   for (const name of ["frames", "faults", "viewers", "stills"]) set(part(name), String(message[name]));
