@@ -6,8 +6,8 @@
 ``ferlite serve`` shows a film of the photograph at 15 frames a second, in a process of its own. First it
 is left alone, then looked at by many (a fifth of them slow, one that takes nothing) and sent pictures, all
 over loopback, then left alone again. Every frame of the film should be read; what may be
-missed is pictures for viewers. Posts that come while eight are in hand are answered with 503: the detector decides
-how many a second can be read (haar takes as long for one picture as yunet for fifteen).
+missed is pictures for viewers. Posts that come while eight are in hand are answered with 503: the detector
+decides how many a second can be read (haar takes as long for one picture as yunet for a dozen).
 """
 
 from __future__ import annotations
