@@ -25,7 +25,7 @@ from edge.source import Frame, Source
 from edge.sources.live import LiveSource
 from edge.steps import DECODED, MOST_OVERLAP, SEARCHED, Steps, default_overlap
 from edge.track import Tracker
-from edge.video.pace import Load
+from edge.video.pace import MOST_STRETCH, Load
 from tests.edge.sources.test_live import Camera, live
 
 DATA = Path(__file__).parents[1] / "data"
@@ -224,6 +224,27 @@ def test_of_a_camera_the_newest_frame_is_read_and_the_pipeline_hears_how_late_it
     source.close()
     assert (done.frames, [str(error) for error in said]) == (11, ["the engine's process ended"])
     assert source.dropped >= 2 * 10 and slow.told[0] == 1.0 and max(slow.told) > 1.0
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_camera_that_is_not_kept_up_with_is_searched_less_often(pipeline: Pipeline, overlap: int) -> None:
+    shown = Camera(live, shape=(192, 256))
+
+    class Late(Full):
+        def write(self, frame: Frame, result: FrameReadings) -> None:
+            until = shown.count + 4
+            while shown.count < until:
+                threading.Event().wait(0.001)
+
+    source = LiveSource("cam", lambda: shown)
+    assert pipeline._follower.searches.stretch == 1.0
+    run(pipeline, source, [Late()], most=15, overlap=overlap)
+    source.close()
+    assert pipeline._follower.searches.stretch > 1.0
+    pipeline.hurry(100.0)
+    assert pipeline._follower.searches.stretch == MOST_STRETCH
+    pipeline.hurry(0.5)
+    assert pipeline._follower.searches.stretch == 1.0
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
