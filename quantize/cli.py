@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import shlex
 import sys
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import FAILED, OK
 from edge.errors import FerliteError, UsageError
-from edge.files import refuse_same
+from edge.files import refuse_same, write_text
 from quantize.sizes import cli
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ def parser() -> Parser:
         help="let a cluster build the rungs: local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt",
     )
     _threads(build)
+    marks = command.verb(
+        verbs, "landmarks", "the landmark network of 'train landmarks' to a bundle", _landmarks
+    )
+    marks.add_argument("run", type=Path, help="folder of its run, with the faces it gathered")
+    marks.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
+    marks.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
+    marks.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     verify = command.verb(
         verbs, "verify", "measure a bundle again and hold it against its own record", _verify
     )
@@ -181,6 +189,26 @@ def as_typed(arguments: argparse.Namespace) -> str:
         if value != usual:
             words += [option, str(value)]
     return shlex.join(words)
+
+
+def _landmarks(arguments: argparse.Namespace) -> int:
+    from quantize import landmarks
+    from train.landmarks import judge, marked
+    from train.landmarks.cli import LEARN, TEST
+
+    names = arguments.engines.split(",")
+    unknown = [name for name in names if name not in landmarks.RECIPES]
+    if unknown:
+        raise UsageError(f"--engines '{unknown[0]}': choose {', '.join(landmarks.RECIPES)}")
+    faces, test = (marked.read(arguments.run / name) for name in (LEARN, TEST))
+    record = landmarks.build(arguments.run, faces, test, arguments.out, names)
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    lines = [judge.as_text(record)]
+    for name, row in record["engines"].items():
+        lines.append(f"{name}: {row['bytes'] / 1e6:.2f} MB, int8, mean error {row['error']:.2%}")
+    command.output(arguments, record, "\n".join(lines))
+    return OK
 
 
 def _verify(arguments: argparse.Namespace) -> int:

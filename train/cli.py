@@ -18,6 +18,7 @@ from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError
 from edge.files import refuse_same, write_text
 from train import probe_cli
+from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 
 PROGRAM = "ferlite-train"
@@ -85,6 +86,10 @@ def parser() -> Parser:
     )
     synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
     probe_cli.add(command.verb(verbs, "probe", "measure what a run's features know", probe_cli.run))
+    landmarks = command.verb(
+        verbs, "landmarks", "train the landmark network: 68 points and what can be seen", landmarks_cli.run
+    )
+    landmarks_cli.add(landmarks)
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
     _add_verbs_for_trained(verbs)
     return top

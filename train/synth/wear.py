@@ -173,14 +173,22 @@ def _hair(fine: Floats, marks: Floats, span: float, rng: np.random.Generator) ->
 
 
 def _thing(fine: Floats, marks: Floats, span: float, rng: np.random.Generator) -> None:
-    """Something held before the face: a cup, a telephone, a microphone; a rounded shape anywhere on it."""
+    """Something before the face: a cup, a telephone, a microphone on its stand; up to three rounded parts."""
     middle = marks[int(rng.integers(0, 68))] + rng.normal(0, 0.15, 2) * span
-    half = rng.uniform(0.15, 0.6, 2) * span
-    angle = float(rng.uniform(0, 360))
-    if rng.random() < 0.5:
-        cv2.ellipse(fine, _place(middle), tuple(int(max(1, each)) for each in half), angle, 0, 360, 1.0, -1)
-        return
-    _fill(fine, np.asarray(cv2.boxPoints((middle.tolist(), (2 * half).tolist(), angle)), np.float32))
+    for _ in range(int(rng.integers(1, 4))):
+        half = rng.uniform(0.12, 0.6, 2) * span
+        angle = float(rng.uniform(0, 360))
+        shape = rng.random()
+        if shape < 0.4:
+            cv2.ellipse(
+                fine, _place(middle), (int(max(1, half[0])), int(max(1, half[1]))), angle, 0, 360, 1.0, -1
+            )
+        elif shape < 0.75:
+            _fill(fine, np.asarray(cv2.boxPoints((middle.tolist(), (2 * half).tolist(), angle)), np.float32))
+        else:
+            away = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.5, 2.5) * span
+            _stroke(fine, np.stack([middle, middle + away]), rng.uniform(0.06, 0.4) * span)
+        middle = middle + rng.normal(0, 0.35, 2) * span
 
 
 def _fill(fine: Floats, outline: Floats) -> None:
@@ -210,6 +218,12 @@ def _cloth(picture: Grey, landmarks: Floats, rng: np.random.Generator) -> Floats
         wave = np.sin((np.cos(angle) * columns + np.sin(angle) * rows) * 2 * np.pi / period)
         texture = texture + rng.uniform(10, 50) * (np.sign(wave) if rng.random() < 0.5 else wave)
     return np.asarray(np.clip(texture + rng.normal(0, rng.uniform(0, 4), texture.shape), 0, 255))
+
+
+def _stuff(picture: Grey, landmarks: Floats, rng: np.random.Generator) -> Floats:
+    """What a thing can be of: cloth or plastic, skin, hair, dark glass."""
+    kinds = (_cloth, _skin, _strands, _dark)
+    return kinds[int(rng.integers(0, len(kinds)))](picture, landmarks, rng)
 
 
 def _dark(picture: Grey, landmarks: Floats, rng: np.random.Generator) -> Floats:
@@ -260,5 +274,5 @@ TEXTURES: Mapping[str, Callable[[Grey, Floats, np.random.Generator], Floats]] = 
     "hand": _skin,
     "scarf": _cloth,
     "hair": _strands,
-    "thing": _cloth,
+    "thing": _stuff,
 }

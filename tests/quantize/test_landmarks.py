@@ -1,0 +1,55 @@
+"""The landmark network's bundle: int8 by the builders of every bundle, and what a board says with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import bundle as bundles
+from edge.engine import EngineOptions
+from edge.landmarks import Landmarker
+from quantize import cli
+from quantize import landmarks as export
+from tests.train.test_landmarks import SMALL, faces
+from train.landmarks import change, judge, learn, marked
+
+
+def test_a_bundle_of_it_answers_like_the_network(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    learn.fit(SMALL, faces(), tmp_path)
+    learnt = learn.load_learnt(tmp_path)
+    form = export.exported(learnt)
+    built = export.quantized(learnt, faces(), "onnx", form)
+    made = export.bundle(learnt, {"onnx": built}, tmp_path / "landmarks", {})
+    assert made.kind == "landmarks" and not made.labels and made.schema == 2
+    crops = change.plain(faces()).pictures
+    points, logits = learnt.ask(crops)
+    reader = Landmarker(bundles.load(tmp_path / "landmarks"), "onnx", EngineOptions(threads=1))
+    found, seen = reader([crop[0].astype(np.uint8) for crop in crops])
+    reader.close()
+    # 8 bits of a range of about one crop: a step is 0.4 % of its side.
+    assert np.abs(found - points).mean() < 0.01
+    assert np.abs(seen - 1 / (1 + np.exp(-logits))).mean() < 0.05
+    asked = export.asker(built, "onnx", export.spec_of(learnt))
+    record = judge.judge(faces(), asked)
+    assert record["error"] == pytest.approx(judge.judge(faces(), learnt.ask)["error"], abs=0.02)
+
+
+def test_the_verb_builds_from_a_run_and_writes_what_int8_costs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    learn.fit(SMALL, faces(), tmp_path / "run")
+    marked.write(faces(), tmp_path / "run" / "learn.npz")
+    marked.write(faces(), tmp_path / "run" / "test.npz")
+    words = ["landmarks", str(tmp_path / "run"), "--out", str(tmp_path / "made"), "--json"]
+    assert cli.main([*words, "--record", str(tmp_path / "record.json")]) == 0
+    record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert list(record["engines"]) == ["onnx"] and record["engines"]["onnx"]["bytes"] > 0
+    assert bundles.load(tmp_path / "made").made_by["train"]["recipe"] == "small"
+    assert '"engines"' in capsys.readouterr().out
+    assert cli.main([*words[:3], str(tmp_path / "more"), "--engines", "tensorrt"]) == 2
+    assert "'tensorrt'" in capsys.readouterr().err
