@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Installs, rolls back and reports ferlite on the board it runs on. Needs only the system's Python.
 
+It is long because it is one file: it is copied to boards that have nothing else of ours to import.
+
     PREFIX/opt/ferlite/
         versions/ID/        venv, bundle, edge.json, the units, and COMPLETE once it is whole
         current             link to versions/ID; changing it is the one moment an update takes effect

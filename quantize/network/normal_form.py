@@ -17,7 +17,7 @@ import numpy as np
 from edge.bundle_files.sections import InputSpec
 from edge.engine import first_line
 from edge.errors import BuildFailed, DataInvalid
-from quantize.network import any_batch, constants, onnx_graph, simplify
+from quantize.network import any_batch, constants, graph_edit, onnx_graph, simplify
 from quantize.network.onnx_run import batch_size, entry, of_faces
 from train.onnx_export import INPUT, OPSET, OUTPUT
 
@@ -118,7 +118,7 @@ def _plain(model: Model) -> bool:
     """Constants as initializers, today's operators, float32 alone; returns whether it was float16 too."""
     import onnx
 
-    if simplify.opset(model) < OLDEST:
+    if graph_edit.opset(model) < OLDEST:
         model.ir_version = max(model.ir_version, 8)  # before 4, the converter wants initializers to be inputs
         model.CopyFrom(onnx.version_converter.convert_version(model, OPSET))
     half = constants.in_float32(model)
@@ -131,7 +131,7 @@ def _simple(model: Model, labels: int) -> None:
     from onnx import TensorProto, helper
 
     simplify.drop_passing(model)
-    simplify.prune(model)
+    graph_edit.prune(model)
     shapes = any_batch.shapes(model, batch_size(model) or any_batch.FIRST)
     simplify.drop_last_softmax(model, shapes, labels)
     simplify.explicit_pads(model, shapes)
@@ -139,8 +139,8 @@ def _simple(model: Model, labels: int) -> None:
     simplify.own_weights(model)
     simplify.fold_into_layers(model, shapes)
     onnx_graph.pool_means(model, {name for name, shape in shapes.items() if len(shape) == 4})
-    simplify.prune(model)
-    simplify.rename(model, model.graph.output[0].name, OUTPUT)
+    graph_edit.prune(model)
+    graph_edit.rename(model, model.graph.output[0].name, OUTPUT)
     simplify.name_layers(model)
     fixed = batch_size(model)
     model.graph.output[0].CopyFrom(
@@ -173,7 +173,7 @@ def _proved(model: Model, x: Any, wanted: Any, tolerance: float, where: str) -> 
 
 
 def _finished(model: Model, error: float) -> NormalForm:
-    simplify.prune(model)
+    graph_edit.prune(model)
     onnx_graph.tidy(model)
     return NormalForm(model.SerializeToString(deterministic=True), error)
 
