@@ -158,14 +158,19 @@ class Recipe:
 
 def built_in() -> list[str]:
     """Names of the recipes that come with ferlite."""
-    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+    return sorted(_files())
+
+
+def _files() -> dict[str, Path]:
+    """The built-in recipes by name: of backbones, and of systems a folder below."""
+    return {path.stem: path for path in (*BUILT_IN.glob("*.toml"), *BUILT_IN.glob("systems/*.toml"))}
 
 
 def load(name_or_path: str) -> Recipe:
     """Read a recipe by its built-in name or from a file. Raises RecipeInvalid."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        path = BUILT_IN / f"{name_or_path}.toml"
+        path = _files().get(name_or_path, BUILT_IN / f"{name_or_path}.toml")
     if not path.is_file():
         raise RecipeInvalid(
             f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(built_in())}"
