@@ -78,7 +78,7 @@ def _processes(count: int, close: ExitStack) -> Any:
 
 
 def _over_ssh(hosts: tuple[Host, ...], close: ExitStack) -> Any:
-    """A scheduler on the first host, and a worker process for each processor of every host."""
+    """A scheduler on the first host, and a worker of one thread for each line of the file."""
     import sys
 
     from distributed import SSHCluster

@@ -17,12 +17,14 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
 QUANTIZING = ROOT / "docs" / "quantize.md"
+SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
 from benchmarks import rolled as rolls  # noqa: E402
+from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
@@ -222,6 +224,11 @@ def steadiness() -> str:
     return steady.markdown(read("steadiness"))
 
 
+def scale() -> str:
+    """What an archive on a cluster was measured to do and to need."""
+    return scales.table(read("scale"))
+
+
 def read(name: str) -> dict[str, Any]:
     """A record of benchmarks/records."""
     return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
@@ -230,6 +237,7 @@ def read(name: str) -> dict[str, Any]:
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
+    SCALE: {"scale": scale},
     TRAINING: {"annotators": annotators, "people": people},
     MEASURING: {
         "install": install,
