@@ -14,17 +14,18 @@ from typing import BinaryIO
 
 _ISO = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"pnot", b"uuid")
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675  # RFC 8794 and 9559
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")  # the header object of WMV
 _MOST_ELEMENTS = 2_000_000
 
 
 def missing_part(path: Path) -> str:
     """What the file lacks, as a part of a sentence; "" where it is whole, or of a kind that does not tell.
 
-    MP4, MOV, MKV, WebM and AVI tell. Raises OSError.
+    MP4, MOV, MKV, WebM, AVI, WMV, OGV and FLV tell; MPEG-TS may end anywhere. Raises OSError.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return (_check_of(file.read(12)) or (lambda file, size: ""))(file, size)
+        return (_check_of(file.read(16)) or (lambda file, size: ""))(file, size)
 
 
 def _check_of(head: bytes) -> Callable[[BinaryIO, int], str] | None:
@@ -32,7 +33,15 @@ def _check_of(head: bytes) -> Callable[[BinaryIO, int], str] | None:
         return _iso
     if head[:4] == _EBML.to_bytes(4, "big"):
         return _matroska
-    return _avi if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _avi
+    if head[:16] == _ASF:
+        return _pieces(24, lambda head: int.from_bytes(head[16:24], "little"))
+    if head[:4] == b"OggS":
+        return _pieces(27 + 255, _ogg_page)
+    if head[:4] == b"FLV\x01":
+        return _pieces(13, _flv_tag)
+    return None
 
 
 def _iso(file: BinaryIO, size: int) -> str:
@@ -65,6 +74,39 @@ def _avi(file: BinaryIO, size: int) -> str:
             return _lacks(at + 8 + length - size)
         at += 8 + length + (length & 1)
     return ""
+
+
+def _pieces(most: int, length_of: Callable[[bytes], int]) -> Callable[[BinaryIO, int], str]:
+    """A container of pieces whose first ``most`` bytes tell how long each is; 0: it is none."""
+
+    def check(file: BinaryIO, size: int) -> str:
+        at = 0
+        for _ in range(_MOST_ELEMENTS):
+            if at >= size:
+                break
+            file.seek(at)
+            length = length_of(file.read(most))
+            if length <= 0:
+                return ""
+            if at + length > size:
+                return _lacks(at + length - size)
+            at += length
+        return ""
+
+    return check
+
+
+def _ogg_page(head: bytes) -> int:
+    """RFC 3533: a header of 27 bytes, the lengths of up to 255 segments, and these."""
+    segments = head[26] if head[:4] == b"OggS" and len(head) > 26 else 0
+    return 27 + segments + sum(head[27 : 27 + segments]) if segments else 0
+
+
+def _flv_tag(head: bytes) -> int:
+    """Adobe Flash Video 10.1, annex E: a file header, then tags, each followed by its length once more."""
+    if head[:3] == b"FLV":
+        return int.from_bytes(head[5:9], "big") + 4
+    return 11 + int.from_bytes(head[1:4], "big") + 4 if len(head) > 3 and head[0] in (8, 9, 18) else 0
 
 
 def _matroska(file: BinaryIO, size: int) -> str:

@@ -209,7 +209,13 @@ def test_stamps_that_do_not_rise_are_counted_on() -> None:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-@pytest.mark.parametrize("name", ["v.mkv", "v.webm", "v.avi", "faststart.mp4", "fragments.mp4", "live.webm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("v.mkv", "v.webm", "v.avi", "faststart.mp4", "fragments.mp4", "live.webm"),
+        *("v.wmv", "v.ogv", "v.flv"),
+    ],
+)
 def test_a_video_cut_off_gives_its_frames_and_then_says_so(tmp_path: Path, name: str, share: float) -> None:
     options = {
         "faststart.mp4": ("-movflags", "faststart"),
