@@ -26,7 +26,7 @@ from edge.video.pace import Load
 MOST_OVERLAP = 3  # capture, search, read
 DECODED = 2  # frames that are decoded before they are asked for
 SEARCHED = 1  # frame that is searched while the one before it is read
-PATIENCE = 3.0  # seconds for a step to end; one that hangs in a library is left to the process's end
+PATIENCE = 2.0  # seconds for all steps to end; one that hangs in a library is left to the process's end
 
 Outcome: TypeAlias = "tuple[Frame, FrameReadings] | FerliteError"
 
@@ -116,8 +116,9 @@ class Steps:
             thread.stop()
         if not all(thread.join(0) for thread in self._threads):
             self._source.close()  # a camera that says nothing is waited for until then
+            until = time.monotonic() + PATIENCE
             for thread in self._threads:
-                thread.join(PATIENCE)
+                thread.join(max(0.0, until - time.monotonic()))
 
 
 def read(pipeline: FrameReader, frame: Frame) -> FrameReadings:

@@ -20,7 +20,7 @@ from edge.sources.decode import SUFFIXES
 from edge.sources.formats import HEAD, is_text, is_video
 from edge.sources.timeline import Timeline, sane_rate
 
-HANG = 2.0  # seconds for a read to end when the video is closed; one that hangs is left to itself
+HANG = 0.5  # seconds for a read to end when the video is closed; one that hangs is left to itself
 
 
 class VideoSource:
@@ -58,6 +58,8 @@ class VideoSource:
 
     def close(self) -> None:
         """Release the capture, which must not happen under a thread that reads from it."""
+        if self._closed:
+            return
         self._closed = True
         if self._reading.acquire(timeout=HANG):
             try:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +31,7 @@ from edge.steps import DECODED, MOST_OVERLAP, SEARCHED, Steps, default_overlap
 from edge.track import Tracker
 from edge.video.pace import MOST_STRETCH, Load
 from tests.edge.sources.test_live import Camera, live
+from tests.media import make
 
 DATA = Path(__file__).parents[1] / "data"
 MakeBundle = Callable[..., Path]
@@ -325,3 +330,25 @@ def test_a_driver_that_stamps_its_frames_is_believed_unless_it_stamps_nonsense()
                 break
         source.close()
         assert (min(seen) >= 0.8) == believed
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_pipe_that_stalls_does_not_keep_a_run_from_ending(
+    overlap: int, make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    """The read hangs inside FFmpeg, and Ctrl-C ends the run all the same, with whole lines."""
+    pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
+    video = make(tmp_path / "v.mkv", "-pix_fmt", "yuv420p").read_bytes()
+    order = [sys.executable, "-m", "edge.cli", "run", "-", "--json", "--bundle", str(make_bundle())]
+    order += ["--detector", "haar", "--overlap", str(overlap), "--quiet"]
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(order, preexec_fn=heed, **pipes) as process:  # noqa: PLW1509
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(video[: len(video) // 2])
+        process.stdin.flush()
+        lines = [process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        lines += process.stdout.readlines()
+        assert (process.wait(60), process.stderr.read()) == (130, b"")
+    assert [json.loads(line)["frame"] for line in lines] == list(range(len(lines)))
