@@ -45,6 +45,10 @@ OWN, CROWD = "fer2013", "ferplus"
 VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in EXPRESSIONS]
 
 
+# What a face set has a row of for each face.
+ROWS = ("faces", "labels", "votes", "majority", "person", "landmarks", "visible")
+
+
 @dataclass(frozen=True)
 class FaceSet:
     """Faces of one split.
@@ -52,6 +56,10 @@ class FaceSet:
     ``faces`` uint8 [N, H, W] grey; ``labels`` int64 [N] indexes ``classes``; ``votes`` float32 [N, classes],
     each row summing to 1, or to 0 where no annotator chose one of them. ``majority`` int64 [N] is the FER+
     majority label, -1 where there is none or it is none of them.
+
+    What is None is not known of the set: ``person`` int64 [N], the same number for the same person;
+    ``landmarks`` float32 [N, 68, 2] in fractions of the picture (300-W's order), and how far each is
+    ``visible``, float32 [N, 68], 0-1.
     """
 
     name: str
@@ -60,6 +68,9 @@ class FaceSet:
     votes: npt.NDArray[np.float32]
     majority: npt.NDArray[np.int64]
     classes: tuple[str, ...] = EXPRESSIONS
+    person: npt.NDArray[np.int64] | None = None
+    landmarks: npt.NDArray[np.float32] | None = None
+    visible: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -82,8 +93,8 @@ class FaceSet:
 
     def take(self, which: npt.NDArray[Any]) -> FaceSet:
         """The faces that a mask [N] or an index array selects."""
-        rows = ("faces", "labels", "votes", "majority")
-        return replace(self, **{name: getattr(self, name)[which] for name in rows})
+        rows: dict[str, Any] = {name: getattr(self, name) for name in ROWS}
+        return replace(self, **{name: row[which] for name, row in rows.items() if row is not None})
 
     def followed(self) -> dict[str, tuple[npt.NDArray[np.bool_], FaceSet]]:
         """By annotators, the mask bool [N] of the faces that they label, and those faces with their labels.

@@ -19,7 +19,7 @@ from edge.errors import DataInvalid
 from faces import domains, readers, scores
 from faces.crop_rule import crop_rule_of
 from faces.domains import Domain
-from faces.face_set import CROWD, OWN, FaceSet, Split
+from faces.face_set import CROWD, OWN, ROWS, FaceSet, Split
 from faces.labels import refuse_other
 from faces.readers.lfw import IMFDB, LFW
 from faces.scores import Score
@@ -86,8 +86,10 @@ def _of(path: Path, side: int) -> list[Domain]:
 
 def pooled(name: str, sets: Sequence[FaceSet]) -> FaceSet:
     """Several splits as one set."""
-    rows = ("faces", "labels", "votes", "majority")
-    joined: Any = {field: np.concatenate([getattr(each, field) for each in sets]) for field in rows}
+    rows = {field: [getattr(each, field) for each in sets] for field in ROWS}
+    known = {field: row for field, row in rows.items() if all(part is not None for part in row)}
+    joined: Any = {field: np.concatenate(row) for field, row in known.items()}
+    joined |= dict.fromkeys(set(ROWS) - set(known))
     return replace(sets[0], name=name, **joined)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from edge.errors import DataInvalid, SourceError, UsageError
 from edge.sources.decode import read_image
 from faces.duplicates import Match, blank, find
 from faces.face_set import VOTE_COLUMNS, VOTE_NAMES, FaceSet, Split, majority_label, vote_shares
+from faces.labels import EXPRESSIONS
 from faces.readers.framing import FaceCutter
 from faces.readers.layout import Entry, Layout, with_splits
 from faces.readers.table import LAYOUTS
@@ -149,13 +151,32 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
     names = [layout.labels[entry.label] for entry, _ in chosen]
     nobody = np.zeros(len(VOTE_NAMES), np.uint8)
     votes = np.stack([nobody if entry.votes is None else entry.votes for entry, _ in chosen])
+    classes = len(layout.classes)
+    voters = layout.classes == EXPRESSIONS
     return FaceSet(
         f"{layout.name.split('-')[0]}-{split}",
         np.stack([face for _, face in chosen]),
         np.array([layout.classes.index(name) for name in names if name], np.int64),
-        vote_shares(votes, VOTE_COLUMNS),
-        majority_label(votes, VOTE_COLUMNS),
+        vote_shares(votes, VOTE_COLUMNS) if voters else np.zeros((len(chosen), classes), np.float32),
+        majority_label(votes, VOTE_COLUMNS) if voters else np.full(len(chosen), -1, np.int64),
+        layout.classes,
+        _persons([entry for entry, _ in chosen]),
+        _all_or_none([entry.landmarks for entry, _ in chosen]),
+        _all_or_none([entry.visible for entry, _ in chosen]),
     )
+
+
+def _persons(entries: list[Entry]) -> npt.NDArray[np.int64] | None:
+    """A number for each person, by the sha256 of the name alone; None where one is unknown."""
+    if not all(entry.subject for entry in entries):
+        return None
+    digests = [hashlib.sha256(entry.subject.encode()).digest()[:7] for entry in entries]
+    return np.array([int.from_bytes(digest, "big") for digest in digests], np.int64)
+
+
+def _all_or_none(rows: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[np.float32] | None:
+    known = [row for row in rows if row is not None]
+    return np.stack(known).astype(np.float32) if len(known) == len(rows) else None
 
 
 def _without_repeats(

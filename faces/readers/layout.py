@@ -24,6 +24,7 @@ class Entry:
     ``label`` is the data set's own word. ``split`` is the official one, "" where there is none.
     ``subject`` names the person, "" where unknown. Either ``path`` or ``pixels`` (uint8 [H, W]) is set;
     ``votes`` are FER+'s ten counts. ``exclude`` keeps a training picture out (its twin is in a test).
+    ``landmarks`` and ``visible`` are those of ``FaceSet``, where they are known.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Entry:
     pixels: npt.NDArray[np.uint8] | None = None
     votes: npt.NDArray[Any] | None = None
     exclude: bool = False
+    landmarks: npt.NDArray[np.floating[Any]] | None = None
+    visible: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from faces.readers.layout import Entry, Layout
 
 ARRAYS = {"jpeg", "offset", "label", "labels", "person", "source", "sources"}
 MADE = {"units", "unit_names", "strength"}  # what rendered faces have besides, see ``rendered``
+MADE = {"landmarks", "visible"}  # of made faces alone
 PUBLIC_EVERY = 10
 
 
@@ -39,6 +40,7 @@ def entries(path: Path, source: str) -> list[Entry]:
     sources = [str(word) for word in arrays["sources"]]
     if source not in sources:
         raise DataInvalid(f"'{path}' has no faces of '{source}': it has {', '.join(sources)}")
+    points, visible = arrays.get("landmarks"), arrays.get("visible")
     found = []
     for index in np.flatnonzero(arrays["source"] == sources.index(source)):
         face = cv2.imdecode(jpeg[offset[index] : offset[index + 1]], cv2.IMREAD_GRAYSCALE)
@@ -52,6 +54,9 @@ def entries(path: Path, source: str) -> list[Entry]:
                 split=split_of(person) if source == "lfw" else "private",
                 subject=f"{source}/{person}",
                 pixels=np.asarray(face, np.uint8),
+                # Kept in pixels; a face may be brought to another size.
+                landmarks=points[index] / face.shape[0] if points is not None else None,
+                visible=visible[index] if visible is not None else None,
             )
         )
     return found
@@ -65,7 +70,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             missing = ARRAYS - set(getattr(archive, "files", ()))
             if missing:
                 raise DataInvalid(f"'{path}' has no '{min(missing)}': it is no lfw_expressions.npz")
-            return {name: archive[name] for name in ARRAYS}
+            return {name: archive[name] for name in (*ARRAYS, *(MADE & set(archive.files)))}
     except DataInvalid:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -11,5 +11,6 @@ LAYOUTS = {
     "ckplus": "faces.readers.ck:CK_PLUS",
     "ck48": "faces.readers.ck:CK48",
     "jaffe": "faces.readers.jaffe:LAYOUT",
+    "neonatal": "faces.readers.neonatal:LAYOUT",
     "folders": "faces.readers.folders:LAYOUT",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from edge.bundle_files.writer import Model  # noqa: E402
 from edge.detect import DetectorOptions  # noqa: E402
 from edge.errors import RecipeInvalid, UsageError  # noqa: E402
 from faces.face_set import FaceSet  # noqa: E402
+from faces.labels import EXPRESSIONS  # noqa: E402
 from quantize.builder import Float  # noqa: E402
 from quantize.builders.onnx import OnnxBuilder  # noqa: E402
 from quantize.network.export import export  # noqa: E402
@@ -63,6 +65,11 @@ name = "{name}"
 SYSTEM: dict[str, Mapping[str, str]] = {
     "plain": {},
     "dcd_dan": {"[system]": "[system]\nfeatures = 16"},
+    "neonatal": {
+        "mobilenet_v2": "densenet",
+        "strides = [2, 1, 1, 2, 1, 1, 2, 1]": "",
+        "[data]": '[data]\nlabels = "neonatal"',
+    },
     "prepared_cnn": {
         "mobilenet_v2": "small_cnn",
         "strides = [2, 1, 1, 2, 1, 1, 2, 1]": "",
@@ -92,8 +99,26 @@ def streams(name: str) -> dict[str, FaceSet]:
     return {stream: make.face_set(20, seed) for stream, seed in STREAMS.get(name, {}).items()}
 
 
+def labelled(name: str) -> tuple[FaceSet, FaceSet]:
+    """Faces to learn from and to choose by, labelled as the system wants them."""
+    classes = tiny(name).labels
+    if classes == EXPRESSIONS:
+        return TRAIN, PUBLIC
+    count = len(classes)
+    return tuple(  # type: ignore[return-value]
+        replace(
+            faces,
+            labels=faces.labels % count,
+            votes=np.zeros((len(faces), count), np.float32),
+            majority=np.full(len(faces), -1, np.int64),
+            classes=classes,
+        )
+        for faces in (TRAIN, PUBLIC)
+    )
+
+
 def fit(name: str, out: Path) -> loop.Outcome:
-    return loop.fit(tiny(name), TRAIN, PUBLIC, out, threads=1, streams=streams(name))
+    return loop.fit(tiny(name), *labelled(name), out, threads=1, streams=streams(name))
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 SYSTEMS = {
     "plain": "train.systems.plain:Plain",
     "dcd_dan": "train.systems.dcd_dan:DcdDan",
+    "neonatal": "train.systems.neonatal:Neonatal",
     "prepared_cnn": "train.systems.prepared_cnn:PreparedCnn",
     "quantum": "train.systems.quantum:Quantum",
 }
