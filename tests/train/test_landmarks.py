@@ -12,6 +12,7 @@ import torch
 
 from edge.errors import DataInvalid, RecipeInvalid
 from tests.train.synth.plain_face import landmarks
+from train.cli import main
 from train.landmarks import change, gather, judge, learn, losses, marked, recipe
 from train.landmarks.network import MIRRORED, LandmarkNetwork
 
@@ -171,3 +172,33 @@ def test_things_worn_hide_points_and_keep_their_kind() -> None:
     )
     assert [found.kinds[kind] for kind in found.worn] == ["nothing", "mask", "nothing", "mask"]
     assert found.visible[0].all() and not found.visible[1, 48:68].any() and found.visible[1, 36:48].all()
+
+
+def test_a_run_gathers_what_it_learns_from_and_goes_on_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    shared = Path(__file__).parents[3] / "shared"
+    paths = {
+        "--heads": shared / "data" / "ict_face.npz",
+        "--data": shared / "data" / "fer2013.npz",
+        "--domain": shared / "data" / "lfw_expressions.npz",
+        "--mesh": shared / "models" / "face_landmark.tflite",
+    }
+    for path in paths.values():
+        if not path.is_file():
+            pytest.skip(f"{path.name} is not beside the project")
+    (tmp_path / "tiny.toml").write_text(SMALL.text, encoding="utf-8")
+    monkeypatch.setattr(recipe, "BUILT_IN", tmp_path / "tiny.toml")
+    words = ["landmarks", *(str(word) for pair in paths.items() for word in pair), "--count", "6"]
+    assert main([*words, "--threads", "1", "--out", str(tmp_path / "run"), "--json"]) == 0
+    assert '"auc_worn"' in capsys.readouterr().out
+    learnt_from = marked.read(tmp_path / "run" / "learn.npz")
+    assert set(learnt_from.source.tolist()) == {0, 1, 2}
+    test = marked.read(tmp_path / "run" / "test.npz")
+    assert {test.kinds[kind] for kind in test.worn} == {gather.CLEAN, *gather.KEPT_OUT}
+    assert not {learnt_from.kinds[kind] for kind in learnt_from.worn} & set(gather.KEPT_OUT)
+    (tmp_path / "run" / "record.json").unlink()
+    # A second run has nothing to gather or to learn.
+    assert main([*words, "--threads", "1", "--out", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "record.json").is_file()

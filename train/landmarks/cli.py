@@ -84,7 +84,7 @@ def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces]:
         return gather.of_photographs(faces, reader, seed, YAW, rule, straight)
 
     def worn(found: Any, much: int, source: str, kinds: Sequence[str]) -> MarkedFaces:
-        return gather.gathered(found, much, source, others, kinds, 2)
+        return gather.gathered(found, much, source, others, kinds, min(4, len(kinds)))
 
     rendered, of_fer, of_lfw = gather.SOURCES
     people = range(1000, 1000 + count // 3)
@@ -102,7 +102,7 @@ def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces]:
                 of_fer,
                 gather.TAUGHT,
             ),
-            worn(gather.of_heads(heads, people, YAW, rule), len(people), rendered, gather.TAUGHT),
+            worn(gather.of_heads(heads, people, YAW, rule, reader), len(people), rendered, gather.TAUGHT),
         ]
     )
     unseen = gather.spread(lfw.split("private").faces, max(1, count // 3))

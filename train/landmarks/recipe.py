@@ -78,8 +78,9 @@ class Recipe:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def load(path: Path = BUILT_IN) -> Recipe:
-    """Read a recipe. Raises RecipeInvalid."""
+def load(path: Path | None = None) -> Recipe:
+    """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
+    path = path or BUILT_IN
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
