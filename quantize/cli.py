@@ -195,7 +195,10 @@ def _landmarks(arguments: argparse.Namespace) -> int:
     from quantize import landmarks
     from train.landmarks import judge, marked
     from train.landmarks.cli import LEARN, TEST
+    from train.landmarks.learn import LEARNT
 
+    kept = [arguments.run / name for name in (LEARN, TEST, LEARNT)]
+    refuse_same([arguments.out, arguments.record], [arguments.run, *kept])
     names = arguments.engines.split(",")
     unknown = [name for name in names if name not in landmarks.RECIPES]
     if unknown:

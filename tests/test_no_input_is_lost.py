@@ -35,6 +35,8 @@ OVER_ITSELF = (
     ("ferlite-train blend run --start old.pt --share 0.5 --data d.npz --out {}", "d.npz old.pt run/best.pt"),
     ("ferlite-train pack run --data d.npz --out {}", "d.npz run/best.pt"),
     ("ferlite-quantize build run --data d.npz -o {}", "d.npz run run/best.pt"),
+    ("ferlite-quantize landmarks run --out {}", "run run/landmarks.pt"),
+    ("ferlite-quantize landmarks run --out new --record {}", "run/landmarks.pt run/learn.npz run/test.npz"),
     ("ferlite-quantize sizes run --data d.npz --record {}", "d.npz run/best.pt"),
     ("ferlite-quantize sizes run --data d.npz --html {}", "d.npz run/best.pt"),
     (
@@ -44,17 +46,20 @@ OVER_ITSELF = (
     ("ferlite-bench bundle --csv {}", "bundle/bundle.json"),
     ("ferlite-bench bundle --html {}", "bundle/bundle.json"),
 )
-# Those that read nothing but recipes, or write no file that was named; `run` has its own tests.
+# Those that write into a folder of their own, or no file that was named; `run` has its own tests.
 OTHERS = {
     "ferlite run",
     "ferlite serve",
     "ferlite-train run",
     "ferlite-train synth",
+    "ferlite-train landmarks",
+    "ferlite-train sweep",
     "ferlite-boards deploy",
     "ferlite-boards fleet",
     "ferlite-boards flash",
     "ferlite-boards deb",
 }
+FILES = "d.npz e.npz f.npz r.json s.json old.pt run/best.pt run/landmarks.pt v.mp4 m.onnx"
 CASES = [(words, place) for words, places in OVER_ITSELF for place in places.split()]
 
 
@@ -63,7 +68,7 @@ def desk(make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     make_bundle()
     Path("run").mkdir()
-    for name in ["d.npz", "e.npz", "f.npz", "r.json", "s.json", "old.pt", "run/best.pt", "v.mp4", "m.onnx"]:
+    for name in FILES.split():
         Path(name).write_bytes(b"never opened")
     return tmp_path
 
