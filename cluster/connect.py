@@ -72,6 +72,7 @@ def _processes(count: int, close: ExitStack) -> Any:
             worker_dashboard_address="127.0.0.1:0",
             security=True,
             local_directory=folder,
+            preload=["cluster.deaf"],
             silence_logs=logging.CRITICAL,
         )
     )

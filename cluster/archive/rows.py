@@ -43,6 +43,7 @@ def schema(labels: Sequence[str]) -> pa.Schema:
             ("time", pa.float64()),
             ("width", pa.int32()),
             ("height", pa.int32()),
+            ("latency_ms", pa.float64()),
             ("faces", pa.list_(face)),
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,16 @@ def files(tmp_path: Path, bright_square: np.ndarray) -> Path:
 
 
 def frames(text: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in text.splitlines()]
+    """The frames in order; how long each took is no reading, and is another time each time."""
+    return in_order(json.loads(line) for line in text.splitlines())
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for one in rows:
+        took = one.pop("latency_ms")
+        assert (took is None) == (one["time"] is None)
+        found.append(one)
     return sorted(found, key=lambda one: (one["source"], one["frame"]))
 
 
@@ -88,8 +97,7 @@ def test_readings_are_those_of_a_plain_run_in_json_and_in_parquet(
     assert len(wanted) == SHOTS + 6 * CLIPS and any(one["faces"] for one in wanted)
     assert frames(out) == wanted
     table = pyarrow.dataset.dataset("r/parts", format="parquet").to_table()
-    rows = sorted(table.to_pylist(), key=lambda one: (one["source"], one["frame"]))
-    assert rows == wanted
+    assert in_order(table.to_pylist()) == wanted
     # A video's rows are in a part of its own.
     assert {len(set(part["source"])) for part in parts("r") if "c0" in part["source"][0]} == {1}
 
@@ -226,3 +234,21 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on_when_there_is_room(
         code, out, _ = run("shots", "--on", processes.address, "--out", "r", "--json")
         assert code == 0 and frames(out) == frames(run("shots", "--json")[1])
         assert full.poll() is None
+
+
+@pytest.mark.slow
+def test_a_picture_that_kills_its_worker_is_found_among_those_read_with_it(
+    run: Run, files: Path, tmp_path: Path
+) -> None:
+    shutil.copy("shots/s00.png", "shots/poison.png")
+    (tmp_path / "dask").mkdir()
+    with scheduler(tmp_path / "dask") as processes:
+        processes.worker("--preload", str(Path(__file__).with_name("poison.py")))
+        code, out, said = run("shots", "--on", processes.address, "--out", "r")
+    assert code == 1 and f"{SHOTS} frames" in out and "1 files failed" in out
+    (line,) = said.splitlines()
+    assert line.endswith(
+        "'shots/poison.png' could not be read: the worker that had it died, 4 times in a row"
+    )
+    names = [name for part in parts("r") for name in part["source"]]
+    assert sorted(names) == [f"shots/s{number:02}.png" for number in range(SHOTS)]
