@@ -30,6 +30,10 @@ OVER_ITSELF = (
         "ferlite-train domains bundle --data d.npz --domain e.npz --rendered f.npz --record {}",
         "d.npz e.npz f.npz bundle/bundle.json bundle/tiny.onnx",
     ),
+    (
+        "ferlite-train probe run --against old.pt --data d.npz --domain e.npz --record {}",
+        "d.npz e.npz old.pt run/best.pt",
+    ),
     ("ferlite-train report r.json s.json --out {}", "r.json s.json"),
     ("ferlite-train export run --data d.npz --evaluation r.json --out {}", "d.npz run r.json"),
     ("ferlite-train blend run --start old.pt --share 0.5 --data d.npz --out {}", "d.npz old.pt run/best.pt"),

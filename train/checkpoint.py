@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from edge.bundle import files_of
 from edge.errors import DataInvalid
 from edge.files import whole
 from train import lineage
@@ -98,6 +99,11 @@ def content_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def network_files(model: Path) -> list[Path]:
+    """What a run or a bundle is read from, over which nothing may be written."""
+    return [model, model / BEST, *files_of(model)]
 
 
 def build_model(recipe: Recipe) -> nn.Module:

@@ -265,20 +265,13 @@ def _complain(error: FerliteError) -> None:
     print(f"{PROGRAM}: {error}", file=sys.stderr)
 
 
-def _network_files(model: Path) -> list[Path]:
-    """What a run or a bundle is read from, which nothing may be written over."""
-    from edge.bundle import files_of
-    from train.checkpoint import BEST
-
-    return [model, model / BEST, *files_of(model)]
-
-
 def _evaluate(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import evaluate, loop
+    from train.checkpoint import network_files
     from train.classifier import open_subject
 
-    refuse_same([arguments.record], [*_network_files(arguments.model), arguments.data])
+    refuse_same([arguments.record], [*network_files(arguments.model), arguments.data])
     loop.use_threads(arguments.threads)
     subject = open_subject(arguments.model, arguments.engine, arguments.threads, arguments.flip)
     # Pictures come at the size of the network, as the runtime's crops do.
@@ -357,10 +350,10 @@ def _card(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from faces import metrics, readers
     from train import evaluate, export, loop, predict
-    from train.checkpoint import load_run
+    from train.checkpoint import load_run, network_files
 
     loop.use_threads(arguments.threads)
-    refuse_same([arguments.out], [*_network_files(arguments.model), arguments.data, *arguments.evaluation])
+    refuse_same([arguments.out], [*network_files(arguments.model), arguments.data, *arguments.evaluation])
     trained = load_run(arguments.model)
     records = [each for path in arguments.evaluation for each in evaluate.accuracy_records(path, trained)]
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
@@ -386,10 +379,10 @@ def _export(arguments: argparse.Namespace) -> int:
 def _blend(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import blend, loop
-    from train.checkpoint import load_run
+    from train.checkpoint import load_run, network_files
 
     loop.use_threads(arguments.threads)
-    networks = [*_network_files(arguments.model), *_network_files(arguments.start)]
+    networks = [*network_files(arguments.model), *network_files(arguments.start)]
     refuse_same([arguments.out], [*networks, arguments.data])
     tuned, start = load_run(arguments.model), load_run(arguments.start)
     found = readers.read(arguments.data, tuned.recipe.model.input_size, arguments.layout, search=False)
@@ -402,10 +395,10 @@ def _blend(arguments: argparse.Namespace) -> int:
 def _pack(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import loop, pack
-    from train.checkpoint import load_run
+    from train.checkpoint import load_run, network_files
 
     loop.use_threads(arguments.threads)
-    refuse_same([arguments.out], [*_network_files(arguments.model), arguments.data])
+    refuse_same([arguments.out], [*network_files(arguments.model), arguments.data])
     trained = load_run(arguments.model)
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
     packed = pack.pack(trained, found.split("public"), arguments.out)

@@ -38,9 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Probe and show."""
     from faces import readers
     from train import loop, probe
-    from train.checkpoint import load_run
+    from train.checkpoint import load_run, network_files
 
-    refuse_same([arguments.record], [arguments.model, arguments.data, *arguments.domain])
+    networks = [*network_files(arguments.model), *network_files(arguments.against or arguments.model)]
+    refuse_same([arguments.record], [*networks, arguments.data, *arguments.domain])
     loop.use_threads(arguments.threads)
     trained = load_run(arguments.model)
     against = load_run(arguments.against) if arguments.against else None
