@@ -62,6 +62,7 @@ def of_heads(heads: Heads, people: range, yaw: float, rule: CropRule, reader: Me
         drawn = actions.draw(str(rng.choice(labels)), float(rng.uniform(0.2, 1)), rng)
         view, head = scene.draw_view(rng, yaw), heads.head(person)
         who = skin.draw_complexion(rng)
+        who = skin.newborn(who) if heads.newborn else who
         taken = render(
             head,
             actions.units_of(drawn, float(np.clip(rng.normal(0, 0.1), -0.4, 0.4))),

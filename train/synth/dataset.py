@@ -85,17 +85,24 @@ def make(heads: Heads, wish: Wish, rule: CropRule) -> MadeFaces:
             if index % len(labels) == 0:
                 # All faces of a person follow each other: the head is built once for them.
                 head = heads.head(int(made.person[index]))
-            _make_one(made, index, head, painted, wish, rule)
+                who = skin.draw_complexion(np.random.default_rng([2, int(made.person[index])]))
+                who = skin.newborn(who) if heads.newborn else who
+            _make_one(made, index, head, who, painted, wish, rule)
             progress.advance()
     return made
 
 
 def _make_one(
-    made: MadeFaces, index: int, head: Head, painted: skin.Paint, wish: Wish, rule: CropRule
+    made: MadeFaces,
+    index: int,
+    head: Head,
+    who: skin.Complexion,
+    painted: skin.Paint,
+    wish: Wish,
+    rule: CropRule,
 ) -> None:
     person = int(made.person[index])
     rng = np.random.default_rng([1, person, int(made.label[index])])
-    who = skin.draw_complexion(np.random.default_rng([2, person]))
     strength = float(rng.uniform(wish.weakest, 1))
     drawn = actions.draw(made.labels[made.label[index]], strength, rng)
     units = head.able(actions.units_of(drawn, float(np.clip(rng.normal(0, 0.1), -0.4, 0.4))))

@@ -130,7 +130,8 @@ class MakeHumanHeads:
         arrays = read_pack(path, names)
         if len(arrays["base"]) != VERTICES:
             raise DataInvalid(f"'{path}' has {len(arrays['base'])} vertices, and MakeHuman's head {VERTICES}")
-        self.source = "rendered MakeHuman" + (" newborns" if ages == ("baby",) else "")
+        self.newborn = ages == ("baby",)
+        self.source = "rendered MakeHuman" + (" newborns" if self.newborn else "")
         unknown = [age for age in ages if age not in AGES]
         if unknown:
             raise DataInvalid(f"unknown age '{unknown[0]}': choose {', '.join(AGES)}")
@@ -207,7 +208,7 @@ class MakeHumanHeads:
             tissue[ball] = EYE
             tissue[ball[gaze_cone(self._rest[ball], np.array([0, 0, 1], np.float32))]] = IRIS
         # Newborns have none.
-        tissue[len(mean) + len(self._refine.parents) :] = MOUTH if self._ages == ("baby",) else TEETH
+        tissue[len(mean) + len(self._refine.parents) :] = MOUTH if self.newborn else TEETH
         return tissue
 
     def _named(self, names: npt.NDArray[Any], deltas: Points) -> dict[str, Points]:

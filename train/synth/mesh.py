@@ -136,9 +136,13 @@ class Head:
 
 
 class Heads(Protocol):
-    """A family of heads: as many people as are drawn from it. ``source`` names it in data sets and tables."""
+    """A family of heads: as many people as are drawn from it. ``source`` names it in data sets and tables.
+
+    ``newborn``: all of its people are.
+    """
 
     source: str
+    newborn: bool
 
     def head(self, person: int) -> Head:
         """The head of a person by number, always the same."""
@@ -148,6 +152,7 @@ class IctHeads:
     """ICT-FaceKit's morphable heads from a packed .npz. Raises DataInvalid."""
 
     source = "rendered ICT-FaceKit"
+    newborn = False
 
     def __init__(self, path: Path) -> None:
         arrays = read_pack(path, ("neutral", "identity", "expression", "names", "triangles"))

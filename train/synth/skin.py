@@ -7,7 +7,7 @@ head: so paint stays where it is on the face, whoever it is and however it moves
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,7 +26,10 @@ OUTER_LIP, INNER_LIP = tuple(range(48, 60)), tuple(range(60, 68))
 
 @dataclass(frozen=True)
 class Complexion:
-    """How a person's head reflects light, 0-1: skin, what lips, brows and hair take of it, iris, beard."""
+    """How a person's head reflects light, 0-1: skin, what lips, brows and hair take of it, iris, beard.
+
+    ``creases``: how deep a moving face's are.
+    """
 
     skin: float
     lips: float
@@ -36,6 +39,7 @@ class Complexion:
     hairline: float
     iris: float
     beard: float
+    creases: float = 1.0
 
 
 def draw_complexion(rng: np.random.Generator) -> Complexion:
@@ -51,6 +55,11 @@ def draw_complexion(rng: np.random.Generator) -> Complexion:
         iris=float(rng.uniform(0.02, 0.2)),
         beard=float(max(0.0, rng.uniform(-0.6, 0.45))),
     )
+
+
+def newborn(who: Complexion) -> Complexion:
+    """The same head with a newborn's faint brows, little hair, no beard and shallow creases."""
+    return replace(who, brows=0.3 * who.brows, hair=0.5 * who.hair, beard=0.0, creases=0.35)
 
 
 LINES, CREASED = 0.8, 0.6  # of the light that a line swallows, and a full crease
@@ -153,7 +162,7 @@ def reflectance(
     light *= 1 - who.brows * brows * front
     for unit, weight in weights.items():
         if unit in painted.creases and weight > 0.05:
-            light *= 1 - CREASED * min(weight, 1.3) * looked_up(painted.creases[unit]) * front
+            light *= 1 - CREASED * who.creases * min(weight, 1.3) * looked_up(painted.creases[unit]) * front
     # The hairline: a curve that comes down at the temples.
     over = where[..., 1] - (who.hairline - 0.05 * where[..., 0] ** 2)
     behind = np.maximum(over, 2 - where[..., 2] - 0.3 * np.abs(where[..., 1] - 2))

@@ -54,7 +54,9 @@ def test_a_newborn_has_a_smaller_face_and_no_teeth(heads: MakeHumanHeads) -> Non
 
     assert length(baby) < 0.85 * length(young)
     assert (young.tissue == mesh.TEETH).any() and not (baby.tissue == mesh.TEETH).any()
-    assert babies.source != heads.source
+    assert babies.source != heads.source and babies.newborn and not heads.newborn
+    who = skin.draw_complexion(np.random.default_rng(1))
+    assert skin.newborn(who).brows < 0.5 * who.brows and skin.newborn(who).skin == who.skin
 
 
 def test_both_families_have_the_units_of_every_action_but_the_raised_cheek(heads: MakeHumanHeads) -> None:
