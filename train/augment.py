@@ -16,24 +16,42 @@ from edge.prepare import prepare
 from train.recipe import AugmentRecipe
 
 
+def augment_moving(
+    faces: torch.Tensor, points: npt.NDArray[np.float32], size: int, recipe: AugmentRecipe
+) -> tuple[torch.Tensor, npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """``augment``, where ``points`` [N, P, 2] (fractions of the picture) then lie, and what is mirrored."""
+    x, theta = _changed(faces, size, recipe)
+    matrix, shift = theta[:, :, :2], theta[:, :, 2:]
+    # The grid says where a pixel of the new picture comes from: its inverse says where a point goes.
+    before = torch.from_numpy(points).transpose(1, 2) * 2 - 1
+    after = torch.linalg.solve(matrix, before - shift)
+    moved = ((after + 1) / 2).transpose(1, 2).numpy().astype(np.float32)
+    return x, moved, (torch.linalg.det(matrix) < 0).numpy()
+
+
 def augment(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tensor:
     """Uint8 ``[N, H, W]`` to changed float32 ``[N, 1, size, size]``, still in grey levels 0-255.
 
     Draws from torch's global generator: the caller seeds it per step, so a resumed run sees the same faces.
     """
+    return _changed(faces, size, recipe)[0]
+
+
+def _changed(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """See ``augment``; and the warp's matrices [N, 2, 3], as ``affine_grid`` takes them."""
     if recipe.jpeg or recipe.motion:
         faces = _seen_by_a_camera(faces, recipe)
     x = faces.unsqueeze(1).float()
     if recipe.blur:
         x = _blur(x, recipe.blur)
-    x = _warp(x, size, recipe)
+    x, theta = _warp(x, size, recipe)
     if recipe.light:
         x = _light(x, recipe.light)
     if recipe.noise:
         x = x + torch.randn_like(x) * (torch.rand(len(x), 1, 1, 1) ** 2 * recipe.noise)
     if recipe.erase:
         x = _erase(x, recipe.erase)
-    return x.clamp_(0, 255)
+    return x.clamp_(0, 255), theta
 
 
 def prepared(x: torch.Tensor, steps: Sequence[PrepareStep]) -> torch.Tensor:
@@ -75,7 +93,7 @@ def _uniform(count: int, reach: float) -> torch.Tensor:
     return (torch.rand(count) * 2 - 1) * reach
 
 
-def _warp(x: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tensor:
+def _warp(x: torch.Tensor, size: int, recipe: AugmentRecipe) -> tuple[torch.Tensor, torch.Tensor]:
     count = len(x)
     angle = _uniform(count, math.radians(recipe.rotate))
     zoom = torch.exp(_uniform(count, recipe.scale))
@@ -91,7 +109,8 @@ def _warp(x: torch.Tensor, size: int, recipe: AugmentRecipe) -> torch.Tensor:
     grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
     # Out-of-picture pixels are black half of the time: at the edge of a frame the runtime sees just that.
     black = torch.rand(()) < 0.5
-    return F.grid_sample(x, grid, padding_mode="zeros" if black else "border", align_corners=False)
+    how = "zeros" if black else "border"
+    return F.grid_sample(x, grid, padding_mode=how, align_corners=False), theta
 
 
 def _light(x: torch.Tensor, reach: float) -> torch.Tensor:

@@ -143,7 +143,7 @@ class Run:
         # cuDNN's fastest kernels add in an order that changes from run to run.
         torch.backends.cudnn.deterministic = True
         self.system = system_of(recipe)
-        self.streams = streams_of(recipe, self.system.streams, streams or {})
+        self.streams = streams_of(recipe, self.system.streams, streams or {}, self.system.stream)
         parts = parts_of(recipe)
         self.model = parts.network.to(device=device, memory_format=torch.channels_last)
         self.helpers = parts.helpers.to(device=device, memory_format=torch.channels_last)
@@ -332,6 +332,7 @@ class Run:
             device=self.device,
             lessons=self.batches.lessons,
             teacher=self.teacher,
+            faces={name: stream.faces for name, stream in self.streams.items()},
         )
 
     def _loss_of_maps(self) -> torch.Tensor:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from edge.bundle_files.sections import InputSpec
-from edge.classify import to_input
+from edge.classify import absent, to_input
 from train.recipe import Recipe
+from train.systems.system import system_of
 
 
 def input_spec(recipe: Recipe) -> InputSpec:
@@ -30,10 +31,12 @@ def predict(
     how = input_spec(recipe)
     model.eval()
     device = next(model.parameters()).device
+    extras = system_of(recipe).extras
     parts: list[npt.NDArray[Any]] = []
     with torch.no_grad():
         for start in range(0, len(faces), batch):
             x = torch.from_numpy(to_input(list(faces[start : start + batch]), how)).to(device)
-            logits = (model(x) + model(x.flip(3))) / 2 if flip else model(x)
+            told = [torch.from_numpy(absent(extra, len(x))).to(device) for extra in extras]
+            logits = (model(x, *told) + model(x.flip(3), *told)) / 2 if flip else model(x, *told)
             parts.append(logits.float().cpu().numpy())
     return np.concatenate(parts)

@@ -7,7 +7,7 @@ less changes no other, and a stopped run goes on bit for bit.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,17 +51,23 @@ class Stream:
 
     def at(self, step: int, size: int) -> Drawn:
         """The batch that belongs to ``step``, in pictures of ``size`` pixels. Seeds torch."""
-        how = self._recipe.train
-        rng = np.random.default_rng([how.seed, zlib.crc32(self.name.encode()), step])
-        chosen = rng.choice(len(self.faces), how.batch_size, p=self.chances)
+        rng, chosen = self._draw(step)
         torch.manual_seed(int(rng.integers(2**31)))
-        indices = torch.from_numpy(chosen.astype(np.int64))
+        indices = torch.from_numpy(chosen)
         grey = augment(self._pictures[indices], size, self._recipe.augment)
         return Drawn(prepared(grey, self._recipe.data.prepare), indices)
 
+    def _draw(self, step: int) -> tuple[np.random.Generator, npt.NDArray[np.int64]]:
+        how = self._recipe.train
+        rng = np.random.default_rng([how.seed, zlib.crc32(self.name.encode()), step])
+        return rng, rng.choice(len(self.faces), how.batch_size, p=self.chances).astype(np.int64)
+
+
+Making = Callable[[str, FaceSet], Stream]
+
 
 def streams_of(
-    recipe: Recipe, wishes: tuple[StreamWish, ...], given: Mapping[str, FaceSet]
+    recipe: Recipe, wishes: tuple[StreamWish, ...], given: Mapping[str, FaceSet], make: Making
 ) -> dict[str, Stream]:
     """The streams that the recipe's system wishes for. Raises DataInvalid and UsageError."""
     who = f"recipe '{recipe.name}' (system '{recipe.system.name}')"
@@ -74,7 +80,7 @@ def streams_of(
     extra = set(given) - {wish.name for wish in wishes}
     if extra:
         raise UsageError(f"{who} has no stream '{min(extra)}': leave out --stream {min(extra)}")
-    return {wish.name: Stream(recipe, wish.name, given[wish.name]) for wish in wishes}
+    return {wish.name: make(wish.name, given[wish.name]) for wish in wishes}
 
 
 def refuse_unknown(who: str, needs: tuple[str, ...], faces: FaceSet) -> None:

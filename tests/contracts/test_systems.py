@@ -65,6 +65,7 @@ name = "{name}"
 SYSTEM: dict[str, Mapping[str, str]] = {
     "plain": {},
     "dcd_dan": {"[system]": "[system]\nfeatures = 16"},
+    "map_net": {"[system]": "[system]\nfeatures = 16"},
     "neonatal": {
         "mobilenet_v2": "densenet",
         "strides = [2, 1, 1, 2, 1, 1, 2, 1]": "",
@@ -77,7 +78,7 @@ SYSTEM: dict[str, Mapping[str, str]] = {
     },
     "quantum": {"mobilenet_v2": "resnet_slim", "strides = [2, 1, 1, 2, 1, 1, 2, 1]": ""},
 }
-STREAMS: dict[str, Mapping[str, int]] = {"dcd_dan": {"target": 9}}
+STREAMS: dict[str, Mapping[str, int]] = {"dcd_dan": {"target": 9}, "map_net": {"landmarked": 8}}
 TRAIN, PUBLIC = make.face_set(16, seed=1), make.face_set(14, seed=2)
 INT8 = """
 schema = 1
@@ -96,7 +97,9 @@ def tiny(name: str) -> recipe.Recipe:
 
 
 def streams(name: str) -> dict[str, FaceSet]:
-    return {stream: make.face_set(20, seed) for stream, seed in STREAMS.get(name, {}).items()}
+    points = np.random.default_rng(3).uniform(0.2, 0.8, (20, 68, 2)).astype(np.float32)
+    wished = STREAMS.get(name, {}).items()
+    return {stream: replace(make.face_set(20, seed), landmarks=points) for stream, seed in wished}
 
 
 def labelled(name: str) -> tuple[FaceSet, FaceSet]:
@@ -191,7 +194,7 @@ def test_it_is_exported_becomes_int8_and_reads_a_frame(
     trained = load_run(run)
     about = train_export.describe(trained, tmp_path, 1.0, (), "fer2013", side=48)
     source = load_source(run)
-    network = Float(source.name, export(source, program=False), source.input)
+    network = Float(source.name, export(source, program=False), source.input, source.told)
     builder = OnnxBuilder()
     plain = builder.plain(network)
     built = builder.quantize(network, plain, quantize_recipe(INT8, run), TRAIN.faces)

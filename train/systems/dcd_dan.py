@@ -27,7 +27,7 @@ from train.losses.adversarial import discriminator, domain_loss, ramp
 from train.losses.pseudo import agreed, pseudo_loss
 from train.predict import predict
 from train.recipe import Recipe, SystemRecipe
-from train.streams import StreamWish
+from train.streams import Stream, StreamWish
 from train.systems.system import NETWORK, Losses, Step, Turn
 
 TARGET = "target"
@@ -147,6 +147,10 @@ class DcdDan:
         """The backbone's part."""
         assert isinstance(network, DcdDanNetwork)
         return network.trunk
+
+    def stream(self, name: str, faces: FaceSet) -> Stream:
+        """As it comes."""
+        return Stream(self._recipe, name, faces)
 
     def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64]:
         """Faces of the target are drawn so that every class that the network sees there comes as often.

@@ -13,7 +13,7 @@ from edge.bundle_files.sections import Extra
 from faces.face_set import FaceSet
 from train import backbones
 from train.recipe import Recipe, SystemRecipe
-from train.streams import StreamWish
+from train.streams import Stream, StreamWish
 from train.systems.system import Losses, Step, Turn
 from train.teacher import distillation_loss
 
@@ -58,6 +58,10 @@ class Plain:
         distilled = distillation_loss(logits, taught, how.distill_temperature)
         weight = how.distill_weight
         return {"labels": (1 - weight) * loss, "teachers": weight * distilled}
+
+    def stream(self, name: str, faces: FaceSet) -> Stream:
+        """As it comes."""
+        return Stream(self._recipe, name, faces)
 
     def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64] | None:
         """All alike."""

@@ -26,7 +26,7 @@ from train.systems.table import SYSTEMS
 if TYPE_CHECKING:
     from train.batches import Batch
     from train.lessons import Lessons
-    from train.streams import Drawn, StreamWish
+    from train.streams import Drawn, Stream, StreamWish
 
 Losses = dict[str, torch.Tensor]
 NETWORK = "network"
@@ -67,6 +67,13 @@ class Step:
     device: torch.device
     lessons: Lessons
     teacher: Answering | None = None
+    faces: Mapping[str, FaceSet] = field(default_factory=dict)
+
+    def targets(self, stream: str, indices: torch.Tensor) -> torch.Tensor:
+        """Float32 [B, labels] of a stream's labelled faces, as the recipe mixes labels and votes."""
+        few = self.faces[stream].take(indices.numpy())
+        data, train = self.recipe.data, self.recipe.train
+        return torch.from_numpy(few.targets(data.votes_weight, train.label_smoothing))
 
     def answer(self, module: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
         """Float32 of what ``module`` makes of ``inputs`` [N, C, H, W] each, under the recipe's autocast."""
@@ -130,6 +137,10 @@ class System(Protocol):
 
     def losses(self, turn: Turn, network: nn.Module, helpers: nn.ModuleDict, step: Step) -> Losses:
         """What is to be made small in ``turn``, by name; the loop minimises their sum."""
+        ...
+
+    def stream(self, name: str, faces: FaceSet) -> Stream:
+        """The stream of that name over ``faces``."""
         ...
 
     def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64] | None:

@@ -3,6 +3,7 @@
 SYSTEMS = {
     "plain": "train.systems.plain:Plain",
     "dcd_dan": "train.systems.dcd_dan:DcdDan",
+    "map_net": "train.systems.map_net:MapNet",
     "neonatal": "train.systems.neonatal:Neonatal",
     "prepared_cnn": "train.systems.prepared_cnn:PreparedCnn",
     "quantum": "train.systems.quantum:Quantum",
