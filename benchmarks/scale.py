@@ -103,6 +103,7 @@ def run(folder: Path, *words: str) -> str:
 def alone(folder: Path, clip: str) -> str:
     """What the command prints of one clip, run in this process: 200 starts of Python tell nothing."""
     os.chdir(folder)
+    (folder / "clip.jsonl").unlink(missing_ok=True)  # a sink appends
     words = ferlite(folder, clip, "--sink", "jsonl:clip.jsonl")[3:]
     if cli.main(words) != 0:
         raise SystemExit(f"a plain run of '{clip}' failed")

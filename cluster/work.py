@@ -8,8 +8,8 @@ that cannot do a task (its disk is full, its ferlite is another) gets no more of
 from __future__ import annotations
 
 import itertools
-import os
 import queue
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +136,8 @@ class _Shift(Generic[O, R]):
         self._crew, self._act, self._name = crew, act, name
         self._resources = dict(resources) if resources else None
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._count = itertools.count()
+        # Keys of two shifts must never be alike: Dask would take the second's task for the first's.
+        self._token, self._count = uuid.uuid4().hex, itertools.count()
         self.running: dict[Future, O] = {}
         self._alone_s = 0.0
 
@@ -153,7 +154,7 @@ class _Shift(Generic[O, R]):
             software(),
             self._act,
             order,
-            key=(f"{self._name}-{os.getpid()}-{id(self)}", next(self._count)),
+            key=(f"{self._name}-{self._token}", next(self._count)),
             workers=restricted,
             resources=self._resources,
             pure=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,44 +111,31 @@ def _read_all(
     complain: Complain,
     told: Callable[[Path], None],
 ) -> None:
-    orders = _Orders(Batch(reading, items) for items in todo)
+    suspects: list[Item] = []
     with Progress("reading", summary.files, "files", start=summary.before) as progress:
 
-        def failed(name: str, error: FerliteError) -> None:
-            summary.failed.append(name)
+        def keep(done: Done[Batch, BatchDone]) -> None:
             progress.clear()
-            complain(error)
-
-        for done in crew.do(read, orders, name="read"):
-            if done.result is None and len(done.order.items) > 1:
-                orders.again(Batch(reading, (item,)) for item in done.order.items)  # to find which it is
-                continue
             for name, error in _failures(done):
-                failed(name, error)
+                summary.failed.append(name)
+                complain(error)
             part = done.result.part if done.result else None
             if part is not None:
                 ledger.add(part)
                 _count(part, summary)
-                progress.clear()
-                told(ledger.folder / ledgers.PARTS / part.part)
                 summary.parts.append(ledger.folder / ledgers.PARTS / part.part)
+                told(summary.parts[-1])
             progress.advance(len(done.order.items), f"{summary.faces} faces, {len(summary.failed)} failed")
 
-
-class _Orders(Iterator[Batch]):
-    """Tasks to be done; some come again, in smaller pieces, after the last was taken."""
-
-    def __init__(self, batches: Iterable[Batch]) -> None:
-        self._first, self._again = iter(batches), deque[Batch]()
-
-    def again(self, batches: Iterable[Batch]) -> None:
-        """These too."""
-        self._again.extend(batches)
-
-    def __next__(self) -> Batch:
-        if self._again:
-            return self._again.popleft()
-        return next(self._first)
+        for done in crew.do(read, (Batch(reading, items) for items in todo), name="read"):
+            if done.result is None:
+                suspects += done.order.items
+            else:
+                keep(done)
+        # A worker that died may have had several tasks: which file it was shows when each is read by itself.
+        for item in suspects:
+            for done in crew.do(read, [Batch(reading, (item,))], name="suspect"):
+                keep(done)
 
 
 def _failures(done: Done[Batch, BatchDone]) -> Iterator[tuple[str, FerliteError]]:
