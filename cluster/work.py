@@ -224,6 +224,8 @@ def attempt(here: Software, act: Callable[[Any], Any], order: Any) -> Answer:
         return Answer(address, refuses=str(error), lacks=isinstance(error, LacksParcel))
     except FerliteError as error:
         return Answer(address, error=error)
+    except Exception as error:  # one that cannot be pickled would be waited for in vain
+        return Answer(address, error=ClusterError(f"unexpected {type(error).__name__}: {error}"))
 
 
 def kept_here() -> Path:

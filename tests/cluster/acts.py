@@ -11,7 +11,13 @@ from cluster.work import kept_here
 from edge.errors import DataInvalid, WorkerRefuses
 
 
+class _Odd(Exception):
+    """One that cannot be pickled."""
+
+
 def double(number: int) -> int:
+    if number < -1:
+        raise _Odd(lambda: number)
     if number < 0:
         raise DataInvalid(f"{number} is below 0")
     return 2 * number

@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster.archive import reader
 
-_read_one = reader._read_one
+_read_one = getattr(reader, "_without_poison", reader._read_one)  # a worker loads this twice
 
 
 def deadly(item: Any, *rest: Any) -> Any:
@@ -16,4 +16,4 @@ def deadly(item: Any, *rest: Any) -> Any:
     return _read_one(item, *rest)
 
 
-reader._read_one = deadly
+reader._without_poison, reader._read_one = _read_one, deadly  # type: ignore[attr-defined]

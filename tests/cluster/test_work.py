@@ -28,11 +28,12 @@ def crew(cluster: Processes) -> Iterator[Crew]:
 
 
 def test_every_order_is_done_once_and_errors_are_the_tasks_own(crew: Crew) -> None:
-    done = {one.order: one for one in crew.do(acts.double, [*range(40), -1])}
+    done = {one.order: one for one in crew.do(acts.double, [*range(40), -1, -2])}
     assert {number: one.result for number, one in done.items() if number >= 0} == {
         number: 2 * number for number in range(40)
     }
     assert str(done[-1].error) == "-1 is below 0" and done[-1].result is None
+    assert str(done[-2].error).startswith("unexpected _Odd: ")
 
 
 def test_a_worker_that_refuses_gets_no_more_and_the_others_do_its_tasks(crew: Crew, tmp_path: Path) -> None:
