@@ -3,9 +3,9 @@
     python -m benchmarks.priors RUN... --data fer2013.npz --lfw lfw_expressions.npz
 
 Writes records/priors.json. Each RUN is a network that learnt with priors apart (a run's folder, or .pt.xz).
-Candidates are `natural` (shares of press pictures) to a power, and calm faces so many times as likely as each
-other expression. Only splits that may choose are read: FER2013's public faces, FER+'s votes on them, the same
-worsened and small, and LFW's choosing people.
+Candidates are `natural` (shares of press pictures) to a power, and calm faces so many times as likely as the
+other expressions, smiles among them or between. Only splits that may choose are read: FER2013's public faces,
+FER+'s votes on them, the same worsened and small, and LFW's choosing people.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ from train.predict import predict
 
 POWERS = (0.0, 0.25, 0.3, 0.4)
 TIMES = (2.0, 2.5, 3.0, 4.0, 5.0)
-LFW, NEUTRAL = "LFW", "neutral"
+LFW, NEUTRAL, HAPPINESS = "LFW", "neutral", "happiness"
 RECORD = Path(__file__).parent / "records" / "priors.json"
 
 
 def candidates(classes: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Logarithms [C] of the candidates' shares, by name."""
     natural = np.log(measured_priors(classes)[1]["natural"])
-    calm = np.array([float(name == NEUTRAL) for name in classes])
+    calm, smile = (np.array([float(name == which) for name in classes]) for which in (NEUTRAL, HAPPINESS))
     return {f"natural ^ {power:g}": power * natural for power in POWERS} | {
-        f"neutral x {times:g}": np.log(times) * calm for times in TIMES
+        f"neutral x {times:g}{also}": np.log(times) * (calm + half * smile)
+        for times in TIMES
+        for also, half in (("", 0.0), (f", happiness x {times**0.5:.3g}", 0.5))
     }
 
 
@@ -82,7 +84,7 @@ def measure(run: Path, train: FaceSet, public: FaceSet, found: list[Domain]) -> 
         rows.append(
             {"prior": name, "balanced": balanced, "mean": round(mean, 4), "calm_called_neutral": calm}
         )
-        print(f"{trained.recipe.name:22}{name:16}{mean:8.1%}{calm:8.1%}")
+        print(f"{trained.recipe.name:22}{name:32}{mean:8.1%}{calm:8.1%}")
     return rows
 
 
