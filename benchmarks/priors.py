@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.classify import at_size, softmax
-from faces import domains, readers
+from edge.classify import at_size
+from faces import domains, metrics, readers
 from faces.crop_rule import crop_rule_of
 from faces.domains import Domain
 from faces.face_set import CROWD, OWN, FaceSet
@@ -74,7 +74,9 @@ def measure(run: Path, train: FaceSet, public: FaceSet, found: list[Domain]) -> 
     for name, log_prior in candidates(public.classes).items():
         scored = {
             domain.name: score(
-                softmax(answers[domain.name] / temperature + log_prior), domain.faces.labels, public.classes
+                metrics.softmax(answers[domain.name] / temperature + log_prior),
+                domain.faces.labels,
+                public.classes,
             )
             for domain in found
         }
