@@ -80,14 +80,7 @@ def test_every_engine_of_a_shipped_bundle_reads_alike(photograph: np.ndarray, na
         assert other.weights == pytest.approx(first.weights, abs=0.1)
 
 
-def named(name: str) -> object:
-    """A shipped bundle's name; what is known of it stands here, and the bound stays what it is."""
-    known = {"efficientnet_lite0": "its weight of neutral moves by 0.151, over 0.15, since 28 November"}
-    reason = known.get(name)
-    return pytest.param(name, marks=pytest.mark.xfail(reason=reason)) if reason else name
-
-
-@pytest.mark.parametrize("name", [named(each) for each in bundles.shipped()])
+@pytest.mark.parametrize("name", bundles.shipped())
 def test_a_turned_photograph_reads_like_the_upright_one(
     photograph: np.ndarray, yunet: Path, name: str
 ) -> None:
