@@ -55,7 +55,8 @@ class FaceSet:
 
     ``faces`` uint8 [N, H, W] grey; ``labels`` int64 [N] indexes ``classes``; ``votes`` float32 [N, classes],
     each row summing to 1, or to 0 where no annotator chose one of them. ``majority`` int64 [N] is the FER+
-    majority label, -1 where there is none or it is none of them.
+    majority label, -1 where there is none or it is none of them. ``split`` says which part of its data set
+    it is, and ``annotators`` who labelled it, "" where nobody's habits were measured.
 
     What is None is not known of the set: ``person`` int64 [N], the same number for the same person;
     ``landmarks`` float32 [N, 68, 2] in fractions of the picture (300-W's order), and how far each is
@@ -71,6 +72,8 @@ class FaceSet:
     person: npt.NDArray[np.int64] | None = None
     landmarks: npt.NDArray[np.float32] | None = None
     visible: npt.NDArray[np.float32] | None = None
+    split: str = ""
+    annotators: str = ""
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -103,11 +106,11 @@ class FaceSet:
         agree, if there are any: that set is called ferplus-SPLIT.
         """
         agreed = self.majority >= 0
-        sets = {OWN if self.name.startswith(OWN) else "": (np.ones(len(self), bool), self)}
+        sets = {self.annotators: (np.ones(len(self), bool), self)}
         if agreed.any():
             crowd = self.take(agreed)
-            name = f"{CROWD}-{self.name.rsplit('-', 1)[-1]}"
-            sets[CROWD] = (agreed, replace(crowd, name=name, labels=crowd.majority))
+            name = f"{CROWD}-{self.split}"
+            sets[CROWD] = (agreed, replace(crowd, name=name, annotators=CROWD, labels=crowd.majority))
         return sets
 
 
@@ -139,6 +142,8 @@ def load_fer2013(path: Path, split: Split) -> FaceSet:
         order[pack.labels],
         vote_shares(pack.votes, VOTE_COLUMNS),
         majority_label(pack.votes, VOTE_COLUMNS),
+        split=split,
+        annotators=OWN,
     )
     if split != "train":
         return whole

@@ -154,7 +154,7 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
     classes = len(layout.classes)
     voters = layout.classes == EXPRESSIONS
     return FaceSet(
-        f"{layout.name.split('-')[0]}-{split}",
+        f"{layout.annotators or layout.name}-{split}",
         np.stack([face for _, face in chosen]),
         np.array([layout.classes.index(name) for name in names if name], np.int64),
         vote_shares(votes, VOTE_COLUMNS) if voters else np.zeros((len(chosen), classes), np.float32),
@@ -163,6 +163,8 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
         _persons([entry for entry, _ in chosen]),
         _all_or_none([entry.landmarks for entry, _ in chosen]),
         _all_or_none([entry.visible for entry, _ in chosen]),
+        split,
+        layout.annotators,
     )
 
 

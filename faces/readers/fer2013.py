@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataInvalid
-from faces.face_set import FER2013_NAMES, VOTE_NAMES, Split, read_packed
+from faces.face_set import FER2013_NAMES, OWN, VOTE_NAMES, Split, read_packed
 from faces.readers.layout import Entry, Layout
 
 SIDE = 48
@@ -114,6 +114,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 
 PACKED = Layout(
     name="fer2013-npz",
+    annotators=OWN,
     title="FER2013 and FER+, packed",
     labels=FER2013_NAMES,
     framing="face",
@@ -125,6 +126,7 @@ PACKED = Layout(
 )
 CSV = Layout(
     name="fer2013-csv",
+    annotators=OWN,
     title="FER2013, with FER+ where fer2013new.csv lies beside it",
     labels=FER2013_NAMES,
     framing="face",

@@ -47,6 +47,7 @@ class Layout:
     ``framing``: pictures of faces alone, or frames in which the face is yet to be found.
     ``recognise`` says whether a path looks like it; ``entries`` lists the pictures (raising
     DataInvalid). ``knows_repeats``: it marks the training faces that are in a test, no search is needed.
+    ``annotators``: whose habits a prior was measured of, "" where nobody's.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Layout:
     entries: Callable[[Path], list[Entry]]
     knows_repeats: bool = False
     classes: tuple[str, ...] = EXPRESSIONS
+    annotators: str = ""
 
 
 def with_splits(entries: Iterable[Entry]) -> list[Entry]:

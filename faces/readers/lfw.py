@@ -22,7 +22,7 @@ from faces.readers.layout import Entry, Layout
 
 ARRAYS = {"jpeg", "offset", "label", "labels", "person", "source", "sources"}
 MADE = {"units", "unit_names", "strength"}  # what rendered faces have besides, see ``rendered``
-MADE = {"landmarks", "visible"}  # of made faces alone
+POINTS = {"landmarks", "visible"}  # of faces whose landmarks are known
 PUBLIC_EVERY = 10
 
 
@@ -70,7 +70,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             missing = ARRAYS - set(getattr(archive, "files", ()))
             if missing:
                 raise DataInvalid(f"'{path}' has no '{min(missing)}': it is no lfw_expressions.npz")
-            return {name: archive[name] for name in (*ARRAYS, *(MADE & set(archive.files)))}
+            return {name: archive[name] for name in (*ARRAYS, *(POINTS & set(archive.files)))}
     except DataInvalid:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
