@@ -374,7 +374,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sources", type=int, default=10_000)
-    parser.add_argument("--save", type=Path)
+    # A section works in a folder of its own: the path is that of where the command was typed.
+    parser.add_argument("--save", type=lambda typed: Path(typed).resolve())
     arguments = parser.parse_args()
     arguments.pictures = arguments.pictures or (10_000 if arguments.what == "same" else 4000)
     act = {"same": same, "throughput": throughput, "tasks": tasks}[arguments.what]
