@@ -19,7 +19,6 @@ from boards import (
     cli_emulate,
     cli_fleet,
     cli_make,
-    fleet_bench,
     match,
     profile,
     texts,
@@ -99,6 +98,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> int:
+    from boards import fleet_bench
+
     known = board_table.load()
     for path in arguments.records:
         known += fleet_bench.table_records(read_record(path, "fleet", command.SCHEMA, "fleet --record"))
