@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "sink": (["csv:a.csv"], ["--sink", "jsonl:b", "--csv"], ("jsonl:b", "csv:-")),
     "sink_limit_mb": (5, ["--sink-limit-mb", "6"], 6),
     "save": ("a.png", ["--save", "b.png"], Path("b.png")),
+    "overlap": (1, ["--overlap", "2"], 2),
     "most": (1, ["--most", "2"], 2),
     "require_signature": ("a.pem", ["--require-signature", "b.pem"], Path("b.pem")),
     "mqtt": ("mqtt://a", ["--mqtt", "mqtt://b"], "mqtt://b"),
@@ -50,6 +51,7 @@ DEFAULTS = {
     "detect_size": (100, ["--detect-size", "0"]),
     "detect_every": (5, ["--detect-every", "0"]),
     "pace": (0.25, ["--pace", "0.5"]),
+    "overlap": (1, ["--overlap", "0"]),
     "most": (1, ["--most", "0"]),
 }
 
