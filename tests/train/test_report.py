@@ -105,7 +105,7 @@ def test_each_labelling_is_met_with_the_scaling_that_was_fitted_to_it(bundle: An
     )
     files = {"onnx": replace(bundle.files["onnx"], scalings={"fer2013": own, "ferplus": crowd})}
     by_bundle = BundleSubject(replace(bundle, files=files, prior="ferplus"), "onnx", threads=1)
-    test = replace(make.face_set(40, 6), name="fer2013-private")
+    test = replace(make.face_set(40, 6), name="fer2013-private", annotators="fer2013")
     logits = by_bundle.logits(test.faces)
     measured = evaluate.evaluate(by_bundle, test, test)
     assert measured["score"]["accuracy"] == (logits.argmax(1) == test.labels).mean()
