@@ -187,7 +187,8 @@ def watched(
                     camera.cuts += 1
                 progress.advance(pause)  # type: ignore[arg-type]
         if seconds:
-            process.send_signal(signal.SIGINT)
+            # Not SIGINT: who was started in the background has been told to ignore that one.
+            process.send_signal(signal.SIGTERM)
         code = process.wait(120)
         for reader in readers:
             reader.join(60)
