@@ -187,8 +187,7 @@ def watched(
                     camera.cuts += 1
                 progress.advance(pause)  # type: ignore[arg-type]
         if seconds:
-            # Not SIGINT: who was started in the background has been told to ignore that one.
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
         code = process.wait(120)
         for reader in readers:
             reader.join(60)
