@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from edge.errors import DataInvalid
@@ -51,15 +52,21 @@ def subfolders(folder: Path) -> list[Path]:
 
 def entries(path: Path) -> list[Entry]:
     """Pictures in ``path/SPLIT/LABEL`` or ``path/LABEL``. Raises DataInvalid for a folder of another name."""
+    return labelled_by_folder(path, NAMES, "an expression")
+
+
+def labelled_by_folder(path: Path, names: Collection[str], kind: str) -> list[Entry]:
+    """Pictures in ``path/SPLIT/LABEL`` or ``path/LABEL``, a label being one of ``names`` in any case.
+
+    Raises DataInvalid for a folder that is not named after ``kind``.
+    """
     found = []
     for folder in subfolders(path):
         split = SPLITS.get(folder.name.lower())
         for labelled in subfolders(folder) if split else [folder]:
             label = labelled.name.lower()
-            if label not in NAMES:
-                raise DataInvalid(
-                    f"'{labelled}' is not named after an expression: known are {', '.join(NAMES)}"
-                )
+            if label not in names:
+                raise DataInvalid(f"'{labelled}' is not named after {kind}: known are {', '.join(names)}")
             for picture in pictures(labelled):
                 name = picture.relative_to(path).as_posix()
                 found.append(Entry(name, label, split or "", path=picture))

@@ -6,11 +6,11 @@ any decision about care.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from edge.errors import DataInvalid
 from faces.labels import NEONATAL
-from faces.readers.folders import SPLITS, pictures, subfolders
+from faces.readers.folders import SPLITS, labelled_by_folder, subfolders
 from faces.readers.layout import Entry, Layout
 
 NAMES: dict[str, str | None] = {
@@ -30,18 +30,8 @@ def entries(path: Path) -> list[Entry]:
     What stands before the first "_" of a file's name is the baby, who is in one split only.
     Raises DataInvalid for a folder of another name.
     """
-    found = []
-    for folder in subfolders(path):
-        split = SPLITS.get(folder.name.lower())
-        for labelled in subfolders(folder) if split else [folder]:
-            label = labelled.name.lower()
-            if label not in NAMES:
-                raise DataInvalid(f"'{labelled}' is not named after a state: known are {', '.join(NAMES)}")
-            for picture in pictures(labelled):
-                name = picture.relative_to(path).as_posix()
-                baby = picture.stem.split("_", maxsplit=1)[0]
-                found.append(Entry(name, label, split or "", subject=baby, path=picture))
-    return found
+    found = labelled_by_folder(path, NAMES, "a state")
+    return [replace(entry, subject=Path(entry.name).stem.split("_", maxsplit=1)[0]) for entry in found]
 
 
 def recognise(path: Path) -> bool:
