@@ -34,6 +34,8 @@ OVER_ITSELF = (
         "ferlite-train probe run --against old.pt --data d.npz --domain e.npz --record {}",
         "d.npz e.npz old.pt run/best.pt",
     ),
+    ("ferlite-train clips --heads e.npz --out {}", "e.npz"),
+    ("ferlite-train clips --making morphed --photos d.npz --mesh m.onnx --out {}", "d.npz"),
     ("ferlite-train report r.json s.json --out {}", "r.json s.json"),
     ("ferlite-train export run --data d.npz --evaluation r.json --out {}", "d.npz run r.json"),
     ("ferlite-train blend run --start old.pt --share 0.5 --data d.npz --out {}", "d.npz old.pt run/best.pt"),

@@ -20,6 +20,7 @@ from edge.files import refuse_same, write_text
 from train import probe_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
+from train.synth import clips_cli
 
 PROGRAM = "ferlite-train"
 
@@ -85,6 +86,9 @@ def parser() -> Parser:
         "--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)"
     )
     synth_cli.add(command.verb(verbs, "synth", "make a data set of rendered faces", synth_cli.run))
+    clips_cli.add(
+        command.verb(verbs, "clips", "make clips of rendered heads or moved photographs", clips_cli.run)
+    )
     probe_cli.add(command.verb(verbs, "probe", "measure what a run's features know", probe_cli.run))
     landmarks = command.verb(
         verbs, "landmarks", "train the landmark network: 68 points and what can be seen", landmarks_cli.run

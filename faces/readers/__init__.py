@@ -6,7 +6,7 @@ import hashlib
 import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from edge.classify import at_size
 from edge.commands.progress import Progress
 from edge.errors import DataInvalid, SourceError, UsageError
 from edge.sources.decode import read_image
+from faces.clip_set import Clip, with_clips
 from faces.duplicates import Match, blank, find
 from faces.face_set import VOTE_COLUMNS, VOTE_NAMES, FaceSet, Split, majority_label, vote_shares
 from faces.labels import EXPRESSIONS
@@ -153,7 +154,7 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
     votes = np.stack([nobody if entry.votes is None else entry.votes for entry, _ in chosen])
     classes = len(layout.classes)
     voters = layout.classes == EXPRESSIONS
-    return FaceSet(
+    made = FaceSet(
         f"{layout.annotators or layout.name}-{split}",
         np.stack([face for _, face in chosen]),
         np.array([layout.classes.index(name) for name in names if name], np.int64),
@@ -166,6 +167,15 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
         split,
         layout.annotators,
     )
+    clips = [_clip_at(entry.clip, made.faces.shape[1]) for entry, _ in chosen if entry.clip is not None]
+    return with_clips(made, clips, chosen[0][0].making, chosen[0][0].rate) if clips else made
+
+
+def _clip_at(clip: Clip, side: int) -> Clip:
+    """The clip in pictures of ``side`` pixels."""
+    own = clip.frames.shape[1]
+    frames = np.stack([at_size(frame, side) for frame in clip.frames])
+    return replace(clip, frames=frames, landmarks=(clip.landmarks * (side / own)).astype(np.float32))
 
 
 def _persons(entries: list[Entry]) -> npt.NDArray[np.int64] | None:

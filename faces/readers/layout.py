@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from faces.clip_set import RATE, Clip, Making
 from faces.face_set import Split
 from faces.labels import EXPRESSIONS
 
@@ -24,7 +25,8 @@ class Entry:
     ``label`` is the data set's own word. ``split`` is the official one, "" where there is none.
     ``subject`` names the person, "" where unknown. Either ``path`` or ``pixels`` (uint8 [H, W]) is set;
     ``votes`` are FER+'s ten counts. ``exclude`` keeps a training picture out (its twin is in a test).
-    ``landmarks`` and ``visible`` are those of ``FaceSet``, where they are known.
+    ``landmarks`` and ``visible`` are those of ``FaceSet``, where they are known. Of a ``clip`` the picture
+    is the last frame; ``making`` and ``rate`` are those of ``faces.clip_set.ClipSet``.
     """
 
     name: str
@@ -37,6 +39,9 @@ class Entry:
     exclude: bool = False
     landmarks: npt.NDArray[np.floating[Any]] | None = None
     visible: npt.NDArray[Any] | None = None
+    clip: Clip | None = None
+    making: Making = "rendered"
+    rate: float = RATE
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ LAYOUTS = {
     "lfw": "faces.readers.lfw:LFW",
     "imfdb": "faces.readers.lfw:IMFDB",
     "rendered": "faces.readers.rendered:LAYOUT",
+    "clips": "faces.readers.clips:LAYOUT",
     "fer2013-npz": "faces.readers.fer2013:PACKED",
     "fer2013-csv": "faces.readers.fer2013:CSV",
     "affectnet": "faces.readers.affectnet:LAYOUT",

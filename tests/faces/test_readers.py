@@ -358,10 +358,12 @@ def test_a_wrong_affectnet_annotation_is_named(tmp_path: Path, content: np.ndarr
 def test_paths_that_are_no_data_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="none' is not there"):
         readers.read(tmp_path / "none")
-    with pytest.raises(DataInvalid, match=r"looks like none of lfw, imfdb, rendered, fer2013-npz, .*folders"):
+    with pytest.raises(
+        DataInvalid, match=r"looks like none of lfw, imfdb, rendered, clips, fer2013-npz, .*folders"
+    ):
         readers.read(tmp_path)
     with pytest.raises(
-        UsageError, match="unknown layout 'coco': choose auto, lfw, imfdb, rendered, fer2013-npz"
+        UsageError, match="unknown layout 'coco': choose auto, lfw, imfdb, rendered, clips, fer2013-npz"
     ):
         readers.read(tmp_path, layout="coco")
     with pytest.raises(DataInvalid, match="cannot be read"):
