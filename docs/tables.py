@@ -17,12 +17,14 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
 QUANTIZING = ROOT / "docs" / "quantize.md"
+PROFILE = ROOT / "docs" / "profile.md"
 SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks import profile as profiles  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
@@ -233,6 +235,11 @@ def following() -> str:
     return detections.following(read("detection"))
 
 
+def profile() -> str:
+    """What a person's profile is worth."""
+    return profiles.markdown(read("profile"))
+
+
 def rolled() -> str:
     """What becomes of faces that are rolled."""
     return rolls.markdown(read("rolled"))
@@ -257,6 +264,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
     SCALE: {"scale": scale},
+    PROFILE: {"profile": profile},
     TRAINING: {"annotators": annotators, "people": people},
     MEASURING: {
         "install": install,

@@ -36,7 +36,7 @@ from edge.strict import shown
 
 SCHEMAS = (1, 2)
 # What only the second schema says: a bundle that says none of it is written in the first, for old runtimes.
-SINCE_2 = ("kind", "extras")
+SINCE_2 = ("kind", "extras", "reliability")
 MANIFEST = "bundle.json"
 LARGEST_FILE = 512 * 2**20
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -51,9 +51,11 @@ class Bundle:
     name of the one that holds unless another is asked for. ``learnt_prior`` is the one that the network's
     logits still have in them; empty: none, it learnt evidence alone. ``sharpness``: by prior, what divides
     the temperature where those who labelled are less sure than others (none: 1). ``temperature`` is for
-    engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the recipes.
-    ``kind``: what its network tells; ``extras``: what it is told beside the face.
-    Bundles of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
+    engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the
+    recipes. ``kind``: what its network tells; ``extras``: what it is told beside the face. ``reliability``:
+    of a voice's, how often "voice" and "face" are each right in a label that they name, by which readings
+    of both are joined. Bundles of before priors were kept apart have ``scalings`` per engine, by
+    annotators, instead.
     """
 
     path: Path
@@ -73,11 +75,13 @@ class Bundle:
     made_by: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = "expression"
     extras: tuple[Extra, ...] = ()
+    reliability: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def schema(self) -> int:
         """The oldest schema of bundle.json that says all of it."""
-        return 2 if self.kind != "expression" or self.extras or self.input.prepare else 1
+        later = self.extras or self.reliability or self.input.prepare or self.input.width
+        return 2 if self.kind != "expression" or later else 1
 
     def scaling_of(self, engine: str, prior: Prior = "") -> Scaling:
         """How the logits of the engine's model become weights under ``prior`` ("": the bundle's own).
@@ -223,7 +227,7 @@ def _check(bundle: Bundle) -> None:
     """Raise BundleInvalid for what each key may say, but all of them together may not."""
     labels, temperature = bundle.labels, bundle.temperature
     different = len(set(labels)) == len(labels)
-    if bundle.kind == "expression":
+    if bundle.kind != "landmarks":
         check(len(labels) > 1 and different, "labels", labels, "two or more different words")
     else:
         check(not labels, "labels", labels, f"empty in a bundle of kind {bundle.kind}")

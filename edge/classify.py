@@ -13,11 +13,12 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.align import Image
 from edge.bundle import Bundle
-from edge.bundle_files.sections import Extra, InputSpec, Layout, Scaling
+from edge.bundle_files.sections import Extra, InputSpec, Kind, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch, UsageError
 from edge.prepare import prepare
 from edge.priors import Prior
+from edge.profile import Profile
 
 Weights = npt.NDArray[np.float64]
 
@@ -93,17 +94,27 @@ def absent(extra: Extra, count: int) -> npt.NDArray[np.float32]:
     return np.repeat(one[None], count, 0)
 
 
-def load_classifier(bundle: Bundle, engine: str, options: EngineOptions, prior: Prior = "") -> Classifier:
-    """The bundle's model for the named engine, loaded, with its temperature and a prior.
+def load_classifier(
+    bundle: Bundle,
+    engine: str,
+    options: EngineOptions,
+    prior: Prior = "",
+    profile: Profile | None = None,
+    kind: Kind = "expression",
+) -> Classifier:
+    """The bundle's model for the named engine, loaded, with its temperature, a prior and a person's profile.
 
-    ``prior``: see ``Bundle.scaling_of``.
+    ``prior``: see ``Bundle.scaling_of``. ``kind``: what the bundle must be.
     Raises BundleInvalid, EngineError, ModelMismatch and UsageError.
     """
-    if bundle.kind != "expression":
+    if bundle.kind != kind:
+        reads = "expressions" if kind == "expression" else "voices"
         raise UsageError(
-            f"bundle '{bundle.path}' is of kind {bundle.kind} and reads no expressions: give one that does"
+            f"bundle '{bundle.path}' is of kind {bundle.kind} and reads no {reads}: give one that does"
         )
     scaling = bundle.scaling_of(engine, prior)
+    if profile is not None:
+        scaling = profile.applied(scaling, bundle.labels)
     running = engines.load(engine, bundle.model(engine), options)
     try:
         return Classifier(bundle, running, bundle.files[engine].layout, scaling)
@@ -116,11 +127,11 @@ def to_input(
     crops: Sequence[Image], spec: InputSpec, layout: Layout = "NCHW", dtype: str = "float32"
 ) -> npt.NDArray[Any]:
     """The network's input from crops of any size: normalised float32, or plain grey levels for uint8."""
-    size = spec.size
-    sized = [at_size(crop, size) for crop in crops]
+    height, width = spec.shape
+    sized = [at_size(crop, height) for crop in crops] if height == width else crops
     if spec.prepare:
         sized = [prepare(crop, spec.prepare) for crop in sized]
-    batch: npt.NDArray[Any] = np.stack(sized).reshape(len(crops), size, size, spec.channels)
+    batch: npt.NDArray[Any] = np.stack(sized).reshape(len(crops), height, width, spec.channels)
     if dtype != "uint8":
         batch = (batch - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     if layout == "NCHW":
@@ -168,10 +179,7 @@ def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | No
                 f"and float32 {extra.shape} a face was promised for '{extra.name}'"
             )
     given, result = engine.inputs[0], engine.outputs[0]
-    if layout == "NCHW":
-        picture = (spec.channels, spec.size, spec.size)
-    else:
-        picture = (spec.size, spec.size, spec.channels)
+    picture = (spec.channels, *spec.shape) if layout == "NCHW" else (*spec.shape, spec.channels)
     matches = len(given.shape) == 4 and all(
         have in (None, want) for have, want in zip(given.shape[1:], picture, strict=True)
     )

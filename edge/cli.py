@@ -157,12 +157,13 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     from edge.isolate.parent import Isolated
     from edge.live.notify import Notifier
     from edge.live.vitals import Vitals
-    from edge.run import open_sinks, pipeline_of, run
+    from edge.run import learn, listening, open_sinks, pipeline_of, run
     from edge.steps import default_overlap
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     with ExitStack() as finish:
         stills = all(source.stills for source in sources)
+        listen = finish.enter_context(listening(wanted, sources, _complain))
         pipeline: Pipeline | Isolated
         if wanted.isolate:
             pipeline = finish.enter_context(Isolated(wanted, stills))
@@ -171,7 +172,8 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
         if not wanted.quiet:
             _remark_choice(pipeline)
         vitals = Vitals()
-        sinks = open_sinks(wanted, sources, pipeline.bundle, vitals, _complain)
+        learning = learn(wanted, pipeline.bundle, pipeline.chosen.engine)
+        sinks = [*open_sinks(wanted, sources, pipeline.bundle, vitals, _complain), *learning]
         for sink in sinks:
             finish.callback(sink.close)
         failures = 0
@@ -186,6 +188,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                     overlap=wanted.overlap or default_overlap(),
                     complain=_complain,
                     after_frame=passed,
+                    listen=listen,
                 )
                 failures += done.failures
         except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system

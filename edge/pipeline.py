@@ -12,6 +12,7 @@ from pathlib import Path
 from edge import bundle as bundles
 from edge import detect
 from edge import engine as engines
+from edge import profile as profiles
 from edge.align import Image, align, check_frame, sharpness
 from edge.bundle import Bundle
 from edge.classify import Classifier, Weights, load_classifier
@@ -218,6 +219,7 @@ def open_pipeline(
     trusted: Path | None = None,
     joint: Joint = no_joint,
     landmarks: str | Path = "",
+    profile: str | Path = "",
 ) -> Pipeline:
     """Load a bundle and a detector, and join them.
 
@@ -228,7 +230,8 @@ def open_pipeline(
     face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be
     (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed the bundle.
     ``landmarks``: the bundle that finds them, for one whose network wants to know where the parts of a face
-    are (edge/extras; "": the shipped one). ``joint`` hears the name of each stage of a frame when it is done.
+    are (edge/extras; "": the shipped one). ``profile``: the file of the person who is read (edge/profile.py;
+    "": nobody known). ``joint`` hears the name of each stage of a frame when it is done.
     Raises FerliteError.
     """
     loaded = bundles.load(bundle, trusted)
@@ -236,7 +239,8 @@ def open_pipeline(
     options = detector_options or DetectorOptions()
     detector_choice = detect.choose(detector, options)
     name = engine_choice.name
-    classifier = load_classifier(loaded, name, engine_options or EngineOptions(), prior)
+    person = profiles.read(profile, loaded) if profile else None
+    classifier = load_classifier(loaded, name, engine_options or EngineOptions(), prior, person)
     opened: list[Source] = []
     try:
         finder = detect.detector_class(detector_choice.name)(options)

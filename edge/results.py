@@ -72,10 +72,26 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class VoiceReading:
+    """What was heard in the second before a frame.
+
+    ``weights`` by expression sum to 1; empty where nothing was heard. ``presence``, 0-1, is how far there
+    was a voice in it; at 0 the weights mean nothing. ``loudness`` is in decibels, 0 the loudest that there
+    can be. ``fused``: the frame's one face was read with it.
+    """
+
+    weights: Mapping[str, float]
+    presence: float
+    loudness: float
+    fused: bool = False
+
+
+@dataclass(frozen=True)
 class FrameReadings:
     """All readings of one frame. ``time`` is in seconds since the source's start, None for stills.
 
     ``latency``: seconds from the frame's capture (of a file: its decoding) to these; None for stills.
+    ``voice``: what was heard, None where nobody listened.
     """
 
     source: str
@@ -85,3 +101,4 @@ class FrameReadings:
     height: int
     readings: tuple[Reading, ...]
     latency: float | None = None
+    voice: VoiceReading | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from edge.bundle import Bundle
@@ -15,6 +16,7 @@ from edge.live.enduring import Enduring, pass_on
 from edge.live.listen import address
 from edge.live.vitals import Vitals
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
+from edge.results import FrameReadings
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Source
@@ -64,6 +66,7 @@ def pipeline_of(
         # A face that is first searched for a tenth of a second after it came would be seen in that time.
         detect_every=1 if settings.privacy else settings.detect_every or DETECT_EVERY,
         pace=settings.pace,
+        profile=settings.profile or "",
     )
 
 
@@ -114,6 +117,41 @@ def _over_the_network(
         yield MetricsSink(address(settings.metrics, "--metrics"), vitals)
 
 
+def learn(settings: RunSettings, bundle: Bundle, engine: str) -> list[Sink]:
+    """What learns a person's profile, where the settings ask for that. Raises UsageError."""
+    if settings.learn_profile is None:
+        return []
+    from edge import profile
+    from edge.sinks.profile import ProfileSink
+
+    worn = profile.read(settings.profile, bundle) if settings.profile else None
+    learner = profile.Learner(bundle, engine, settings.prior, worn)
+    return [ProfileSink(learner, settings.learn_profile)]
+
+
+@contextmanager
+def listening(
+    settings: RunSettings, sources: Sequence[Source], complain: Complain
+) -> Iterator[Callable[[FrameReadings], FrameReadings]]:
+    """What hears the voice beside the frames, where the settings ask for one.
+
+    Raises SourceError, UsageError and what opening a bundle does.
+    """
+    if not settings.voice:
+        yield lambda result: result
+        return
+    if len(sources) != 1 or sources[0].stills:
+        raise UsageError("--voice goes with one video or camera, which it is heard beside")
+    from edge.voice import listener, reader, sound
+
+    with ExitStack() as finish:
+        heard = sound.open_sound(settings.voice)
+        finish.callback(heard.close)
+        reads = reader.open_reader(settings.voice_bundle, settings.engine)
+        finish.callback(reads.close)
+        yield listener.Listener(heard, reads, complain)
+
+
 def _saving(settings: RunSettings, sources: Sequence[Source]) -> Sink:
     stills, save = all(source.stills for source in sources), settings.save
     assert save is not None
@@ -134,16 +172,17 @@ def run(
     overlap: int = 1,
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
+    listen: Callable[[FrameReadings], FrameReadings] = lambda result: result,
     quiet: bool = False,
 ) -> Summary:
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
 
     A file or stream that fails, and a picture that cannot be saved, is handed to ``complain`` and counted;
     the rest goes on. What a camera gets over (SourceFault) is handed on too, and is no failure.
-    ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results and
-    errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
-    ``quiet``: no progress line. Raises SinkError where results cannot be written at all, BrokenPipeError when
-    nobody reads any more.
+    ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results
+    and errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
+    ``listen`` makes of each frame's readings what a voice adds to them; ``quiet``: no progress line. Raises
+    SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
     """
     watched, live = vitals.watch(source) if vitals else source, isinstance(source, LiveSource)
     ways_out = list(sinks)
@@ -164,7 +203,8 @@ def run(
             if isinstance(outcome, FerliteError):
                 failed(outcome)
             else:
-                frame, result = outcome
+                frame, seen = outcome
+                result = listen(seen)
                 progress.clear()
                 if vitals:
                     vitals.passed(result)

@@ -26,6 +26,7 @@ SCHEMA = 1
 GROUPS = {
     "model": "",
     "faces": "",
+    "voice": "off unless asked for; nothing that is heard is kept",
     "output": "a table, unless --json, --csv or --sink is given",
 }
 # What a file says of these holds for the engine, or the device, that it names itself.
@@ -54,6 +55,9 @@ class RunSettings:
         metadata=_said(
             "how common expressions are: a name (ferlite info) or a .json file", "model", "NAME|FILE"
         ),
+    )
+    profile: Path | None = field(
+        default=None, metadata=_said("of the person who is read, from --learn-profile", "model", "FILE")
     )
     require_signature: Path | None = field(
         default=None, metadata=_said("run only a bundle that this public key has signed", "model", "KEY")
@@ -112,6 +116,15 @@ class RunSettings:
     detect_score: float | None = field(
         default=None, metadata=_said("least score of a face", "faces", "0-1", (0, 1))
     )
+    voice: str = field(
+        default="",
+        metadata=_said(
+            "hear the one person in sight too: a .wav, - (16 kHz, 16 bits) or alsa:NAME", "voice", "SOUND"
+        ),
+    )
+    voice_bundle: str = field(
+        default="", metadata=_said("folder, .zip or shipped name (default: voice)", "voice", "BUNDLE")
+    )
     sink: tuple[str, ...] = ()
     sink_limit_mb: int = field(
         default=0,
@@ -121,6 +134,12 @@ class RunSettings:
     )
     save: Path | None = field(
         default=None, metadata=_said("annotated picture, folder of them, or video", "output", "PATH")
+    )
+    learn_profile: Path | None = field(
+        default=None,
+        metadata=_said(
+            "write a profile of the one person in sight, learnt at calm moments", "output", "FILE"
+        ),
     )
     privacy: bool = field(
         default=False, metadata=_said("make faces unrecognisable in what is saved or served", "output")
@@ -242,6 +261,10 @@ def _check(settings: RunSettings) -> None:
         raise UsageError("engine_settings belong to one engine: name it with engine")
     if not settings.mqtt and (settings.mqtt_password or settings.mqtt_ca):
         raise UsageError("--mqtt-password and --mqtt-ca are for a broker: add --mqtt URL")
+    if settings.voice == "-" and "-" in settings.source:
+        raise UsageError("frames and --voice cannot both be standard input: give one of them a file")
+    if settings.voice_bundle and not settings.voice:
+        raise UsageError("--voice-bundle reads a voice: add --voice SOUND")
     if settings.privacy and settings.detect_every > 1:
         raise UsageError(
             f"--privacy searches every frame: it does not go with --detect-every {settings.detect_every}"

@@ -59,6 +59,7 @@ OTHERS = {
     "ferlite-train run",
     "ferlite-train synth",
     "ferlite-train landmarks",
+    "ferlite-train voice",
     "ferlite-train sweep",
     "ferlite-boards deploy",
     "ferlite-boards fleet",

@@ -21,6 +21,7 @@ from train import probe_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
+from train.voice import cli as voice_cli
 
 PROGRAM = "ferlite-train"
 
@@ -94,6 +95,7 @@ def parser() -> Parser:
         verbs, "landmarks", "train the landmark network: 68 points and what can be seen", landmarks_cli.run
     )
     landmarks_cli.add(landmarks)
+    voice_cli.add(command.verb(verbs, "voice", "train the voice network of 'run --voice'", voice_cli.run))
     command.verb(verbs, "recipes", "list the built-in recipes", _recipes)
     _add_verbs_for_trained(verbs)
     return top

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
 PROGRAM = "ferlite"
 # Ways out of a single computer, and what needs the frames themselves.
-NOT_HERE = ("save", "sink", "mqtt", "metrics", "most", "notify", "isolate", "privacy")
+NOT_HERE = (
+    "save",
+    "sink",
+    "mqtt",
+    "metrics",
+    "most",
+    "notify",
+    "isolate",
+    "privacy",
+    "profile",
+    "learn_profile",
+    "voice",
+)
 
 
 def run(arguments: argparse.Namespace, settings: RunSettings) -> int:
@@ -54,7 +66,7 @@ def _refuse_others(settings: RunSettings) -> bool:
     for name in NOT_HERE:
         value = getattr(settings, name)
         if value and not (name == "sink" and merged):
-            word = "--csv or --sink" if name == "sink" else f"--{name}"
+            word = "--csv or --sink" if name == "sink" else f"--{name.replace('_', '-')}"
             raise UsageError(
                 f"{word} does not go with --on, which writes Parquet to --out, and --json if asked for"
             )

@@ -19,13 +19,15 @@ from edge.strict import is_number, shown
 
 Colour = Literal["grey", "rgb", "bgr"]
 Layout = Literal["NCHW", "NHWC"]
-Kind = Literal["expression", "landmarks"]
+Kind = Literal["expression", "landmarks", "voice"]
 PrepareStep = Literal["equalise", "clahe", "gamma", "local"]
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """What the network sees: ``size`` x ``size`` pixels, ``(level - mean) / std`` of grey levels 0-255.
+
+    A picture of sound (``edge.voice.mel``) has ``size`` bands and ``width`` moments; 0: as many.
 
     ``prepare``: what is done to a grey face at that size first (``edge.prepare``), in this order.
     """
@@ -35,9 +37,11 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     prepare: tuple[PrepareStep, ...] = ()
+    width: int = 0
 
     def __post_init__(self) -> None:
         check(isinstance(self.size, int) and 8 <= self.size <= 1024, "size", self.size, "8 to 1024 pixels")
+        check(self.width == 0 or 8 <= self.width <= 1024, "width", self.width, "0, 8 to 1024 pixels")
         check(self.colour in get_args(Colour), "colour", self.colour, ", ".join(get_args(Colour)))
         for name, values in (("mean", self.mean), ("std", self.std)):
             numbers = len(values) == self.channels and all(is_number(value) for value in values)
@@ -51,6 +55,11 @@ class InputSpec:
     def channels(self) -> int:
         """1 for grey, 3 for colour."""
         return 1 if self.colour == "grey" else 3
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.size, self.width or self.size
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ def compose(about: Bundle, models: Mapping[str, Model]) -> tuple[Bundle, dict[st
             digests, model.precision, model.layout, model.temperature, model.scalings
         )
     bundle = dataclasses.replace(about, files=entries)
-    # Golden answers are weights of labels.
-    for engine, model in models.items() if bundle.labels else ():
+    # Golden answers are weights of labels, to drawn faces.
+    for engine, model in models.items() if bundle.kind == "expression" else ():
         taken = golden.take(bundle, engine, ModelFile(f"{bundle.name}/{engine}", model.parts))
         entries[engine] = dataclasses.replace(entries[engine], golden=taken)
     return dataclasses.replace(bundle, files=dict(entries)), content
@@ -89,7 +89,8 @@ def manifest(bundle: Bundle) -> bytes:
     if bundle.schema == 1:
         for key in bundles.SINCE_2:
             del table[key]
-        del table["input"]["prepare"]
+        for key in ("prepare", "width"):
+            del table["input"][key]
     text = json.dumps({"schema": bundle.schema, **table}, indent=2, allow_nan=False)
     return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode()
 

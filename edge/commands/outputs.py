@@ -20,6 +20,7 @@ from edge.sources.address import file_of
 from edge.sources.decode import SUFFIXES
 from edge.sources.formats import HEAD, is_video, picture_format
 
+WRITTEN = ("save", "learn_profile")
 TEXTS = (".json", ".jsonl", ".csv")
 FILMS = (*CODECS, ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".heic", ".avif", ".jfif")
 
@@ -34,7 +35,9 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
     texts = [Path(place) for place in (spec.partition(":")[2] for spec in settings.sink) if place != "-"]
     for place in texts:
         _refuse_pictures(place)
-    places = [*texts, *([settings.save] if settings.save else [])]
+    if settings.learn_profile:
+        _refuse_pictures(settings.learn_profile)
+    places = [*texts, *(place for place in (settings.save, settings.learn_profile) if place)]
     refuse_same(places, inputs)
     if [spec for spec in settings.sink if spec.endswith(":-")][1:]:
         raise UsageError("two outputs cannot both go to standard output: give one of them a file with --sink")
@@ -48,10 +51,13 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
 
 def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
     """Every file that the run will read, as far as it can be known by its name."""
-    named = (getattr(settings, each.name) for each in fields(settings) if each.name != "save")
+    named = (getattr(settings, each.name) for each in fields(settings) if each.name not in WRITTEN)
     yield from (each for each in named if isinstance(each, Path))
     yield from (path for path in (config, Path(settings.prior or "-")) if path)
     yield from files_of(settings.bundle)
+    if settings.voice:
+        yield Path(settings.voice)
+        yield from files_of(settings.voice_bundle or "voice")
     for spec in map(file_of, settings.source):
         with suppress(OSError, ValueError):
             path = Path(spec)

@@ -16,6 +16,7 @@ TEXT = "show a live page, and read pictures that are sent over HTTP"
 WORDS = (
     "bundle",
     "prior",
+    "profile",
     "require_signature",
     "engine",
     "device",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from edge.results import FrameReadings, Reading
+from edge.results import FrameReadings, Reading, VoiceReading
 from edge.sink import Target
 from edge.sinks.text_file import TextFile
 from edge.source import Frame
@@ -51,7 +51,7 @@ def _encodes(text: str) -> bool:
 
 def as_json(result: FrameReadings) -> dict[str, Any]:
     """One frame as docs/json-lines.md describes it (schema 1)."""
-    return {
+    table = {
         "schema": JSON_SCHEMA,
         "source": result.source,
         "frame": result.index,
@@ -60,6 +60,16 @@ def as_json(result: FrameReadings) -> dict[str, Any]:
         "height": result.height,
         "latency_ms": None if result.latency is None else round(1000 * result.latency, 2),
         "faces": [_face_as_json(reading) for reading in result.readings],
+    }
+    return table if result.voice is None else {**table, "voice": _voice_as_json(result.voice)}
+
+
+def _voice_as_json(voice: VoiceReading) -> dict[str, Any]:
+    return {
+        "presence": round(voice.presence, 4),
+        "loudness_db": round(voice.loudness, 1),
+        "weights": {name: round(weight, 4) for name, weight in voice.weights.items()},
+        "fused": voice.fused,
     }
 
 

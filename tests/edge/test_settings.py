@@ -33,6 +33,9 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "detect_score": (0.25, ["--detect-score", "0.5"], 0.5),
     "sink": (["csv:a.csv"], ["--sink", "jsonl:b", "--csv"], ("jsonl:b", "csv:-")),
     "sink_limit_mb": (5, ["--sink-limit-mb", "6"], 6),
+    "voice": ("a.wav", ["--voice", "b.wav"], "b.wav"),
+    "profile": ("a.json", ["--profile", "b.json"], Path("b.json")),
+    "learn_profile": ("a.json", ["--learn-profile", "b.json"], Path("b.json")),
     "save": ("a.png", ["--save", "b.png"], Path("b.png")),
     "overlap": (1, ["--overlap", "2"], 2),
     "most": (1, ["--most", "2"], 2),
@@ -68,6 +71,7 @@ def test_every_setting_is_tried_here() -> None:
         *SWITCHES,
         "engine_order",
         "engine_settings",
+        "voice_bundle",
         "mqtt_password",
         "mqtt_ca",
     }
@@ -94,6 +98,16 @@ def test_what_a_broker_needs_goes_with_a_broker(tmp_path: Path) -> None:
         )
         with pytest.raises(UsageError, match="add --mqtt URL"):
             settings(tmp_path, {name: "a"})
+
+
+def test_a_voice_bundle_goes_with_a_voice(tmp_path: Path) -> None:
+    both = {"voice": "a.wav", "voice_bundle": "a"}
+    assert settings(tmp_path, both).voice_bundle == "a"
+    assert settings(tmp_path, both, "--voice-bundle", "b").voice_bundle == "b"
+    with pytest.raises(UsageError, match="add --voice SOUND"):
+        settings(tmp_path, {"voice_bundle": "a"})
+    with pytest.raises(UsageError, match="cannot both be standard input"):
+        settings(tmp_path, {"voice": "-", "source": "-"})
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

@@ -1,0 +1,96 @@
+"""The recipe of the voice network: frozen dataclasses filled from one TOML file, unknown keys refused."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge import strict
+from edge.errors import RecipeInvalid
+from edge.strict import within
+
+BUILT_IN = Path(__file__).parent / "voice.toml"
+_SHARE = within(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """The network: see ``train.voice.network``. ``attention`` off is the ablation."""
+
+    branch: int = field(default=16, metadata=within(4, 256))
+    channels: tuple[int, int, int] = (32, 64, 64)
+    features: int = field(default=128, metadata=within(2, 4096))
+    attention: bool = True
+    dropout: float = field(default=0.3, metadata=within(0.0, 0.9))
+
+    def __post_init__(self) -> None:
+        if any(not 4 <= each <= 1024 or each % 4 for each in self.channels):
+            raise RecipeInvalid(
+                f"'channels' is {list(self.channels)}, and must be multiples of 4 from 4 to 1024"
+            )
+
+
+@dataclass(frozen=True)
+class ChangeRecipe:
+    """Ranges of the random changes: ``stretch`` of time and ``warp`` of pitch as shares, ``tilt`` of the
+    spectrum in units of the logarithm, ``noise`` the chance of noise, at ``quietest_db`` to 30 dB more than
+    it; up to ``bands`` bands and ``times`` frames, twice each, are masked.
+    """
+
+    stretch: float = field(default=0.15, metadata=within(0.0, 0.5))
+    warp: float = field(default=0.1, metadata=within(0.0, 0.5))
+    tilt: float = field(default=1.0, metadata=within(0.0, 10.0))
+    noise: float = field(default=0.5, metadata=_SHARE)
+    quietest_db: float = field(default=0.0, metadata=within(-30.0, 30.0))
+    bands: int = field(default=8, metadata=within(0, 39))
+    times: int = field(default=24, metadata=within(0, 95))
+
+
+@dataclass(frozen=True)
+class LearnRecipe:
+    """AdamW with a linear start and a half cosine to zero."""
+
+    steps: int = field(metadata=within(1, 10_000_000))
+    batch_size: int = field(default=64, metadata=within(2, 4096))
+    lr: float = field(default=2e-3, metadata=within(1e-8, 1.0))
+    weight_decay: float = field(default=0.02, metadata=_SHARE)
+    warmup_steps: int = field(default=100, metadata=within(0, 100_000))
+    ema: float = field(default=0.99, metadata=_SHARE)
+    smoothing: float = field(default=0.1, metadata=within(0.0, 0.9))
+    seed: int = field(default=1, metadata=within(0, 1_000_000))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe, with its text. ``mean`` and ``std`` standardise the levels of ``edge.voice.mel``."""
+
+    name: str = field(metadata=within(1, 200))
+    network: NetworkRecipe
+    change: ChangeRecipe
+    learn: LearnRecipe
+    text: str
+    mean: float = 128.0
+    std: float = 32.0
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the recipe's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load(path: Path | None = None) -> Recipe:
+    """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
+    path = path or BUILT_IN
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Recipe:
+    """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
+    sections = ("network", "change", "learn")
+    table = strict.read_toml(text, where, ("name", "mean", "std", *sections), RecipeInvalid)
+    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
