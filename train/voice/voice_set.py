@@ -52,10 +52,11 @@ def read(path: Path) -> VoiceSet:
     from train.voice import emodb, ravdess
 
     arrays = _arrays(path)
-    for reader in (emodb, ravdess):
-        if set(arrays) >= set(reader.ARRAYS):
-            return reader.read(path, arrays)
-    known = " or ".join(", ".join(reader.ARRAYS) for reader in (emodb, ravdess))
+    if set(arrays) >= set(emodb.ARRAYS):
+        return emodb.read(path, arrays)
+    if set(arrays) >= set(ravdess.ARRAYS):
+        return ravdess.read(path, arrays)
+    known = " or ".join(", ".join(names) for names in (emodb.ARRAYS, ravdess.ARRAYS))
     raise DataInvalid(f"'{path}' is no set of voices: it must have the arrays {known}")
 
 
