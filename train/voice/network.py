@@ -31,7 +31,8 @@ class Shuffle(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[N, C, H, W]`` to the same shape."""
-        return torch.nn.functional.conv2d(x, self.weight)  # type: ignore[arg-type]
+        shuffled: torch.Tensor = nn.functional.conv2d(x, self.weight)
+        return shuffled
 
 
 class GlobalChannelSpatialAttention(nn.Module):
