@@ -33,12 +33,12 @@ def add(verb: command.Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on; judge each utterance by the network that never heard its speaker; write the record."""
     from train import loop
-    from train.voice import judge, learn, recipe, voice_set
+    from train.voice import judge, learn, readers, recipe
 
     loop.use_threads(arguments.threads)
     chosen = recipe.load(Path(arguments.recipe) if arguments.recipe else None)
-    voices = voice_set.read(arguments.data)
-    others = voice_set.read(arguments.domain) if arguments.domain else None
+    voices = readers.read(arguments.data)
+    others = readers.read(arguments.domain) if arguments.domain else None
     for fold in range(len(judge.FOLDS)):
         heard = voices.take(~judge.left_out(voices, fold))
         if not learn.fit(chosen, heard, folder(arguments.out, fold), f"speakers left out {fold + 1}"):

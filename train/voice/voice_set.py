@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,19 +46,6 @@ class VoiceSet:
         )
 
 
-def read(path: Path) -> VoiceSet:
-    """EmoDB or RAVDESS, packed, told by its arrays. Raises DataInvalid."""
-    from train.voice import emodb, ravdess
-
-    arrays = _arrays(path)
-    if set(arrays) >= set(emodb.ARRAYS):
-        return emodb.read(path, arrays)
-    if set(arrays) >= set(ravdess.ARRAYS):
-        return ravdess.read(path, arrays)
-    known = " or ".join(", ".join(names) for names in (emodb.ARRAYS, ravdess.ARRAYS))
-    raise DataInvalid(f"'{path}' is no set of voices: it must have the arrays {known}")
-
-
 def cut(path: Path, rows: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     """Utterances that lie in a row, one by one. Raises DataInvalid where the lengths are not theirs."""
     whole = lengths.ndim == 1 and lengths.dtype.kind in "iu" and (len(lengths) == 0 or lengths.min() > 0)
@@ -97,16 +83,3 @@ def gather(
         terms,
         tuple(heard) if sounds else (),
     )
-
-
-def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataInvalid(f"'{path}' is no set of voices: it is a single array, not an .npz")
-            return {name: archive[name] for name in archive.files}
-    except DataInvalid:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataInvalid(f"'{path}' is not an .npz that can be read: {error}") from error
