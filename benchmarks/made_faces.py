@@ -32,13 +32,15 @@ from train.synth import dataset
 from train.synth.families import load_heads
 
 SIDE, YAW, WEAKEST = 48, 20.0, 0.7  # the side at which the shipped networks were taught
+# As many faces of each expression are asked about: none is expected more than another.
+PRIOR = "balanced"
 
 
 def said(made: dataset.MadeFaces, name: str) -> dict[str, Any]:
     """What the bundle ``name`` says of ``made``: shares of answers per expression, and the mean weight of
     it."""
     subject = BundleSubject(bundles.load(name), "auto", 1)
-    weights = softmax(subject.logits(made.faces).astype(np.float32), subject.scaling(""))
+    weights = softmax(subject.logits(made.faces).astype(np.float32), subject.scaling(PRIOR))
     wanted = np.array([EXPRESSIONS.index(made.labels[label]) for label in made.label])
     answers = weights.argmax(1)
     rows = {}
@@ -100,6 +102,7 @@ def main() -> int:
         "side": SIDE,
         "yaw": YAW,
         "weakest": WEAKEST,
+        "prior": PRIOR,
         "rows": rows,
     }
     print(table(rows))

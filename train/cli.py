@@ -17,7 +17,7 @@ from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError
 from edge.files import refuse_same, write_text
-from train import probe_cli
+from train import fairness_cli, probe_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
@@ -140,6 +140,10 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     domains.add_argument("--engine", default="auto", help="engine that runs the bundle")
     domains.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     _threads(domains)
+    fairness = command.verb(
+        verbs, "fairness", "measure whether a bundle reads heads of other groups otherwise", fairness_cli.run
+    )
+    fairness_cli.add(fairness)
     report = command.verb(verbs, "report", "draw evaluation records as one HTML page", _report)
     report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate' and 'probe'")
     report.add_argument("--out", type=Path, required=True, help="HTML file to write")

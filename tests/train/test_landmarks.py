@@ -168,7 +168,7 @@ def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_things_worn_hide_points_and_keep_their_kind() -> None:
     one = gather.One(np.full((96, 96), 120, np.uint8), landmarks(96), np.ones(68, bool), 40.0, 0.0)
     found = gather.gathered(
-        iter([one, one]), 2, gather.SOURCES[0], [np.zeros((48, 48), np.uint8)], ("mask",), 1
+        iter([one, one]), 2, gather.SOURCES[0], [np.zeros((48, 48), np.uint8)], ("mask",)
     )
     assert [found.kinds[kind] for kind in found.worn] == ["nothing", "mask", "nothing", "mask"]
     assert found.visible[0].all() and not found.visible[1, 48:68].any() and found.visible[1, 36:48].all()

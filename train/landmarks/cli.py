@@ -7,7 +7,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from train.landmarks.covers import Covers
     from train.landmarks.marked import MarkedFaces
 
-LEARN, TEST, RECORD = "learn.npz", "test.npz", "record.json"
+LEARN, TEST, COVERS, RECORD = "learn.npz", "test.npz", "covers.npz", "record.json"
 YAW = 60.0
+THINGS = 1.5  # things to lay over faces, for each photograph of a data set
 
 
 def add(verb: command.Parser) -> None:
@@ -36,9 +38,9 @@ def add(verb: command.Parser) -> None:
     verb.add_argument(
         "--count",
         type=command.whole(1, 1_000_000),
-        default=3500,
+        default=3600,
         metavar="N",
-        help="photographs of each data set, and a third as many heads (default: 3500)",
+        help="photographs of each data set, and a sixth as many heads (default: 3600)",
     )
     verb.add_argument("--init", type=Path, help="another run's landmarks.pt to start from")
     verb.add_argument(
@@ -52,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     from train.landmarks import judge, learn, recipe
 
     loop.use_threads(arguments.threads)
-    faces, test = gather(arguments)
+    faces, test, covers = gather(arguments)
     chosen = recipe.load()
-    if not learn.fit(chosen, faces, arguments.out, arguments.init):
+    if not learn.fit(chosen, faces, arguments.out, arguments.init, covers):
         return INTERRUPTED
     learnt = learn.load_learnt(arguments.out)
     record = judge.record(test, learnt)
@@ -63,52 +65,44 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces]:
-    """The faces to learn from and those to test on, kept in the run's folder for the next time."""
+def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces, Covers]:
+    """The faces to learn from, those to test on, and things to lay over the first.
+
+    They are kept in the run's folder for the next time.
+    """
     from faces import readers
     from faces.crop_rule import crop_rule_of
-    from train.landmarks import gather, marked
+    from train.landmarks import covers, gather, marked
     from train.synth.face_mesh import MeshReader
     from train.synth.families import load_heads
 
-    paths = arguments.out / LEARN, arguments.out / TEST
+    paths = [arguments.out / name for name in (LEARN, TEST, COVERS)]
     if all(path.is_file() for path in paths):
-        return marked.read(paths[0]), marked.read(paths[1])
+        return marked.read(paths[0]), marked.read(paths[1]), covers.read(paths[2])
     rule, count = crop_rule_of("fer2013"), arguments.count
     fer = readers.read(arguments.data, 48, search=False)
     lfw = readers.read(arguments.domain, 96, search=False)
     heads, reader = load_heads(arguments.heads), MeshReader(arguments.mesh)
     others = list(fer.split("public").faces[:500])
-
-    def photographs(faces: Sequence[npt.NDArray[np.uint8]], seed: int, straight: float) -> Any:
-        return gather.of_photographs(faces, reader, seed, YAW, rule, straight)
-
-    def worn(found: Any, much: int, source: str, kinds: Sequence[str]) -> MarkedFaces:
-        return gather.gathered(found, much, source, others, kinds, min(4, len(kinds)))
-
     rendered, of_fer, of_lfw = gather.SOURCES
-    people = range(1000, 1000 + count // 3)
-    learnt_from = marked.joined(
-        [
-            worn(
-                photographs(gather.spread(lfw.split("train").faces, count), 11, 0.4),
-                count,
-                of_lfw,
-                gather.TAUGHT,
-            ),
-            worn(
-                photographs(gather.spread(fer.split("train").faces, count), 12, 0.5),
-                count,
-                of_fer,
-                gather.TAUGHT,
-            ),
-            worn(gather.of_heads(heads, people, YAW, rule, reader), len(people), rendered, gather.TAUGHT),
-        ]
-    )
-    unseen = gather.spread(lfw.split("private").faces, max(1, count // 3))
-    test = worn(photographs(unseen, 13, 0), len(unseen), of_lfw, gather.KEPT_OUT)
+
+    def photographs(
+        faces: npt.NDArray[np.uint8], much: int, source: str, seed: int, straight: float, worn: Sequence[str]
+    ) -> MarkedFaces:
+        chosen = gather.spread(faces, much)
+        found = gather.of_photographs(chosen, reader, seed, YAW, rule, straight)
+        return gather.gathered(found, len(chosen), source, others, worn)
+
+    people = range(1000, 1000 + max(1, count // 6))
+    known = photographs(lfw.split("train").faces, count, of_lfw, 11, 0.4, ())
+    more = photographs(fer.split("train").faces, count, of_fer, 12, 0.5, ())
+    drawn = gather.of_heads(heads, people, YAW, rule, reader)
+    learnt_from = marked.joined([known, more, gather.gathered(drawn, len(people), rendered, others, ())])
+    test = photographs(lfw.split("private").faces, max(1, count // 3), of_lfw, 13, 0, gather.KEPT_OUT)
     reader.close()
+    things = covers.draw(learnt_from, max(1, int(count * THINGS)), gather.TAUGHT, others, 14)
     arguments.out.mkdir(parents=True, exist_ok=True)
     marked.write(learnt_from, paths[0])
     marked.write(test, paths[1])
-    return learnt_from, test
+    covers.write(things, paths[2])
+    return learnt_from, test, things

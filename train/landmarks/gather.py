@@ -1,7 +1,8 @@
 """Marked faces from three sources: rendered heads (exact), and photographs whose mesh was read, then turned.
 
-Each face comes clean and with things drawn over it, whose cover is exact. Some kinds of things are kept out
-of training, so that what the network says of them is no memory.
+Those to test on come clean and with things drawn over them, whose cover is exact; over those to learn from
+``train.landmarks.covers`` lays things at every step. Some kinds are kept out of training, so that what
+the network says of them is no memory.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Floats = npt.NDArray[np.float32]
 SOURCES = ("rendered ICT-FaceKit", "FER2013, by its mesh", "LFW, by its mesh")
 CLEAN = "nothing"
 WORN = (CLEAN, *KINDS)
-TAUGHT = ("mask", "glasses", "hair", "thing", "patch")
+TAUGHT = ("mask", "glasses", "hair", "thing", "patch", "blob")
 KEPT_OUT = ("hand", "scarf")
 JAW = 17  # the first landmarks
 PITCH = 20.0
@@ -104,9 +105,12 @@ def of_photographs(
 
 
 def gathered(
-    faces: Iterator[One], count: int, source: str, others: Sequence[Grey], kinds: Sequence[str], variants: int
+    faces: Iterator[One], count: int, source: str, others: Sequence[Grey], kinds: Sequence[str]
 ) -> MarkedFaces:
-    """``faces``, at most ``count``, each clean and in ``variants`` of things of ``kinds`` drawn over it."""
+    """``faces``, at most ``count``, each clean and once with a thing of each of ``kinds`` drawn over it.
+
+    ``others`` uint8 [H, W] are what patches are taken from.
+    """
     found: list[One] = []
     worn: list[int] = []
     with Progress(source, count, "faces") as progress:
@@ -114,10 +118,9 @@ def gathered(
             rng = np.random.default_rng([7, SOURCES.index(source), index])
             found.append(face)
             worn.append(0)
-            for kind in rng.choice(list(kinds), variants, replace=variants > len(kinds)):
-                over = wear(
-                    face.picture, face.landmarks, str(kind), rng, others[int(rng.integers(len(others)))]
-                )
+            for kind in rng.choice(list(kinds), len(kinds), replace=False):
+                other = others[int(rng.integers(len(others)))]
+                over = wear(face.picture, face.landmarks, str(kind), rng, other)
                 visible = face.visible & ~over.covers(face.landmarks)
                 found.append(replace(face, picture=over.picture, visible=visible))
                 worn.append(WORN.index(str(kind)))

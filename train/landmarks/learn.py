@@ -21,6 +21,7 @@ from edge.commands.progress import Progress
 from edge.errors import RecipeInvalid, ToolchainError
 from train.checkpoint import load_state, read, write
 from train.landmarks.change import changed, plain
+from train.landmarks.covers import Covers
 from train.landmarks.losses import loss
 from train.landmarks.marked import MarkedFaces
 from train.landmarks.network import LandmarkNetwork
@@ -48,8 +49,10 @@ class Learnt:
         return points.numpy(), logits.numpy()
 
 
-def fit(recipe: Recipe, faces: MarkedFaces, out: Path, init: Path | None = None) -> bool:
-    """Train on ``faces`` in the folder ``out``; whether the last step was taken.
+def fit(
+    recipe: Recipe, faces: MarkedFaces, out: Path, init: Path | None = None, covers: Covers | None = None
+) -> bool:
+    """Train on ``faces``, some under ``covers``, in the folder ``out``; whether the last step was taken.
 
     ``init``: a landmarks.pt to start from. A checkpoint that is there is continued; SIGINT and SIGTERM write
     one and return. The averaged weights go to landmarks.pt at the end. Raises DataInvalid, RecipeInvalid and
@@ -72,7 +75,7 @@ def fit(recipe: Recipe, faces: MarkedFaces, out: Path, init: Path | None = None)
     saved_at, running = time.monotonic(), math.nan
     with StopSignal() as stop, Progress("training", how.steps, "step", start=step) as progress:
         while step < how.steps and not stop.asked:
-            value = _one_step(recipe, faces, network, optimizer, step)
+            value = _one_step(recipe, faces, covers, network, optimizer, step)
             _follow(average, network, min(how.ema, (1 + step) / (10 + step)))
             step += 1
             running = value if math.isnan(running) else 0.99 * running + 0.01 * value
@@ -106,17 +109,24 @@ def load_learnt(path: Path) -> Learnt:
 
 
 def _one_step(
-    recipe: Recipe, faces: MarkedFaces, network: LandmarkNetwork, optimizer: torch.optim.Optimizer, step: int
+    recipe: Recipe,
+    faces: MarkedFaces,
+    covers: Covers | None,
+    network: LandmarkNetwork,
+    optimizer: torch.optim.Optimizer,
+    step: int,
 ) -> float:
     how = recipe.learn
     rng = np.random.default_rng([how.seed, step])
-    batch = changed(faces, rng.integers(0, len(faces), how.batch_size), recipe.change, rng)
+    batch = changed(faces, rng.integers(0, len(faces), how.batch_size), recipe.change, rng, covers)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(recipe, step)
     network.train()
     pictures = torch.from_numpy((batch.pictures - recipe.mean) / recipe.std)
-    points, logits = network(pictures.to(memory_format=torch.channels_last))
-    off = loss(points, logits, torch.from_numpy(batch.points), torch.from_numpy(batch.visible), how)
+    with torch.autocast("cpu", torch.bfloat16, enabled=how.autocast == "bfloat16"):
+        fine, coarse = network.maps(pictures.to(memory_format=torch.channels_last))
+    # A point in bfloat16 would be known to a tenth of a pixel.
+    off = loss(network.answers(fine.float(), coarse.float()), batch, how)
     if not torch.isfinite(off):
         raise ToolchainError(f"the loss is not a finite number at step {step}: lower learn.lr in the recipe")
     optimizer.zero_grad()

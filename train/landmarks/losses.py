@@ -1,4 +1,5 @@
-"""What the landmark network is held against: the wing loss for points, cross-entropy for what is seen."""
+"""What the landmark network is held against: the wing loss for points, cross-entropy for what is seen and
+what is covered."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ import math
 import torch
 from torch.nn import functional as F
 
+from train.landmarks.change import Batch
 from train.landmarks.recipe import LearnRecipe
+
+Answers = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 PIXELS = 256  # the wing loss's pixels are those of a crop of this side, as in its paper
 
@@ -22,14 +26,10 @@ def wing(error: torch.Tensor, width: float, curve: float) -> torch.Tensor:
     return torch.where(size < width, width * torch.log1p(size / curve), size - offset)
 
 
-def loss(
-    points: torch.Tensor,
-    logits: torch.Tensor,
-    wanted: torch.Tensor,
-    visible: torch.Tensor,
-    recipe: LearnRecipe,
-) -> torch.Tensor:
-    """The whole loss: ``points`` [N, 68, 2] against ``wanted``, shares of the crop; ``logits`` [N, 68]."""
-    off = wing((points - wanted) * PIXELS, recipe.wing, recipe.curve).mean()
-    seen = F.binary_cross_entropy_with_logits(logits, visible)
-    return off + recipe.seen_weight * seen
+def loss(answers: Answers, batch: Batch, recipe: LearnRecipe) -> torch.Tensor:
+    """The whole loss: points [N, 68, 2] and logits of what is seen and covered, held against ``batch``."""
+    points, seen, covered = (each.float() for each in answers)
+    off = wing((points - torch.from_numpy(batch.points)) * PIXELS, recipe.wing, recipe.curve).mean()
+    of_points = F.binary_cross_entropy_with_logits(seen, torch.from_numpy(batch.visible))
+    of_cells = F.binary_cross_entropy_with_logits(covered, torch.from_numpy(batch.covered))
+    return off + recipe.seen_weight * of_points + recipe.cover_weight * of_cells

@@ -69,15 +69,20 @@ def write(faces: MarkedFaces, path: Path) -> None:
 
 def read(path: Path) -> MarkedFaces:
     """The set in ``path``. Raises DataInvalid."""
+    found = read_arrays(path, (*ARRAYS, *WORDS))
+    words = {name: tuple(str(word) for word in found.pop(name)) for name in WORDS}
+    return MarkedFaces(**found, **words)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """The arrays ``names`` that 'ferlite train landmarks' wrote into ``path``. Raises DataInvalid."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in (*ARRAYS, *WORDS) if name not in file]
+            missing = [name for name in names if name not in file]
             if missing:
                 raise DataInvalid(
                     f"'{path}' has no '{missing[0]}': it is no set of 'ferlite train landmarks'"
                 )
-            arrays: dict[str, Any] = {name: file[name] for name in ARRAYS}
-            arrays |= {name: tuple(str(word) for word in file[name]) for name in WORDS}
-            return MarkedFaces(**arrays)
+            return {name: file[name] for name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataInvalid(f"'{path}' is not an .npz that can be read: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from edge import strict
 from edge.errors import RecipeInvalid
@@ -16,20 +17,22 @@ _SHARE = within(0.0, 1.0)
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """The network: see ``train.landmarks.network``. ``strides`` are those of the stem and then of each
-    stage."""
+    """The network: see ``train.landmarks.network``. Stages of ``widths`` channels, each of half the side of
+    the one before and with so many residual ``blocks``, behind a stem of ``stem`` channels."""
 
     input_size: int = field(default=64, metadata=within(32, 128))
-    width: float = field(default=0.5, metadata=within(0.1, 2.0))
-    strides: tuple[int, ...] = field(default=(2, 2, 2, 2, 1, 1), metadata=within(1, 2))
-    hidden: int = field(default=160, metadata=within(8, 1024))
-    activation: str = "relu6"
+    stem: int = field(default=16, metadata=within(1, 256))
+    widths: tuple[int, ...] = field(default=(24, 48, 96), metadata=within(1, 1024))
+    blocks: tuple[int, ...] = field(default=(1, 1, 1), metadata=within(0, 8))
+    hidden: int = field(default=128, metadata=within(8, 1024))
+    activation: str = "relu"
 
 
 @dataclass(frozen=True)
 class ChangeRecipe:
     """Ranges of the random changes: ``rotate`` in degrees, ``scale`` and ``shift`` as shares of the crop,
-    ``light`` as a factor's deviation from 1, ``noise`` in grey levels, ``coarse`` the chance of fewer pixels.
+    ``light`` as a factor's deviation from 1, ``noise`` in grey levels, ``coarse`` the chance of fewer pixels;
+    ``worn``: the chance of something over the face, ``twice``: of another thing over that.
     """
 
     rotate: float = field(default=15.0, metadata=within(0.0, 90.0))
@@ -38,6 +41,8 @@ class ChangeRecipe:
     light: float = field(default=0.4, metadata=_SHARE)
     noise: float = field(default=8.0, metadata=within(0.0, 60.0))
     coarse: float = field(default=0.3, metadata=_SHARE)
+    worn: float = field(default=0.6, metadata=_SHARE)
+    twice: float = field(default=0.25, metadata=_SHARE)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class LearnRecipe:
     """AdamW with a linear start and a half cosine to zero.
 
     ``wing`` and ``curve`` are w and epsilon of the wing loss (Feng et al., CVPR 2018), in pixels of a crop of
-    256; ``seen_weight`` is the share that visibility has in the loss.
+    256; ``seen_weight`` and ``cover_weight`` are the shares that what is seen and what is covered have in the
+    loss. ``autocast`` "bfloat16" reckons the maps so.
     """
 
     steps: int = field(metadata=within(1, 10_000_000))
@@ -57,6 +63,8 @@ class LearnRecipe:
     wing: float = field(default=10.0, metadata=within(0.1, 100.0))
     curve: float = field(default=2.0, metadata=within(0.01, 100.0))
     seen_weight: float = field(default=6.0, metadata=within(0.0, 100.0))
+    cover_weight: float = field(default=12.0, metadata=within(0.0, 100.0))
+    autocast: Literal["none", "bfloat16"] = "none"
     seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 

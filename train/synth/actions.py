@@ -1,9 +1,10 @@
 """Expressions as facial actions, and actions as the units of a mesh.
 
-Actions are those of the Facial Action Coding System (Ekman, Friesen and Hager, 2002). Which of them make an
-expression: Du, Tao and Martinez, "Compound facial expressions of emotion" (PNAS 2014), table 1, as they were
-seen in photographs of 230 people: those of more than half of the people always, those of fewer with the share
-that showed them.
+Actions are those of the Facial Action Coding System (FACS; Ekman and Friesen, 1978).
+Each expression has the actions of its PROTOTYPES always, and beside them those that Du, Tao and Martinez saw
+in photographs of 230 people ("Compound facial expressions of emotion", PNAS 2014, table 1): what nearly all
+showed always, the rest with the share of people who did. How strong an action is, and which units of a mesh
+make it, is ours, set by looking.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ LEAST, MOST = -1.0, 2.0
 ACTIONS: dict[int, dict[str, float]] = {
     1: {"browInnerUp_": 1.4},
     2: {"browOuterUp_": 1.0},
-    4: {"browDown_": 2.0, "browInnerUp_": -0.8, "noseSneer_": 0.25, "eyeSquint_": 0.2},
+    4: {"browDown_": 2.0, "browInnerUp_": -1.0, "browOuterUp_": 0.2, "noseSneer_": 0.3, "eyeSquint_": 0.2},
     5: {"eyeWide_": 1.4},
     6: {"cheekSquint_": 0.9, "cheekRaiser_": 0.5},
     7: {"eyeSquint_": 1.1},
-    9: {"noseSneer_": 1.5, "browDown_": 0.45, "cheekSquint_": 0.4},
-    10: {"mouthUpperUp_": 1.1, "noseSneer_": 0.25},
+    9: {"noseSneer_": 1.5, "browDown_": 0.1, "cheekSquint_": 0.4, "eyeSquint_": 0.5},
+    10: {"mouthUpperUp_": 1.2, "noseSneer_": 0.25},
     12: {"mouthSmile_": 1.2, "cheekSquint_": 0.2},
     14: {"mouthDimple_": 1.0},
     15: {"mouthFrown_": 1.6},
     16: {"mouthLowerDown_": 1.0},
     17: {"mouthShrugLower": 0.9, "mouthShrugUpper": 0.35},
-    20: {"mouthStretch_": 1.4},
+    20: {"mouthStretch_": 1.7},
     23: {"mouthRollLower": 0.5, "mouthRollUpper": 0.5, "mouthPress_": 0.4},
     24: {"mouthPress_": 1.2, "mouthRollLower": 0.5, "mouthRollUpper": 0.4},
     25: {"mouthLowerDown_": 0.45, "mouthUpperUp_": 0.25, "jawOpen": 0.06},
@@ -48,22 +49,30 @@ class Expression:
     maybe: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
-# Strengths are ours, set until the rendered face looks like what it is called. So is what is not in that
-# table: 5 in anger (raised lids over a frown glare; FACS's own examples of anger have it), 7 in disgust,
-# lids that droop (43, in part) in sadness, and a wide open mouth (27) in surprise and fear.
+# The best known prototypes of the six (EMFACS; Ekman and Friesen). Where several are given for an expression,
+# that which its photographs show most; of anger's 23 or 24 both are lips pressed together.
+PROTOTYPES: dict[str, tuple[int, ...]] = {
+    "anger": (4, 5, 7, 24),
+    "disgust": (9, 15),
+    "fear": (1, 2, 4, 5, 7, 20, 26),
+    "happiness": (6, 12),
+    "sadness": (1, 4, 15),
+    "surprise": (1, 2, 5, 26),
+    "neutral": (),
+}
+# From neither source: lids that droop (43, in part) in sadness, a wide open mouth (27) in surprise and fear,
+# a dropped jaw (26) in happiness, and how often these and 16 are shown.
 EXPRESSIONS: dict[str, Expression] = {
     "anger": Expression(
-        {4: 1.0, 7: 0.7, 24: 0.8}, {10: (0.26, 0.6), 17: (0.52, 0.7), 23: (0.29, 0.8), 5: (0.5, 0.6)}
+        {4: 1.0, 5: 0.5, 7: 0.7, 24: 0.8}, {10: (0.26, 0.6), 17: (0.52, 0.7), 23: (0.29, 0.8)}
     ),
-    "disgust": Expression({9: 1.0, 10: 1.0, 17: 0.5}, {4: (0.31, 0.6), 24: (0.26, 0.5), 7: (0.4, 0.6)}),
-    "fear": Expression(
-        {1: 1.0, 4: 0.35, 20: 0.8, 25: 0.8, 5: 1.0}, {2: (0.57, 0.5), 26: (0.33, 0.9), 27: (0.2, 0.5)}
+    "disgust": Expression(
+        {9: 1.0, 10: 0.9, 15: 0.3, 17: 0.5}, {4: (0.31, 0.6), 16: (0.3, 0.5), 24: (0.26, 0.5)}
     ),
-    "happiness": Expression({12: 0.9, 25: 0.9}, {6: (0.51, 0.8), 26: (0.3, 0.5)}),
-    "sadness": Expression(
-        {4: 0.4, 15: 1.0, 1: 1.0}, {6: (0.5, 0.4), 11: (0.26, 0.5), 17: (0.67, 0.8), 43: (0.6, 0.35)}
-    ),
-    "surprise": Expression({1: 1.0, 2: 1.0, 25: 0.6}, {5: (0.66, 0.9), 26: (0.4, 1.0), 27: (0.6, 0.9)}),
+    "fear": Expression({1: 1.0, 2: 0.5, 4: 0.5, 5: 1.0, 7: 0.3, 20: 1.0, 25: 0.8, 26: 0.3}, {27: (0.2, 0.5)}),
+    "happiness": Expression({6: 0.6, 12: 0.9, 25: 0.9}, {26: (0.3, 0.5)}),
+    "sadness": Expression({1: 1.0, 4: 0.5, 15: 1.0}, {6: (0.5, 0.4), 17: (0.67, 0.8), 43: (0.6, 0.35)}),
+    "surprise": Expression({1: 1.0, 2: 1.0, 5: 0.8, 25: 0.6, 26: 1.0}, {27: (0.5, 0.8)}),
     "neutral": Expression({}),
 }
 

@@ -31,10 +31,13 @@ REGIONS: Mapping[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Worn:
-    """``picture`` uint8 [H, W] with the occluder on it, ``opaque`` float32 [H, W] 0-1: how much it covers."""
+    """``picture`` uint8 [H, W] with the occluder on it, ``opaque`` float32 [H, W] 0-1: how much it covers;
+    ``texture`` uint8 [H, W]: the occluder as it would look were it everywhere.
+    """
 
     picture: Grey
     opaque: npt.NDArray[np.float32]
+    texture: Grey
 
     def covers(self, landmarks: Floats) -> Bools:
         """Whether each landmark [68, 2], in pixels, lies under the occluder, bool [68]; beside the picture:
@@ -72,8 +75,15 @@ def wear(
     fine = np.zeros((4 * picture.shape[0], 4 * picture.shape[1]), np.float32)
     KINDS[kind](fine, (landmarks + 0.5) * 4 - 0.5, 4 * span, rng)
     opaque = cv2.resize(fine, picture.shape[::-1], interpolation=cv2.INTER_AREA)
-    mixed = picture + (texture - picture.astype(np.float32)) * opaque
-    return Worn(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), np.asarray(opaque, np.float32))
+    return laid_over(
+        picture, np.asarray(opaque, np.float32), np.clip(np.rint(texture), 0, 255).astype(np.uint8)
+    )
+
+
+def laid_over(picture: Grey, opaque: npt.NDArray[np.float32], texture: Grey) -> Worn:
+    """``picture`` under ``texture``, uint8 [H, W] each, as far as that is ``opaque`` float32 [H, W], 0-1."""
+    mixed = picture + (texture.astype(np.float32) - picture) * opaque
+    return Worn(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), opaque, texture)
 
 
 def eye_distance(landmarks: Floats) -> float:
@@ -191,6 +201,18 @@ def _thing(fine: Floats, marks: Floats, span: float, rng: np.random.Generator) -
         middle = middle + rng.normal(0, 0.35, 2) * span
 
 
+def _blob(fine: Floats, marks: Floats, span: float, rng: np.random.Generator) -> None:
+    """Something without a name: round lumps of any size, most often with one that comes in over an edge."""
+    cells = int(rng.integers(3, 8))
+    lumps = cv2.resize(
+        rng.normal(0, 1, (cells, cells)).astype(np.float32), fine.shape[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    rows, columns = np.mgrid[-1 : 1 : fine.shape[0] * 1j, -1 : 1 : fine.shape[1] * 1j]
+    angle = rng.uniform(0, 2 * np.pi)
+    lumps += rng.uniform(0, 2.5) * (np.cos(angle) * columns + np.sin(angle) * rows)
+    fine[lumps > np.quantile(lumps[::8, ::8], rng.uniform(0.5, 0.93))] = 1.0
+
+
 def _fill(fine: Floats, outline: Floats) -> None:
     cv2.fillPoly(fine, [np.rint(outline).astype(np.int32)], 1.0)
 
@@ -267,6 +289,7 @@ KINDS: Mapping[str, Callable[[Floats, Floats, float, np.random.Generator], None]
     "hair": _hair,
     "thing": _thing,
     "patch": _thing,
+    "blob": _blob,
 }
 TEXTURES: Mapping[str, Callable[[Grey, Floats, np.random.Generator], Floats]] = {
     "mask": _cloth,
@@ -275,4 +298,5 @@ TEXTURES: Mapping[str, Callable[[Grey, Floats, np.random.Generator], Floats]] = 
     "scarf": _cloth,
     "hair": _strands,
     "thing": _stuff,
+    "blob": _stuff,
 }
