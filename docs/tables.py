@@ -20,6 +20,7 @@ QUANTIZING = ROOT / "docs" / "quantize.md"
 PROFILE = ROOT / "docs" / "profile.md"
 SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
+MADE = ROOT / "docs" / "made-faces.md"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
@@ -255,6 +256,20 @@ def scale() -> str:
     return scales.table(read("scale"))
 
 
+def made_faces() -> str:
+    """How often each shipped network names rendered faces as they were made."""
+    record = read("made_faces")
+    labels = list(record["rows"][0]["expressions"])
+    rows = [f"| | bundle | {' | '.join(labels)} | balanced |", "|---" * (len(labels) + 3) + "|"]
+    for each in record["rows"]:
+        shares = [f"{each['expressions'][label]['read_so']:.0%}" for label in labels]
+        rows.append(
+            f"| {each['source']} | `{each['bundle']}` | {' | '.join(shares)} | {each['balanced']:.0%} |"
+        )
+    what = f"{record['rows'][0]['faces']} faces of each family, prior `{record['prior']}`"
+    return "\n".join([*rows, "", f"{what}. {record['date']}, `{record['command']}`"])
+
+
 def read(name: str) -> dict[str, Any]:
     """A record of benchmarks/records."""
     return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
@@ -266,6 +281,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     SCALE: {"scale": scale},
     PROFILE: {"profile": profile},
     TRAINING: {"annotators": annotators, "people": people},
+    MADE: {"made-faces": made_faces},
     MEASURING: {
         "install": install,
         "sizes": sizes,

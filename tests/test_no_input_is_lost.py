@@ -31,6 +31,10 @@ OVER_ITSELF = (
         "d.npz e.npz f.npz bundle/bundle.json bundle/tiny.onnx",
     ),
     (
+        "ferlite-train fairness bundle --heads h.npz --record {}",
+        "h.npz bundle/bundle.json bundle/tiny.onnx",
+    ),
+    (
         "ferlite-train probe run --against old.pt --data d.npz --domain e.npz --record {}",
         "d.npz e.npz old.pt run/best.pt",
     ),

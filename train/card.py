@@ -10,6 +10,7 @@ from edge.bundle import Bundle
 from edge.errors import DataInvalid
 from edge.files import read_record
 from pages.card import compose, table, with_evaluations
+from train import fairness as fair
 from train import probe
 
 
@@ -21,29 +22,59 @@ def read_data_report(path: Path) -> dict[str, Any]:
 def write(
     bundle: Bundle,
     records: Sequence[dict[str, Any]],
-    data: dict[str, Any],
+    data: dict[str, Any] | None,
     before: str = "",
     probes: Sequence[dict[str, Any]] = (),
+    fairness: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The card's Markdown. Raises DataInvalid for a record of other files than the bundle's.
+
+    ``records`` of evaluations need ``data``, the report of what was trained on; the others do not.
 
     ``before``: the card that is there. What a build wrote of the bundle is kept; what earlier records made is
     replaced.
     """
     digests = {digest for files in bundle.files.values() for digest in files.parts.values()}
     for record in records:
-        if not set(record["model"].get("files", {"": ""}).values()) <= digests:
-            raise DataInvalid(
-                f"a record of '{record['model']['name']}' was made with other files than '{bundle.path}'"
-            )
+        if not _of_these(record, digests):
+            raise _other_files(record["model"]["name"], bundle)
+    changed = [line for record in fairness for line in _fairness_lines(record, digests, bundle)]
     per_class = [line for record in records for line in _class_lines(record)]
     worsened = [line for record in records for line in _corruption_lines(record)]
     probed = [line for record in probes for line in _probe_lines(record)]
-    sections = [
-        ("The data, as it was searched", _data_lines(data)),
-        ("Evaluation", [*_score_lines(records), "", *per_class, *worsened, *probed]),
-    ]
+    sections = [("The data, as it was searched", _data_lines(data))] if data else []
+    scored = [*_score_lines(records), ""] if records else []
+    if evaluated := [*scored, *per_class, *worsened, *probed]:
+        sections.append(("Evaluation", evaluated))
+    if changed:
+        sections.append(("Rendered heads changed in one thing", changed))
     return with_evaluations(before or compose(bundle.name, f"{bundle.description}."), sections)
+
+
+def _of_these(record: dict[str, Any], digests: set[str]) -> bool:
+    return set(record["model"].get("files", {"": ""}).values()) <= digests
+
+
+def _other_files(name: str, bundle: Bundle) -> DataInvalid:
+    return DataInvalid(f"a record of '{name}' was made with other files than '{bundle.path}'")
+
+
+def _fairness_lines(record: dict[str, Any], digests: set[str], bundle: Bundle) -> list[str]:
+    """The bundle's own rows of a record that may be of several."""
+    mine = [each for each in record["bundles"] if _of_these(each, digests)]
+    if not mine:
+        raise _other_files(", ".join(each["model"]["name"] for each in record["bundles"]), bundle)
+    lines = [
+        f"{record['people']} heads ({record['source']}), each with every expression, were rendered anew with "
+        "one thing changed; units, light, pose, background and camera stayed. How many were then read "
+        "otherwise, and how many of each expression; the 95 % interval takes pairs of one head as "
+        "independent, and is too narrow for that. "
+        f"{record['not_shown']}. {record['environment']['date']}, `{record['command']}`.",
+    ]
+    for each in mine:
+        lines += ["", f"{each['model']['engine']}:", "", *table(fair.HEADINGS, fair.cells(each)), ""]
+        lines += [f"- Named as made, {line}." for line in fair.about_groups(each)]
+    return lines
 
 
 def _probe_lines(record: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
-from edge.errors import FerliteError
+from edge.errors import FerliteError, UsageError
 from edge.files import refuse_same, write_text
 from train import fairness_cli, probe_cli
 from train.landmarks import cli as landmarks_cli
@@ -149,9 +149,13 @@ def _add_verbs_for_trained(verbs: Any) -> None:
     report.add_argument("--out", type=Path, required=True, help="HTML file to write")
     card = command.verb(verbs, "card", "write the model card of a bundle, from its evaluation records", _card)
     card.add_argument("bundle", type=Path, help="folder of the bundle")
-    card.add_argument("records", type=Path, nargs="+", help="records of 'evaluate --record' on this bundle")
     card.add_argument(
-        "--data-report", type=Path, required=True, help="record of 'data --json' of the training set"
+        "records", type=Path, nargs="+", help="records of 'evaluate', 'probe' and 'fairness' on this bundle"
+    )
+    card.add_argument(
+        "--data-report",
+        type=Path,
+        help="record of 'data --json' of the training set, for those of 'evaluate'",
     )
     export = command.verb(verbs, "export", "write a run's best network as a calibrated ONNX bundle", _export)
     export.add_argument("model", type=Path, help="folder of a run, or its best.pt")
@@ -320,22 +324,23 @@ def _report(arguments: argparse.Namespace) -> int:
     from train import report
 
     refuse_same([arguments.out], arguments.records)
-    records, probes = _records_of(arguments.records)
+    records, probes, _ = _records_of(arguments.records)
     write_text(arguments.out, report.page(records, probes))
     result = {"report": str(arguments.out), "records": len(arguments.records)}
     command.output(arguments, result, str(arguments.out))
     return OK
 
 
-def _records_of(paths: list[Path]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Evaluation records and probe records, apart."""
+def _records_of(paths: list[Path]) -> tuple[list[dict[str, Any]], ...]:
+    """Evaluation records, those of 'probe' and those of 'fairness', apart."""
     from edge.files import read_json
-    from train import evaluate, probe
+    from train import evaluate, fairness, probe
 
-    kinds = {path: read_json(path) for path in paths}
-    probed = [path for path, each in kinds.items() if _kind(each) == probe.KIND]
-    others = [evaluate.read_record(path) for path in paths if path not in probed]
-    return others, [probe.read(path) for path in probed]
+    kinds = {path: _kind(read_json(path)) for path in paths}
+    reads = {probe.KIND: probe.read, fairness.KIND: fairness.read}
+    others = [evaluate.read_record(path) for path, kind in kinds.items() if kind not in reads]
+    apart = [[read(path) for path in paths if kinds[path] == kind] for kind, read in reads.items()]
+    return others, *apart
 
 
 def _kind(record: Any) -> Any:
@@ -347,11 +352,13 @@ def _card(arguments: argparse.Namespace) -> int:
     from pages.card import FILE
     from train import card
 
-    records, probes = _records_of(arguments.records)
+    records, probes, fairness = _records_of(arguments.records)
+    if records and not arguments.data_report:
+        raise UsageError("records of 'evaluate' go with what was trained on: add --data-report FILE")
     out = arguments.bundle / FILE
     before = out.read_text(encoding="utf-8") if out.is_file() else ""
-    data = card.read_data_report(arguments.data_report)
-    text = card.write(load(arguments.bundle), records, data, before, probes)
+    data = card.read_data_report(arguments.data_report) if arguments.data_report else None
+    text = card.write(load(arguments.bundle), records, data, before, probes, fairness)
     write_text(out, text)
     command.output(arguments, {"card": str(out)}, str(out))
     return OK

@@ -34,6 +34,7 @@ from train.synth.makehuman import ANCESTRIES, SEXES, MakeHumanHeads, Person
 from train.synth.render import render
 
 KIND, SCHEMA = "ferlite-fairness", 1
+SOURCE = "rendered MakeHuman"
 AGES = ("child", "young", "old")
 SKINS = {"dark": 0.2, "middle": 0.4, "light": 0.65}  # reflectance, as far apart as synth draws it
 GROUPS = {"ancestry": ANCESTRIES, "sex": SEXES, "age": AGES, "skin": tuple(SKINS)}
@@ -180,7 +181,7 @@ def record(twins: Twins, rows: Sequence[dict[str, Any]], command: str) -> dict[s
         "kind": KIND,
         "command": command,
         "environment": environment(),
-        "source": MakeHumanHeads.source,
+        "source": SOURCE,
         "real": False,
         "not_shown": NOT_SHOWN,
         "people": bases // len(EXPRESSIONS),
@@ -196,11 +197,12 @@ def _row(
     moved: npt.NDArray[np.floating],
     label: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
-    low, high = metrics.wilson_interval(float(flipped[chosen].mean()), int(chosen.sum()))
+    pairs = int(chosen.sum())
+    low, high = metrics.wilson_interval(float(flipped[chosen].mean()), pairs) if pairs else (0.0, 1.0)
     return {
         "what": what,
         "control": what in CONTROLS,
-        "pairs": int(chosen.sum()),
+        "pairs": pairs,
         "otherwise": _share(flipped[chosen]),
         "interval": (round(low, 4), round(high, 4)),
         "moved": _share(moved[chosen]),

@@ -84,6 +84,7 @@ OPTIONS: dict[str, str] = {
     "--heads": "a pack of heads as meshes",
     "--sheet": "a picture of the first faces or clips that were made",
     "--count": "faces to make",
+    "--people": "rendered heads to ask about",
     "--first": "number of the first person",
     "--yaw": "degrees that a head turns at most",
     "--making": "how clips are made",

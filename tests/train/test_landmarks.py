@@ -13,12 +13,13 @@ import torch
 from edge.errors import DataInvalid, RecipeInvalid
 from tests.train.synth.plain_face import landmarks
 from train.cli import main
-from train.landmarks import change, gather, judge, learn, losses, marked, recipe
+from train.landmarks import change, covers, gather, judge, learn, losses, marked, recipe
 from train.landmarks.network import MIRRORED, LandmarkNetwork
 
 MARKS = landmarks(marked.CROP) + marked.ROOM
 SMALL = recipe.parse(
-    'schema = 1\nname = "small"\n[network]\nwidth = 0.25\nhidden = 16\n[learn]\nsteps = 4\nbatch_size = 8\n',
+    'schema = 1\nname = "small"\n[network]\nstem = 4\nwidths = [4, 4, 8]\nblocks = [0, 0, 1]\nhidden = 16\n'
+    "[learn]\nsteps = 4\nbatch_size = 8\n",
     "small",
 )
 
@@ -78,6 +79,39 @@ def test_a_change_is_drawn_anew_and_the_same_draw_is_the_same_batch() -> None:
     assert (one.points != other.points).any()
 
 
+def things(count: int = 6) -> covers.Covers:
+    """White squares in the middle, that nothing is seen through."""
+    opaque = np.zeros((count, marked.SIDE, marked.SIDE), np.uint8)
+    opaque[:, 26:54, 26:54] = 255
+    return covers.Covers(opaque, np.full_like(opaque, 255))
+
+
+def test_what_a_thing_is_laid_over_is_hidden_and_its_cells_say_so() -> None:
+    always = recipe.ChangeRecipe(light=0, noise=0, coarse=0, rotate=0, scale=0, shift=0, worn=1, twice=0)
+    rows = np.arange(24)
+    free = change.changed(faces(), rows, always, np.random.default_rng(3))
+    worn = change.changed(faces(), rows, always, np.random.default_rng(3), things())
+    assert not free.covered.any() and worn.covered.max() == 1
+    # A thing is moved by a few pixels: the middle of the crop is under it, its corners are not.
+    assert worn.covered[:, 7:9, 7:9].min() == 1 and worn.covered[:, 0, 0].max() == 0
+    at = (worn.points * recipe.GRID).astype(int).clip(0, recipe.GRID - 1)
+    under = np.take_along_axis(worn.covered.reshape(24, -1), at[..., 1] * recipe.GRID + at[..., 0], axis=1)
+    assert worn.visible[under == 1].max() == 0
+    assert worn.visible.sum() < free.visible.sum()
+
+
+def test_things_are_drawn_once_and_come_back_as_they_were_written(tmp_path: Path) -> None:
+    patches = [np.full((48, 48), 200, np.uint8)]
+    drawn = covers.draw(faces(), 2 * len(gather.TAUGHT), gather.TAUGHT, patches, 1)
+    assert len(drawn) == 2 * len(gather.TAUGHT)
+    assert all(each.max() == 255 for each in drawn.opaque)
+    covers.write(drawn, tmp_path / "covers.npz")
+    np.testing.assert_array_equal(covers.read(tmp_path / "covers.npz").texture, drawn.texture)
+    with pytest.raises(DataInvalid, match="has no 'opaque'"):
+        marked.write(faces(2), tmp_path / "faces.npz")
+        covers.read(tmp_path / "faces.npz")
+
+
 def test_what_lies_outside_the_crop_is_not_called_seen() -> None:
     out = dataclasses.replace(faces(2), landmarks=np.full((2, 68, 2), marked.SIDE - 1, np.float32))
     assert change.plain(out).visible.max() == 0
@@ -117,11 +151,12 @@ def test_a_fresh_network_answers_the_mean_shape() -> None:
     with torch.no_grad():
         points, logits = network(torch.zeros(2, 1, 64, 64))
     assert points.shape == (2, 68, 2) and logits.shape == (2, 68)
+    assert network.answers(*network.maps(torch.zeros(2, 1, 64, 64)))[2].shape == (2, recipe.GRID, recipe.GRID)
     assert float((points[0] - torch.from_numpy(mean)).abs().max()) < 0.05
 
 
 def test_a_stopped_run_ends_in_the_very_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert learn.fit(SMALL, faces(), tmp_path / "whole")
+    assert learn.fit(SMALL, faces(), tmp_path / "whole", covers=things())
 
     class Stop(learn.StopSignal):
         """Asks after two steps, as a signal would."""
@@ -141,8 +176,8 @@ def test_a_stopped_run_ends_in_the_very_same_weights(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(learn, "StopSignal", Stop)
-        assert not learn.fit(SMALL, faces(), tmp_path / "parts")
-    assert learn.fit(SMALL, faces(), tmp_path / "parts")
+        assert not learn.fit(SMALL, faces(), tmp_path / "parts", covers=things())
+    assert learn.fit(SMALL, faces(), tmp_path / "parts", covers=things())
     whole, parts = (learn.load_learnt(tmp_path / name).network.state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -153,6 +188,22 @@ def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
         learn.fit(dataclasses.replace(SMALL, text=SMALL.text + "\n"), faces(), tmp_path)
     with pytest.raises(RecipeInvalid, match="unknown key 'width'|has no key 'width'|'width'"):
         recipe.parse('schema = 1\nname = "x"\nwidth = 2\n[learn]\nsteps = 1\n', "x")
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("widths = [8, 8, 8]\nblocks = [1, 1]", "3 widths and 2 blocks"),
+        ("widths = [8]\nblocks = [1]", "give at least two stages"),
+        (
+            "widths = [8, 8, 8, 8]\nblocks = [0, 0, 0, 0]",
+            "there are 8 cells at the second to last stage, not 4",
+        ),
+    ],
+)
+def test_stages_that_do_not_fit_are_said(network: str, said: str) -> None:
+    with pytest.raises(RecipeInvalid, match=said):
+        recipe.parse(f'schema = 1\nname = "x"\n[network]\n{network}\n[learn]\nsteps = 1\n', "x")
 
 
 def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -167,9 +218,7 @@ def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_things_worn_hide_points_and_keep_their_kind() -> None:
     one = gather.One(np.full((96, 96), 120, np.uint8), landmarks(96), np.ones(68, bool), 40.0, 0.0)
-    found = gather.gathered(
-        iter([one, one]), 2, gather.SOURCES[0], [np.zeros((48, 48), np.uint8)], ("mask",)
-    )
+    found = gather.gathered(iter([one, one]), 2, gather.SOURCES[0], [np.zeros((48, 48), np.uint8)], ("mask",))
     assert [found.kinds[kind] for kind in found.worn] == ["nothing", "mask", "nothing", "mask"]
     assert found.visible[0].all() and not found.visible[1, 48:68].any() and found.visible[1, 36:48].all()
 
@@ -197,7 +246,7 @@ def test_a_run_gathers_what_it_learns_from_and_goes_on_with_it(
     assert set(learnt_from.source.tolist()) == {0, 1, 2}
     test = marked.read(tmp_path / "run" / "test.npz")
     assert {test.kinds[kind] for kind in test.worn} == {gather.CLEAN, *gather.KEPT_OUT}
-    assert not {learnt_from.kinds[kind] for kind in learnt_from.worn} & set(gather.KEPT_OUT)
+    assert not learnt_from.worn.any() and len(covers.read(tmp_path / "run" / "covers.npz")) == 9
     (tmp_path / "run" / "record.json").unlink()
     # A second run has nothing to gather or to learn.
     assert main([*words, "--threads", "1", "--out", str(tmp_path / "run")]) == 0

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from train.landmarks.covers import Covers
 from train.landmarks.marked import CROP, SIDE, MarkedFaces
-from train.landmarks.network import GRID, MIRRORED
-from train.landmarks.recipe import ChangeRecipe
+from train.landmarks.network import MIRRORED
+from train.landmarks.recipe import GRID, ChangeRecipe
 
 
 class Batch(NamedTuple):

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from train.backbones.layers import activation_named, conv_bn_act, initialise
-from train.landmarks.recipe import NetworkRecipe
+from train.landmarks.recipe import PARTS, NetworkRecipe
 
 POINTS = 68
 # Each of iBUG's points in the mirrored face.
@@ -48,7 +48,6 @@ MIRRORED = (
     *range(67, 64, -1),
 )
 FINE, COARSE = 16, 48  # channels of the last two maps that the points are made from
-GRID, PARTS = 16, 2  # cells of the crop, across, of what is covered; of them in one of the second to last map
 
 
 class Residual(nn.Module):

@@ -13,6 +13,9 @@ from edge.strict import within
 
 BUILT_IN = Path(__file__).parent / "landmarks.toml"
 _SHARE = within(0.0, 1.0)
+# Cells of the crop, across, of which the network says how much is covered; of these in one of its second to
+# last map.
+GRID, PARTS = 16, 2
 
 
 @dataclass(frozen=True)
@@ -100,4 +103,21 @@ def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
     sections = ("network", "change", "learn")
     table = strict.read_toml(text, where, ("name", "mean", "std", *sections), RecipeInvalid)
-    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    recipe = strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    _check(recipe.network, where)
+    return recipe
+
+
+def _check(network: NetworkRecipe, where: str) -> None:
+    """Raise RecipeInvalid for stages that do not fit each other or the input."""
+    stages = len(network.widths)
+    if len(network.blocks) != stages:
+        raise RecipeInvalid(f"{where}: network has {stages} widths and {len(network.blocks)} blocks: as many")
+    if stages < 2:
+        raise RecipeInvalid(f"{where}: network.widths has {stages}: give at least two stages")
+    cells = GRID // PARTS
+    if network.input_size != cells * 2**stages:
+        raise RecipeInvalid(
+            f"{where}: network.input_size must be {cells * 2**stages} with {stages} stages: there are "
+            f"{cells} cells at the second to last stage, not {network.input_size / 2**stages:g}"
+        )

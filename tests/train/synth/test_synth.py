@@ -96,8 +96,21 @@ def test_normals_of_a_sphere_point_outwards() -> None:
 
 def test_every_expression_is_made_of_actions_that_some_unit_makes() -> None:
     for name, how in actions.EXPRESSIONS.items():
-        known = [action for action in how.always if action in actions.ACTIONS]
-        assert known == list(how.always), name
+        assert {*how.always, *how.maybe} <= set(actions.ACTIONS), name
+
+
+def test_every_expression_has_the_actions_of_its_prototype() -> None:
+    assert set(actions.PROTOTYPES) == set(actions.EXPRESSIONS)
+    for name, prototype in actions.PROTOTYPES.items():
+        always = actions.EXPRESSIONS[name].always
+        assert set(prototype) <= set(always), name
+        # What is always shown is strong enough to be seen.
+        assert all(always[action] >= 0.3 for action in prototype), name
+
+
+def test_every_expression_is_its_own() -> None:
+    shown = [frozenset(how.always) for how in actions.EXPRESSIONS.values()]
+    assert len(set(shown)) == len(shown)
 
 
 def test_a_stronger_expression_has_stronger_actions_and_neutral_hardly_any() -> None:
