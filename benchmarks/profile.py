@@ -146,7 +146,7 @@ def main() -> None:
     }
     for name in bundles.shipped():
         bundle = bundles.load(name)
-        if bundle.kind != "expression" or NEUTRAL not in bundle.labels:
+        if NEUTRAL not in bundle.labels:
             continue
         logits = logits_of(bundle, even)
         usual = calm_of(bundle, even, logits)

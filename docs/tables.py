@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
 QUANTIZING = ROOT / "docs" / "quantize.md"
+AUDIO_VISUAL = ROOT / "docs" / "systems" / "audio_visual.md"
 PROFILE = ROOT / "docs" / "profile.md"
 SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
@@ -29,6 +30,7 @@ from benchmarks import profile as profiles  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
+from benchmarks.audio_visual import table as hearing  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from boards import board_table  # noqa: E402
@@ -236,6 +238,21 @@ def following() -> str:
     return detections.following(read("detection"))
 
 
+def voice_alone() -> str:
+    """The voice networks by themselves."""
+    return hearing.alone(read("audio_visual"))
+
+
+def voice_and_face() -> str:
+    """What a voice adds to a face, by how bad each is."""
+    return hearing.grid_table(read("audio_visual"))
+
+
+def voice_parts() -> str:
+    """What each part of the audio-visual system gives."""
+    return hearing.parts(read("audio_visual"))
+
+
 def profile() -> str:
     """What a person's profile is worth."""
     return profiles.markdown(read("profile"))
@@ -280,6 +297,11 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
     SCALE: {"scale": scale},
     PROFILE: {"profile": profile},
+    AUDIO_VISUAL: {
+        "voice": voice_alone,
+        "audio-visual": voice_and_face,
+        "audio-visual-parts": voice_parts,
+    },
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {"made-faces": made_faces},
     MEASURING: {

@@ -170,9 +170,21 @@ def _check_signature(path: Path, content: bytes, trusted: Path) -> None:
         raise SignatureRefused(f"bundle '{path}' is refused: {error}") from error
 
 
-def shipped() -> list[str]:
-    """Names of the bundles that come with ferlite."""
+def shipped(kind: Kind = "expression") -> list[str]:
+    """Names of the bundles of a kind that come with ferlite."""
+    return [name for name in _shipped() if _kind_of(SHIPPED / name) == kind]
+
+
+def _shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MANIFEST}"))
+
+
+def _kind_of(path: Path) -> str:
+    """What a bundle is of, so far as can be told without loading it."""
+    with suppress(FerliteError):
+        table = parse_json(read_file(path, MANIFEST), str(path), BundleInvalid)
+        return str(table.get("kind", "expression")) if isinstance(table, dict) else ""
+    return ""
 
 
 def files_of(where: str | Path) -> list[Path]:
@@ -195,10 +207,10 @@ def _find(where: str) -> Path:
     path = Path(where)
     if path.exists():
         return path
-    if where in shipped():
+    if where in _shipped():
         return SHIPPED / where
     raise BundleInvalid(
-        f"no bundle '{where}': give a folder, a .zip or one of {', '.join(shipped()) or 'none shipped'}"
+        f"no bundle '{where}': give a folder, a .zip or one of {', '.join(_shipped()) or 'none shipped'}"
     )
 
 

@@ -82,6 +82,15 @@ def parser() -> Parser:
     marks.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
     marks.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
     marks.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    voice = command.verb(verbs, "voice", "the voice network of 'train voice' to a bundle", _voice)
+    voice.add_argument("run", type=Path, help="folder of its run")
+    voice.add_argument("--data", type=Path, required=True, help="the voices it learnt from: EmoDB, packed")
+    voice.add_argument(
+        "--domain", type=Path, required=True, help="FER2013: how far faces are to be believed beside it"
+    )
+    voice.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
+    voice.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
+    voice.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     verify = command.verb(
         verbs, "verify", "measure a bundle again and hold it against its own record", _verify
     )
@@ -210,6 +219,36 @@ def _landmarks(arguments: argparse.Namespace) -> int:
     lines = [judge.as_text(record)]
     for name, row in record["engines"].items():
         lines.append(f"{name}: {row['bytes'] / 1e6:.2f} MB, int8, mean error {row['error']:.2%}")
+    command.output(arguments, record, "\n".join(lines))
+    return OK
+
+
+def _voice(arguments: argparse.Namespace) -> int:
+    from edge import bundle as bundles
+    from edge.classify import load_classifier
+    from edge.engine import EngineOptions
+    from faces.face_set import load_fer2013
+    from quantize import voice
+    from train.voice import readers
+    from train.voice.learn import LEARNT
+
+    kept = list(arguments.run.glob(f"*/{LEARNT}"))
+    refuse_same([arguments.out, arguments.record], [arguments.run, *kept, arguments.data, arguments.domain])
+    names = arguments.engines.split(",")
+    unknown = [name for name in names if name not in voice.RECIPES]
+    if unknown:
+        raise UsageError(f"--engines '{unknown[0]}': choose {', '.join(voice.RECIPES)}")
+    voices, faces = readers.read(arguments.data), load_fer2013(arguments.domain, "public")
+    beside = load_classifier(bundles.load(), names[0], EngineOptions(threads=1), "balanced")
+    believed = voice.precision_of_faces(beside, faces)
+    beside.close()
+    record = voice.build(arguments.run, voices, arguments.out, names, believed)
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    lines = [f"float: {record['float']['accuracy']:.1%} of {len(voices)} utterances, speakers left out"]
+    for name, row in record["engines"].items():
+        ships = "" if row["ships"] == "int8" else ", so float ships"
+        lines.append(f"{name}: {row['bytes'] / 1e6:.2f} MB, int8 {row['accuracy']:.1%}{ships}")
     command.output(arguments, record, "\n".join(lines))
     return OK
 

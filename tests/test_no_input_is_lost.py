@@ -47,6 +47,11 @@ OVER_ITSELF = (
     ("ferlite-quantize build run --data d.npz -o {}", "d.npz run run/best.pt"),
     ("ferlite-quantize landmarks run --out {}", "run run/landmarks.pt"),
     ("ferlite-quantize landmarks run --out new --record {}", "run/landmarks.pt run/learn.npz run/test.npz"),
+    ("ferlite-quantize voice run --data d.npz --domain e.npz --out {}", "d.npz e.npz run"),
+    (
+        "ferlite-quantize voice run --data d.npz --domain e.npz --out new --record {}",
+        "d.npz e.npz run/all/voice.pt",
+    ),
     ("ferlite-quantize sizes run --data d.npz --record {}", "d.npz run/best.pt"),
     ("ferlite-quantize sizes run --data d.npz --html {}", "d.npz run/best.pt"),
     (

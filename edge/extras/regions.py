@@ -73,7 +73,7 @@ class Regions:
                 f"bundle '{around.bundle.name}': regions are {len(PARTS)} x N x N masks, not {extra.shape}"
             )
         self._grid, self._landmarker = extra.shape[1], None
-        where = around.landmarks or (SHIPPED if SHIPPED in bundles.shipped() else "")
+        where = around.landmarks or (SHIPPED if SHIPPED in bundles.shipped("landmarks") else "")
         if where:
             loaded = bundles.load(where)
             ours, theirs = around.bundle.crop, loaded.crop

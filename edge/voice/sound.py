@@ -171,7 +171,9 @@ class Microphone(PipedSound):
             ) from error
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE_S)
-            raise SourceError(f"voice '{ALSA}{device}' {self._why()}: 'arecord -L' lists what there is")
+            why = self._why()
+            self.close()
+            raise SourceError(f"voice '{ALSA}{device}' {why}: 'arecord -L' lists what there is")
         assert self._process.stdout is not None
         super().__init__(f"{ALSA}{device}", self._process.stdout, self._why)  # type: ignore[arg-type]
 

@@ -73,7 +73,7 @@ def normal_form(content: bytes, spec: InputSpec, labels: int, where: str) -> Nor
 
 def example(spec: InputSpec, count: int) -> Any:
     """``count`` inputs float32 [N, C, S, S] of the right range that look like nothing, always the same."""
-    shape = (count, spec.channels, spec.size, spec.size)
+    shape = (count, spec.channels, *spec.shape)
     return np.random.default_rng(1).uniform(-2, 2, shape).astype(np.float32)
 
 

@@ -26,7 +26,7 @@ BUNDLE = bundles.load("mobilenetv2")
 LABELS = BUNDLE.labels
 CALM = profile.calm_of(BUNDLE)
 FACE = Face(Box(0, 0, 96, 96))
-SHIPPED = [name for name in bundles.shipped() if bundles.load(name).kind == "expression"]
+SHIPPED = bundles.shipped()
 
 
 def says(logits: dict[str, float], *doubts: str, worn: Profile | None = None) -> Reading:

@@ -72,8 +72,9 @@ class VoiceNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of ``x``."""
-        heard = torch.cat([branch(x) for branch in self.branches], 1)
-        maps = self.above(self.attention(self.below(heard)))
+        heard = [branch(x) for branch in self.branches]
+        joined = torch.cat(heard, 1) if len(heard) > 1 else heard[0]
+        maps = self.above(self.attention(self.below(joined)))
         logits: torch.Tensor = self.head(self.features(maps.mean((2, 3))))
         return logits
 

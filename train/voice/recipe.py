@@ -25,9 +25,9 @@ class NetworkRecipe:
     dropout: float = field(default=0.3, metadata=within(0.0, 0.9))
 
     def __post_init__(self) -> None:
-        if any(not 4 <= each <= 1024 or each % 4 for each in self.channels):
+        if any(not 4 <= each <= 1024 for each in self.channels) or self.channels[1] % 16:
             raise RecipeInvalid(
-                f"'channels' is {list(self.channels)}, and must be multiples of 4 from 4 to 1024"
+                f"'channels' is {list(self.channels)}, and must be 4 to 1024, the second a multiple of 16"
             )
 
 

@@ -1,0 +1,1 @@
+"""What a voice adds to a face: ``python -m benchmarks.audio_visual``."""
