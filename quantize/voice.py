@@ -241,8 +241,8 @@ def card(record: Mapping[str, Any], voices: VoiceSet) -> str:
     many = len(np.unique(voices.speaker))
     return f"""# A second of voice: {", ".join(CLASSES)}
 
-Log-mel of 0.975 s ({BANDS} bands, {FRAMES} moments) to a weight for each of six expressions, for `ferlite
-run --voice`.
+Log-mel of 0.975 s ({BANDS} bands, {FRAMES} moments) to a weight for each of six
+expressions, for `ferlite run --voice`.
 
 **Learnt from** {voices.name}: {len(voices)} utterances of {many} speakers. Terms: {voices.terms}.
 
@@ -251,8 +251,8 @@ run --voice`.
 {table}
 
 **Limits.** Actors in a studio, one language, acted as nobody speaks. In another language it is far worse
-(docs/systems/audio_visual.md). Surprise was not recorded and is not among the labels. What somebody feels is not in a
-voice, and this is not for any decision about a person.
+(docs/systems/audio_visual.md). Surprise was not recorded and is not among the labels. What somebody feels is
+not in a voice, and this is not for any decision about a person.
 """
 
 

@@ -4,7 +4,7 @@ Proportional decision fusion (Yu et al., ABAW 2025) makes p(c) proportional to t
 of r_m(c) s_m p_m(c). r is how often m is right when it names c, s how far m is there, p its weights. Here
 the shares are in the same proportion and the roots of p are summed: between the mean of both and their
 product, which would take them for independent. With the plain sum a masked face spoilt a clear voice
-(benchmarks/audio_visual.py). What a voice has no word for (surprise) it leaves to the face. Moments count
+(benchmarks/audio_visual). What a voice has no word for (surprise) it leaves to the face. Moments count
 by exp(voice + change): those in which something is said, or in which the face changes, say more than the
 silent ones between.
 """

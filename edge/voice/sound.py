@@ -6,8 +6,8 @@ video's time is.
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import threading
 import time
 import wave
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,11 @@ def open_sound(spec: str) -> Sound:
     Raises SourceError, and UsageError.
     """
     if spec == "-":
-        return PipedSound("standard input", sys.stdin.buffer)
+        # Unbuffered: the program could not end while a thread waits for a buffer's lock.
+        try:
+            return PipedSound("standard input", os.fdopen(0, "rb", buffering=0, closefd=False))
+        except OSError as error:
+            raise SourceError(f"voice '-': standard input cannot be read: {reason(error)}") from error
     if spec.startswith(ALSA):
         return Microphone(spec.removeprefix(ALSA))
     return WavSound(Path(spec))
@@ -70,7 +74,9 @@ class WavSound:
         except OSError as error:
             raise SourceError(f"voice '{path}' cannot be read: {reason(error)}") from error
         except (wave.Error, EOFError, ValueError) as error:
-            raise SourceError(f"voice '{path}' is no WAV file: {_make(path)}") from error
+            empty = path.is_file() and not path.stat().st_size
+            why = "holds no sound: the file is empty" if empty else f"is no WAV file: {_make(path)}"
+            raise SourceError(f"voice '{path}' {why}") from error
         try:
             self._check(path)
         except BaseException:
@@ -112,7 +118,7 @@ class WavSound:
 class PipedSound:
     """Samples that come as they are said: 16 bits, little-endian, 16 kHz, one channel. See ``Sound``."""
 
-    def __init__(self, name: str, stream: BinaryIO, ending: Callable[[], str] = lambda: "has ended") -> None:
+    def __init__(self, name: str, stream: IO[bytes], ending: Callable[[], str] = lambda: "has ended") -> None:
         self.name, self._stream, self._ending = name, stream, ending
         self._pieces: deque[Samples] = deque(maxlen=2 + SAMPLES // _PIECE)
         self._lock = threading.Lock()
@@ -124,7 +130,7 @@ class PipedSound:
         rest = b""
         with suppress(OSError, ValueError):
             # A pipe gives what there is, which may end in the middle of a sample.
-            while piece := self._stream.read1(2 * _PIECE):  # type: ignore[attr-defined]
+            while piece := self._stream.read(2 * _PIECE):
                 whole = rest + piece
                 even = len(whole) // 2 * 2
                 rest = whole[even:]
@@ -163,7 +169,7 @@ class Microphone(PipedSound):
         words = ["arecord", "-q", "-D", device, "-f", "S16_LE", "-r", str(RATE), "-c", "1", "-t", "raw"]
         try:
             self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
             raise SourceError(
@@ -175,7 +181,7 @@ class Microphone(PipedSound):
             self.close()
             raise SourceError(f"voice '{ALSA}{device}' {why}: 'arecord -L' lists what there is")
         assert self._process.stdout is not None
-        super().__init__(f"{ALSA}{device}", self._process.stdout, self._why)  # type: ignore[arg-type]
+        super().__init__(f"{ALSA}{device}", self._process.stdout, self._why)
 
     def _why(self) -> str:
         """What arecord said last."""
