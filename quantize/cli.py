@@ -230,9 +230,12 @@ def _voice(arguments: argparse.Namespace) -> int:
     from faces.face_set import load_fer2013
     from quantize import voice
     from train.voice import readers
+    from train.voice.cli import WHOLE, folder
+    from train.voice.judge import FOLDS
     from train.voice.learn import LEARNT
 
-    kept = list(arguments.run.glob(f"*/{LEARNT}"))
+    folds = [folder(arguments.run, fold) for fold in range(len(FOLDS))]
+    kept = [each / LEARNT for each in (*folds, arguments.run / WHOLE)]
     refuse_same([arguments.out, arguments.record], [arguments.run, *kept, arguments.data, arguments.domain])
     names = arguments.engines.split(",")
     unknown = [name for name in names if name not in voice.RECIPES]
