@@ -25,7 +25,7 @@ class FaceReader:
         except BaseException:
             running.close()
             raise
-        self._shape: tuple[int, ...] = (loaded.input.size, loaded.input.size)
+        self._shape: tuple[int, ...] = loaded.input.shape
         if loaded.input.channels > 1:
             self._shape += (loaded.input.channels,)
 

@@ -193,7 +193,7 @@ def build(
                 len(voices),
                 kept,
                 name,
-                library=f"{name} {version}",
+                library=version,
                 precision=models[name].precision,
                 fp32_accuracy=record["float"]["accuracy"],
                 agreement=round(same, 4) if lost <= MOST_DROP else 1.0,

@@ -118,13 +118,16 @@ class WavSound:
 class PipedSound:
     """Samples that come as they are said: 16 bits, little-endian, 16 kHz, one channel. See ``Sound``."""
 
+    _thread: threading.Thread | None = None
+
     def __init__(self, name: str, stream: IO[bytes], ending: Callable[[], str] = lambda: "has ended") -> None:
         self.name, self._stream, self._ending = name, stream, ending
         self._pieces: deque[Samples] = deque(maxlen=2 + SAMPLES // _PIECE)
         self._lock = threading.Lock()
         self._heard = time.monotonic()
         self._over = False
-        threading.Thread(target=self._listen, name="ferlite-voice", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, name="ferlite-voice", daemon=True)
+        self._thread.start()
 
     def _listen(self) -> None:
         rest = b""
@@ -196,6 +199,8 @@ class Microphone(PipedSound):
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE_S)
+        if self._thread is not None:
+            self._thread.join(PATIENCE_S)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with suppress(OSError, ValueError):

@@ -14,6 +14,7 @@ import torch
 
 from edge.errors import DataInvalid, RecipeInvalid
 from edge.voice.mel import BANDS, FRAMES, MIDDLE, RATE, SILENCE, log_mel
+from tests.edge.test_voice import speech, wav
 from train import cli
 from train.voice import change, judge, learn, readers, recipe
 from train.voice.cli import WHOLE, folder
@@ -107,6 +108,26 @@ def test_ravdess_is_read_without_calm_and_surprise(tmp_path: Path) -> None:
     ]
     assert set(found.speaker) == {1, 24} and not found.sound
     assert found.mel[0].max() == pytest.approx(6.0)
+
+
+def test_crema_d_is_read_from_its_folder(tmp_path: Path) -> None:
+    for name in ("1001_DFA_ANG_XX", "1002_IEO_SAD_HI"):
+        wav(tmp_path / f"{name}.wav", speech())
+    found = readers.read(tmp_path)
+    assert [CLASSES[label] for label in found.labels] == ["anger", "sadness"]
+    assert found.speaker.tolist() == [1001, 1002]
+    np.testing.assert_array_equal(found.sound[0], speech())
+    wav(tmp_path / "1003_IEO_HAP_LO.wav", speech(), rate=44100)
+    with pytest.raises(DataInvalid, match="is not 16000 samples a second"):
+        readers.read(tmp_path)
+    (tmp_path / "1003_IEO_HAP_LO.wav").write_text("none")
+    with pytest.raises(DataInvalid, match="is no WAV file"):
+        readers.read(tmp_path)
+    wav(tmp_path / "1003_IEO_HAP_LO.wav", speech()).rename(tmp_path / "song.wav")
+    with pytest.raises(DataInvalid, match="'song' is no name of CREMA-D"):
+        readers.read(tmp_path)
+    with pytest.raises(DataInvalid, match=r"has no \.wav files"):
+        readers.read(tmp_path.parent)
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -23,7 +23,9 @@ def add(verb: command.Parser) -> None:
         "recipe", nargs="?", type=command.filled, metavar="RECIPE", help="a .toml file (default: built in)"
     )
     verb.add_argument("--data", type=Path, required=True, help="EmoDB, packed")
-    verb.add_argument("--domain", type=Path, help="RAVDESS, packed: another language to be held on")
+    verb.add_argument(
+        "--domain", type=Path, help="RAVDESS, packed, or CREMA-D's folder: another language to be held on"
+    )
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
     verb.add_argument(
         "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataInvalid
-from train.voice import emodb, ravdess
+from train.voice import crema_d, emodb, ravdess
 from train.voice.voice_set import VoiceSet
 
 
 def read(path: Path) -> VoiceSet:
-    """EmoDB or RAVDESS, packed, told by its arrays. Raises DataInvalid."""
+    """EmoDB or RAVDESS, packed, told by its arrays; CREMA-D, a folder. Raises DataInvalid."""
+    if path.is_dir():
+        return crema_d.read(path)
     arrays = _arrays(path)
     if set(arrays) >= set(emodb.ARRAYS):
         return emodb.read(path, arrays)
