@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.bundle_files.sections import CropRule
 from faces.corruptions import KINDS, corrupt
-from faces.face_set import FaceSet
+from faces.face_set import OWN, FaceSet
 
 # Each face is worsened in one way, in turn, at the middle strength.
 STRENGTH = 1
@@ -58,7 +58,7 @@ def board(public: FaceSet, rule: CropRule, others: Sequence[FaceSet] = ()) -> li
     """The domains by which int8 is judged: the public split, some of it corrupted and small, and others."""
     thin = public.take(np.arange(0, len(public), THIN))
     return [
-        Domain("FER2013", public),
+        Domain("FER2013" if public.annotators == OWN else public.name, public),
         corrupted(thin, rule),
         small(thin),
         *(Domain(each.name, each) for each in others),

@@ -83,7 +83,7 @@ def build(order: Order, ahead: Ahead = lambda order, setting: None) -> Outcome:
     began = time.monotonic()
     _refuse(order)
     source = load_source(order.run)
-    splits = source.relabel(calibrate.load_splits(order.data))
+    splits = source.relabel(calibrate.load_splits(order.data, source.input.size))
     for engine in order.engines:
         for recipe in order.ladder.engines[engine]:
             # Known before any work is done: too few faces, or none of a class.
@@ -100,7 +100,7 @@ def workplace(order: Order) -> Path:
 def opened(order: Order) -> Setting:
     """What all rungs of a build share, from its files. Raises ToolchainError."""
     source = load_source(order.run)
-    return _setting(order, source, source.relabel(calibrate.load_splits(order.data)))
+    return _setting(order, source, source.relabel(calibrate.load_splits(order.data, source.input.size)))
 
 
 def _setting(order: Order, source: Source, splits: Splits) -> Setting:
@@ -156,9 +156,14 @@ def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
 
 
 def digest(path: Path) -> str:
-    """Sha256 of a file in hex. Raises DataInvalid."""
+    """Sha256 in hex of a file, or of all files in a folder with their names. Raises DataInvalid."""
+    whole = hashlib.sha256()
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if not file.is_dir():
+                whole.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
+                whole.update(file.read_bytes())
+        return whole.hexdigest()
     except OSError as error:
         raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
 

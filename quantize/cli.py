@@ -39,7 +39,9 @@ def parser() -> Parser:
     top, verbs = command.program(PROGRAM, "Trained classifiers to proved int8 bundles.")
     build = command.verb(verbs, "build", "quantize a training run, prove it and write a bundle", _build)
     build.add_argument("run", type=Path, help="folder of a training run, or its best.pt")
-    build.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
+    build.add_argument(
+        "--data", type=Path, required=True, help="packed FER2013 (.npz), or faces of the run's other labels"
+    )
     build.add_argument(
         "--domain", type=Path, action="append", default=[], help="other labelled faces that int8 is held on"
     )

@@ -80,6 +80,7 @@ OPTIONS: dict[str, str] = {
     "--recipe": "how int8 is made",
     "--crop": "how a face is cut out",
     # how faces are made
+    "--labels": "the set of words that faces are called by",
     "--ages": "of the heads that have them",
     "--heads": "a pack of heads as meshes",
     "--sheet": "a picture of the first faces or clips that were made",

@@ -82,6 +82,11 @@ def sources_of(path: Path) -> tuple[str, ...]:
     return tuple(str(word) for word in _arrays(path)["sources"])
 
 
+def words_of(path: Path) -> tuple[str, ...]:
+    """The words that the faces of ``path`` are labelled with. Raises DataInvalid."""
+    return tuple(str(word) for word in _arrays(path)["labels"])
+
+
 def has_arrays(path: Path, names: set[str]) -> bool:
     """Whether ``path`` is an .npz with arrays of these names."""
     if path.suffix != ".npz" or not path.is_file():

@@ -5,6 +5,7 @@ LAYOUTS = {
     "imfdb": "faces.readers.lfw:IMFDB",
     "rendered": "faces.readers.rendered:LAYOUT",
     "clips": "faces.readers.clips:LAYOUT",
+    "rendered-newborns": "faces.readers.rendered:NEWBORNS",
     "fer2013-npz": "faces.readers.fer2013:PACKED",
     "fer2013-csv": "faces.readers.fer2013:CSV",
     "affectnet": "faces.readers.affectnet:LAYOUT",

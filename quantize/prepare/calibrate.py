@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from edge.bundle_files.sections import InputSpec, Layout
 from edge.classify import to_input
 from edge.errors import DataInvalid
+from faces import readers
 from faces.answers import as_seen
-from faces.face_set import FaceSet, load_fer2013
+from faces.face_set import FaceSet, Split, load_fer2013
+from faces.readers import lfw
 from quantize.recipe import CalibrationRecipe
 
 
@@ -26,15 +29,29 @@ class Splits:
     private: FaceSet
 
 
-def load_splits(path: Path) -> Splits:
-    """All three splits. Raises DataInvalid, also where a training face is one of a test split's."""
-    splits = Splits(*(load_fer2013(path, name) for name in ("train", "public", "private")))
+def load_splits(path: Path, side: int = 48) -> Splits:
+    """All three splits of packed FER2013, or of another data set at ``side`` pixels.
+
+    Raises DataInvalid, also where a training face is one of a test split's.
+    """
+    splits = Splits(*load_only(path, ("train", "public", "private"), side))
     tests = {
         face.tobytes() for test in (splits.public, splits.private) for face in test.faces if face.std() > 1
     }
     if any(face.tobytes() in tests for face in splits.train.faces):
         raise DataInvalid(f"'{path}': a training face is also a test face, so no figure could be trusted")
     return splits
+
+
+def load_only(path: Path, names: Sequence[Split], side: int = 48) -> list[FaceSet]:
+    """The splits ``names`` of packed FER2013, or of another data set at ``side`` pixels.
+
+    Raises DataInvalid.
+    """
+    if path.is_dir() or lfw.has_arrays(path, lfw.ARRAYS):
+        found = readers.read(path, side)
+        return [found.split(name) for name in names]
+    return [load_fer2013(path, name) for name in names]
 
 
 def choose(train: FaceSet, how: CalibrationRecipe, classes: int) -> npt.NDArray[np.uint8]:

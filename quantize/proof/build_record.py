@@ -136,6 +136,10 @@ class EngineBuild:
         """The figures on one face set, if they were taken."""
         return next((each for each in self.figures if each.data == data), None)
 
+    def own(self, split: str) -> Figures | None:
+        """The figures on a split by the data set's own labels, of which FER2013 has others beside them."""
+        return next((each for each in self.figures if each.data.endswith(f"-{split}")), None)
+
 
 @dataclass(frozen=True)
 class LayerCost:

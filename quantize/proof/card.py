@@ -141,7 +141,7 @@ def _per_class(record: BuildRecord) -> list[str]:
     rows = [
         [f"{engine} {row.precision}", *(f"{value:.2f}" for value in row.shipped.f1)]
         for engine, climb in record.engines.items()
-        if (row := climb.on("fer2013-private"))
+        if (row := climb.own("private"))
     ]
     return table(("engine", *record.labels), rows)
 

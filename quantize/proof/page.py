@@ -34,7 +34,7 @@ def points(record: BuildRecord) -> list[Point]:
     """All that was timed."""
     found: list[Point] = []
     for engine, climb in record.engines.items():
-        public = climb.on("fer2013-public")
+        public = climb.own("public")
         if public is None:
             continue
         base = public.plain_unscaled
@@ -48,11 +48,11 @@ def _per_label(record: BuildRecord) -> str:
     private = {
         engine: found
         for engine, climb in record.engines.items()
-        if (found := climb.on("fer2013-private")) is not None
+        if (found := climb.own("private")) is not None
     }
     before = {engine: each.plain.f1 for engine, each in private.items()}
     after = {engine: each.shipped.f1 for engine, each in private.items()}
-    return plots.per_label(record.labels, before, after, "F1, by FER2013's labels")
+    return plots.per_label(record.labels, before, after, "F1, by the data set's own labels")
 
 
 def _sensitivity(costs: Sequence[LayerCost]) -> Sequence[tuple[str, str]]:

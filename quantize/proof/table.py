@@ -68,7 +68,7 @@ def ships(record: BuildRecord) -> list[str]:
 
 def _public(climb: EngineBuild) -> float | None:
     """The float model's accuracy on the public split, unscaled, as the gate saw it."""
-    public = climb.on("fer2013-public")
+    public = climb.own("public")
     return public.plain_unscaled if public else None
 
 

@@ -19,8 +19,9 @@ from edge.engine import EngineOptions
 from edge.errors import UsageError
 from faces import metrics
 from faces.answers import of_all
-from faces.face_set import OWN, FaceSet, Split, load_fer2013
+from faces.face_set import OWN, FaceSet, Split
 from faces.labels import refuse_other
+from quantize.prepare import calibrate
 
 # Other versions and processors round differently: a face or two in a thousand may change its answer.
 TOLERANCE = 0.002
@@ -64,7 +65,7 @@ def verify(where: str, data: Path, only: tuple[str, ...] = (), threads: int = 0)
                 f"bundle '{bundle.path}' has no engine '{engine}': it has {', '.join(bundle.files)}"
             )
     splits: tuple[Split, ...] = ("public", "private")
-    faces = [load_fer2013(data, split) for split in splits]
+    faces = calibrate.load_only(data, splits, bundle.input.size)
     refuse_other(f"bundle '{bundle.path}'", bundle.labels, faces[0].name, faces[0].classes)
     return [
         check

@@ -22,7 +22,7 @@ def add(verb: command.Parser) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="FILE", help="data set to write, .npz")
     verb.add_argument("--sheet", type=Path, metavar="FILE", help="picture of the first faces to write, .png")
     for option, kind, default, text in (
-        ("--count", command.whole(1, 1_000_000), 700, "faces to make, seven a person"),
+        ("--count", command.whole(1, 1_000_000), 700, "faces to make, one of each label a person"),
         ("--side", command.whole(16, 512), 96, "their side in pixels"),
         ("--first", command.whole(0, 10**9), 0, "number of the first person"),
         ("--yaw", command.number(0, 90), 25.0, "degrees they turn at most"),
@@ -33,6 +33,12 @@ def add(verb: command.Parser) -> None:
         )
     verb.add_argument(
         "--ages", nargs="+", choices=AGES, default=(), help="of MakeHuman's people (default: all but baby)"
+    )
+    verb.add_argument(
+        "--labels",
+        choices=("expressions", "neonatal"),
+        default="expressions",
+        help="what they show: seven expressions, or a newborn's four states (default: expressions)",
     )
     verb.add_argument("--crop", default="fer2013", help="data set whose measured crop rule cuts them")
 
@@ -49,10 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out is '{arguments.out}', and must end with .npz")
     if arguments.sheet and arguments.sheet.suffix != ".png":
         raise UsageError(f"--sheet is '{arguments.sheet}', and must end with .png")
-    wish = dataset.Wish(arguments.count, arguments.side, arguments.first, arguments.yaw, arguments.weakest)
-    made = dataset.make(
-        load_heads(arguments.heads, tuple(arguments.ages)), wish, crop_rule_of(arguments.crop)
+    if arguments.labels == "neonatal" and tuple(arguments.ages) != ("baby",):
+        raise UsageError("--labels neonatal is of newborns alone: add --ages baby")
+    wish = dataset.Wish(
+        arguments.count,
+        arguments.side,
+        arguments.first,
+        arguments.yaw,
+        arguments.weakest,
+        arguments.labels,
     )
+    heads = load_heads(arguments.heads, tuple(arguments.ages))
+    made = dataset.make(heads, wish, crop_rule_of(arguments.crop))
     dataset.write(made, arguments.out)
     if arguments.sheet:
         done, coded = cv2.imencode(".png", dataset.sheet(made))

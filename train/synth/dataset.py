@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from edge.bundle_files.sections import CropRule
 from edge.commands.progress import Progress
 from edge.files import whole
 from edge.results import Box, Face
-from train.synth import actions, scene, skin
+from faces.labels import LabelSet
+from train.synth import actions, newborns, scene, skin
 from train.synth.mesh import Head, Heads
 from train.synth.render import Rendered, render
 
@@ -50,7 +52,8 @@ class MadeFaces:
 class Wish:
     """What to make: ``count`` faces of ``size`` pixels, of people from ``first`` on, turned by up to ``yaw``.
 
-    ``weakest`` 0-1: strengths are even between it and 1.
+    ``weakest`` 0-1: strengths are even between it and 1. ``labels``: the set of ``faces.labels`` that they
+    show, each person every label once.
     """
 
     count: int
@@ -58,18 +61,27 @@ class Wish:
     first: int = 0
     yaw: float = 25.0
     weakest: float = 0.6
+    labels: LabelSet = "expressions"
+
+
+Draw = Callable[[str, float, np.random.Generator], dict[int, float]]
+# What is shown under each set of labels, and how its actions are drawn.
+SHOWN: Mapping[LabelSet, tuple[tuple[str, ...], Draw]] = {
+    "expressions": (tuple(actions.EXPRESSIONS), actions.draw),
+    "neonatal": (tuple(newborns.STATES), newborns.draw),
+}
 
 
 def make(heads: Heads, wish: Wish, rule: CropRule) -> MadeFaces:
     """Render what ``wish`` asks for, cut by ``rule``: the same pixels for the same wish."""
-    labels = tuple(actions.EXPRESSIONS)
+    labels, _ = SHOWN[wish.labels]
     any_head = heads.head(0)
     painted, names = skin.paint(any_head), tuple(sorted(any_head.units))
     made = MadeFaces(
         faces=np.zeros((wish.count, wish.size, wish.size), np.uint8),
         label=(np.arange(wish.count) % len(labels)).astype(np.int8),
         labels=labels,
-        # A person shows every expression once.
+        # A person shows everything once.
         person=(wish.first + np.arange(wish.count) // len(labels)).astype(np.int32),
         strength=np.zeros(wish.count, np.float32),
         yaw=np.zeros(wish.count, np.float32),
@@ -104,7 +116,7 @@ def _make_one(
     person = int(made.person[index])
     rng = np.random.default_rng([1, person, int(made.label[index])])
     strength = float(rng.uniform(wish.weakest, 1))
-    drawn = actions.draw(made.labels[made.label[index]], strength, rng)
+    drawn = SHOWN[wish.labels][1](made.labels[made.label[index]], strength, rng)
     units = head.able(actions.units_of(drawn, float(np.clip(rng.normal(0, 0.1), -0.4, 0.4))))
     view = scene.draw_view(rng, wish.yaw)
     fine = max(96, round(wish.size * 1.8))
