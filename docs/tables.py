@@ -22,6 +22,7 @@ PROFILE = ROOT / "docs" / "profile.md"
 SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
 MADE = ROOT / "docs" / "made-faces.md"
+SYSTEMS = ROOT / "docs" / "systems"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
@@ -33,6 +34,7 @@ from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.audio_visual import table as hearing  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
+from benchmarks.systems import probes  # noqa: E402
 from boards import board_table  # noqa: E402
 from edge import bundle as bundles  # noqa: E402
 from edge.bundle import Bundle  # noqa: E402
@@ -302,6 +304,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "audio-visual": voice_and_face,
         "audio-visual-parts": voice_parts,
     },
+    SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {"made-faces": made_faces},
     MEASURING: {

@@ -359,11 +359,12 @@ def test_paths_that_are_no_data_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="none' is not there"):
         readers.read(tmp_path / "none")
     with pytest.raises(
-        DataInvalid, match=r"looks like none of lfw, imfdb, rendered, clips, fer2013-npz, .*folders"
+        DataInvalid,
+        match=r"looks like none of lfw, imfdb, rendered, clips, .*folders",
     ):
         readers.read(tmp_path)
     with pytest.raises(
-        UsageError, match="unknown layout 'coco': choose auto, lfw, imfdb, rendered, clips, fer2013-npz"
+        UsageError, match="unknown layout 'coco': choose auto, lfw, imfdb, rendered, clips, rendered-newborns"
     ):
         readers.read(tmp_path, layout="coco")
     with pytest.raises(DataInvalid, match="cannot be read"):

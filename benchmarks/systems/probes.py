@@ -1,0 +1,79 @@
+"""Probes of several runs against one, joined into a record of an ablation.
+
+    ferlite train probe RUN --against BASELINE --data fer2013.npz --split private --record a.json  (for each)
+    python -m benchmarks.systems.probes a.json b.json --save benchmarks/records/systems-NAME.json
+
+Every run was held against the same other run on the same faces, or nothing is joined.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge.errors import DataInvalid, FerliteError
+from edge.files import write_text
+from train import probe
+
+
+def joined(paths: Sequence[Path]) -> dict[str, Any]:
+    """The record of the ablation: its runs, first what all were held against. Raises DataInvalid."""
+    records = [probe.read(path) for path in paths]
+    first = records[0]
+    for path, each in zip(paths, records, strict=True):
+        if each["against"] is None or each["against"] != first["against"]:
+            raise DataInvalid(f"'{path}' was not held against the same run as '{paths[0]}'")
+        if each["data"] != first["data"]:
+            raise DataInvalid(f"'{path}' was measured on other faces than '{paths[0]}'")
+    against = {"run": first["against"], "rows": _figures(first, "against")}
+    return {
+        "schema": 1,
+        "kind": "ferlite ablation",
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "command": f"python -m benchmarks.systems.probes {' '.join(path.name for path in paths)}",
+        "data": first["data"],
+        "environment": first["environment"],
+        "runs": [against, *({"run": each["run"], "rows": _figures(each, "run")} for each in records)],
+    }
+
+
+def _figures(record: dict[str, Any], of: str) -> list[dict[str, Any]]:
+    return [{"probed": row["probed"], "data": row["data"], "value": row[of]} for row in record["rows"]]
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """A row for each figure, a column for each run: shares in per cent."""
+    names = [f"`{each['run']['name']}`" for each in record["runs"]]
+    rows = [f"| probed | data | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for figures in zip(*(each["rows"] for each in record["runs"]), strict=True):
+        shown = [f"{each['value']:.1%}" for each in figures]
+        rows.append(f"| {figures[0]['probed']} | {figures[0]['data']} | {' | '.join(shown)} |")
+    return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
+
+
+def main() -> int:
+    """Join, print, save."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.systems.probes", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("records", type=Path, nargs="+", help="records of 'ferlite train probe --record'")
+    parser.add_argument("--save", type=Path, help="write the record here")
+    arguments = parser.parse_args()
+    try:
+        record = joined(arguments.records)
+    except FerliteError as error:
+        print(f"probes: {error}", file=sys.stderr)
+        return 1
+    print(markdown(record))
+    if arguments.save:
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
