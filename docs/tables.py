@@ -305,6 +305,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "audio-visual-parts": voice_parts,
     },
     SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
+    SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {"made-faces": made_faces},
     MEASURING: {

@@ -49,6 +49,8 @@ def _figures(record: dict[str, Any], of: str) -> list[dict[str, Any]]:
 def markdown(record: dict[str, Any]) -> str:
     """A row for each figure, a column for each run: shares in per cent."""
     names = [f"`{each['run']['name']}`" for each in record["runs"]]
+    if len(set(names)) < len(names):
+        names = [f"{each['run']['backbone']}" for each in record["runs"]]
     rows = [f"| probed | data | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     for figures in zip(*(each["rows"] for each in record["runs"]), strict=True):
         shown = [f"{each['value']:.1%}" for each in figures]
