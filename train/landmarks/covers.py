@@ -51,7 +51,7 @@ class Covers:
             both, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         tone = moved[..., 1] * np.float32(rng.uniform(1 - TONE, 1 + TONE))
-        opaque = moved[..., 0].astype(np.float32) / 255
+        opaque = moved[..., 0].astype(np.float32) / np.float32(255)
         return laid_over(picture, opaque, np.clip(tone, 0, 255).astype(np.uint8))
 
 

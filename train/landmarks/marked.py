@@ -70,7 +70,7 @@ def write(faces: MarkedFaces, path: Path) -> None:
 def read(path: Path) -> MarkedFaces:
     """The set in ``path``. Raises DataInvalid."""
     found = read_arrays(path, (*ARRAYS, *WORDS))
-    words = {name: tuple(str(word) for word in found.pop(name)) for name in WORDS}
+    words: dict[str, Any] = {name: tuple(str(word) for word in found.pop(name)) for name in WORDS}
     return MarkedFaces(**found, **words)
 
 
