@@ -117,7 +117,7 @@ def process_state(pid: int) -> dict[str, float]:
     ticks = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     found = {key: int(re.findall(rf"^{key}:\s+(\d+)", status, re.M)[0]) for key in ("VmRSS", "Threads")}
     return {
-        "rss_mb": round(found["VmRSS"] / 1024, 1),
+        "rss_mb": round(found["VmRSS"] / 1024, 3),
         "threads": found["Threads"],
         "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir())),
         "cpu_s": (int(ticks[11]) + int(ticks[12])) / 100,

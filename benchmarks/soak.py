@@ -7,16 +7,16 @@ The first runs ``ferlite run http://...`` on a camera of its own (HTTP MJPEG, 30
 moves), whose connection is cut now and then; JSON lines go to a pipe, and to a file that is begun anew at
 1 MB. The second shows the same frames from memory as fast as they are read. Memory, threads and descriptors
 are those that the kernel tells; the first fifth is warm-up. The slope of the memory is a least-squares line,
-with its standard error: less than twice that is no growth that so short a time can show. ``--limit-mb``
-bounds the process's own memory (RLIMIT_DATA).
+with its standard error: less than twice that is no growth that so short a time can show (growth.py).
+``--limit-mb`` bounds the process's own memory (RLIMIT_DATA).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -25,7 +25,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,8 +35,8 @@ from types import MappingProxyType
 from typing import Any
 
 import cv2
-import numpy as np
 
+from benchmarks.growth import figures
 from benchmarks.serve_load import film, process_state
 from edge.commands.progress import Progress
 from edge.files import write_text
@@ -43,10 +44,9 @@ from edge.source import Frame
 from measure import machine
 
 RATE = 30.0
-WARM_UP = 0.2  # of the time
 CUTS = 4  # times that the camera's connection is cut
 SAMPLES = 400
-DAY = 86400.0
+COUNTED = 500  # frames from memory, after which their count is written for who watches
 
 
 class Camera(ThreadingHTTPServer):
@@ -89,11 +89,13 @@ class FromMemory:
     stills, rate = False, RATE
     faults: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, images: Sequence[Any], total: int) -> None:
-        self.images, self.total = images, total
+    def __init__(self, images: Sequence[Any], total: int, count: Path) -> None:
+        self.images, self.total, self.count = images, total, count
 
     def frames(self) -> Iterator[Frame]:
         for index in range(self.total):
+            if index % COUNTED == 0:
+                self.count.write_text(str(index))
             yield Frame("memory", index, index / RATE, self.images[index % len(self.images)])
 
     def close(self) -> None:
@@ -112,7 +114,7 @@ def read_from_memory(folder: Path, frames: int, detector_model: str) -> int:
         sink=(f"jsonl:{folder / 'out.jsonl'}",),
         sink_limit_mb=1,
     )
-    source, vitals = FromMemory(read_film(folder / "film.avi"), frames), Vitals()
+    source, vitals = FromMemory(read_film(folder / "film.avi"), frames, folder / "count"), Vitals()
     with pipeline_of(settings, stills=False) as pipeline:
         sinks = open_sinks(settings, [source], pipeline.bundle, vitals)
         done = run(pipeline, source, sinks, vitals, overlap=default_overlap(), quiet=True)
@@ -131,35 +133,39 @@ def read_film(path: Path) -> list[Any]:
     return images
 
 
-@dataclass(frozen=True)
-class Slope:
-    """MB a day, with the standard error of the fit."""
+def of_its_own(limit_mb: int) -> None:
+    """In the child, before it is the run: the limit of its memory, and Ctrl-C as at a terminal.
 
-    mb_a_day: float
-    standard_error: float
+    Whoever is started in the background by a shell is told to ignore SIGINT, hands that on, and would then
+    have a run that nothing but SIGTERM ends.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def slope(moments: Sequence[float], megabytes: Sequence[float]) -> Slope:
-    """The least-squares line through the samples; ``moments`` in seconds."""
-    days, values = np.array(moments) / DAY, np.array(megabytes)
-    spread = days - days.mean()
-    steep = float((spread * values).sum() / (spread**2).sum())
-    rest = values - values.mean() - steep * spread
-    error = math.sqrt(float((rest**2).sum()) / max(1, len(days) - 2) / float((spread**2).sum()))
-    return Slope(round(steep, 2), round(error, 2))
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, after Ctrl-C; asked less and less kindly where that ends nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process.send_signal(number)
+        try:
+            return process.wait(30)
+        except subprocess.TimeoutExpired:
+            continue
+    return process.wait()
 
 
 def watched(
-    order: list[str], written: Path, limit_mb: int, seconds: float, camera: Camera | None
+    order: list[str], folder: Path, limit_mb: int, seconds: float, camera: Camera | None
 ) -> dict[str, Any]:
-    """Run it for so long (0: until it ends), sampling once it has ``written``; what the samples say."""
-    limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (limit_mb << 20, limit_mb << 20))
+    """Run it for so long (0: until it ends), sampling once it has written; what the samples say."""
+    written = folder / "out.jsonl"
+    prepare = partial(of_its_own, limit_mb)
     # A library's threads would each take a stack of the limit before there is anything to compute.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     samples: list[dict[str, float]] = []
     lines = [0]
-    with subprocess.Popen(order, preexec_fn=limit, env=environment, **pipes) as process:  # noqa: PLW1509
+    with subprocess.Popen(order, preexec_fn=prepare, env=environment, **pipes) as process:  # noqa: PLW1509
         said: list[bytes] = []
         readers = [
             threading.Thread(target=count_lines, args=(process.stdout, lines), daemon=True),
@@ -176,7 +182,7 @@ def watched(
                 time.sleep(pause)
                 now = time.monotonic() - began
                 try:
-                    samples.append({"s": round(now, 1), **process_state(process.pid)})
+                    samples.append({"s": round(now, 1), **state(process.pid, folder)})
                 except (OSError, ValueError, IndexError):
                     break  # it ended meanwhile
                 if (
@@ -186,13 +192,21 @@ def watched(
                 ):
                     camera.cuts += 1
                 progress.advance(pause)  # type: ignore[arg-type]
-        if seconds:
-            process.send_signal(signal.SIGINT)
-        code = process.wait(120)
+        code = ended(process) if seconds else process.wait(120)
         for reader in readers:
             reader.join(60)
     return {"exit_code": code, "lines": lines[0], "said": b"".join(said).decode().splitlines()[-12:],
             **figures(samples)}  # fmt: skip
+
+
+def state(pid: int, folder: Path) -> dict[str, float]:
+    """What the process is like, how much of it is its own (the rest are libraries' pages), how far it is."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    own = int(re.findall(r"^RssAnon:\s+(\d+)", status, re.MULTILINE)[0])
+    found = {**process_state(pid), "anonymous_mb": round(own / 1024, 3), "load": round(os.getloadavg()[0], 1)}
+    with suppress(OSError, ValueError):
+        found["frames"] = int((folder / "count").read_text())
+    return found
 
 
 def count_lines(pipe: Any, lines: list[int]) -> None:
@@ -200,20 +214,6 @@ def count_lines(pipe: Any, lines: list[int]) -> None:
     for line in pipe:
         json.loads(line)
         lines[0] += 1
-
-
-def figures(samples: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Of all samples but those of the warm-up, and the samples themselves."""
-    began = samples[0]["s"] + WARM_UP * (samples[-1]["s"] - samples[0]["s"])
-    kept = [each for each in samples if each["s"] >= began]
-    fitted = slope([each["s"] for each in kept], [each["rss_mb"] for each in kept])
-    took = max(1e-9, kept[-1]["s"] - kept[0]["s"])
-    span = {
-        name: {"first": kept[0][name], "last": kept[-1][name], "most": max(each[name] for each in kept)}
-        for name in ("rss_mb", "threads", "descriptors")
-    }
-    used = round((kept[-1]["cpu_s"] - kept[0]["cpu_s"]) / took, 3)
-    return {**span, "slope": asdict(fitted), "cpu_s_a_second": used, "samples": list(samples)}
 
 
 def photograph() -> Path:
@@ -237,7 +237,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             str(arguments.frames),
         ]
         order += ["--detector-model", model] if model else []
-        return watched(order, folder / "out.jsonl", arguments.limit_mb, 0.0, None)
+        return watched(order, folder, arguments.limit_mb, 0.0, None)
     camera = Camera([bytes(cv2.imencode(".jpg", image)[1]) for image in images])
     order = [
         sys.executable, "-m", "edge.cli", "run", f"http://127.0.0.1:{camera.server_port}/", "--json",
@@ -245,7 +245,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     ]  # fmt: skip
     order += ["--detector-model", model] if model else []
     seconds = 60 * arguments.minutes
-    found = watched(order, folder / "out.jsonl", arguments.limit_mb, seconds, camera)
+    found = watched(order, folder, arguments.limit_mb, seconds, camera)
     camera.shutdown()
     return {"frames_sent": camera.sent, "connections_cut": camera.cuts, **found}
 
@@ -261,6 +261,7 @@ def main() -> int:
     parser.add_argument("--detector-model", default="", help="YuNet's .onnx (default: what auto finds)")
     parser.add_argument("--photo", type=Path, help="a picture with a face (default: matplotlib's)")
     parser.add_argument("--limit-mb", type=int, default=350)
+    parser.add_argument("--note", default="", help="what else the machine was doing, for the record")
     parser.add_argument("--save", type=Path)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -276,6 +277,7 @@ def main() -> int:
         "command": f"python -m benchmarks.soak {much}"
         + (f" --detector-model {Path(arguments.detector_model).name}" if arguments.detector_model else ""),
         "machine": {**asdict(machine.here()), **asdict(machine.moment())},
+        "note": arguments.note,
         "limit_mb": arguments.limit_mb,
         **found,
     }
