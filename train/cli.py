@@ -17,7 +17,7 @@ from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError, UsageError
 from edge.files import refuse_same, write_text
-from train import fairness_cli, probe_cli
+from train import fairness_cli, outside_cli, probe_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
@@ -51,6 +51,9 @@ def parser() -> Parser:
         help="faces that a system learns from beside the labelled ones",
     )
     run.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
+    run.add_argument(
+        "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
+    )
     run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
     data = command.verb(
         verbs, "data", "describe a data set, and look for faces that repeat across splits", _data
@@ -144,6 +147,9 @@ def _add_verbs_for_trained(verbs: Any) -> None:
         verbs, "fairness", "measure whether a bundle reads heads of other groups otherwise", fairness_cli.run
     )
     fairness_cli.add(fairness)
+    outside_cli.add(
+        command.verb(verbs, "ask", "ask face-api's network for soft labels of faces", outside_cli.run)
+    )
     report = command.verb(verbs, "report", "draw evaluation records as one HTML page", _report)
     report.add_argument("records", type=Path, nargs="+", help="records of 'evaluate' and 'probe'")
     report.add_argument("--out", type=Path, required=True, help="HTML file to write")
@@ -217,9 +223,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import loop, recipe, soft_labels
     from train.checkpoint import load_run
+    from train.teaching import SoftLabels
 
     chosen = recipe.load(arguments.recipe)
+    if arguments.second_soft_labels and not arguments.second:
+        raise UsageError("--second-soft-labels are of --second, which is missing")
     found = readers.read(arguments.data, chosen.model.input_size, arguments.layout)
+    second = (
+        readers.read(arguments.second, chosen.model.input_size, search=False).split("train")
+        if arguments.second
+        else None
+    )
     outcome = loop.fit(
         chosen,
         found.split("train"),
@@ -229,12 +243,15 @@ def _run(arguments: argparse.Namespace) -> int:
         init=arguments.init,
         teachers=[load_run(path) for path in arguments.teacher],
         device=arguments.device,
-        second=readers.read(arguments.second, chosen.model.input_size, search=False).split("train")
-        if arguments.second
-        else None,
-        soft_labels=soft_labels.read(arguments.soft_labels, chosen.data.soft_labels, arguments.data)
-        if arguments.soft_labels
-        else (),
+        second=second,
+        soft_labels=SoftLabels(
+            soft_labels.read(arguments.soft_labels, chosen.data.soft_labels, arguments.data)
+            if arguments.soft_labels
+            else {},
+            soft_labels.read_second(arguments.second_soft_labels, chosen.data.second_soft_labels, second)
+            if arguments.second_soft_labels and second
+            else {},
+        ),
         streams={
             name: readers.read(path, chosen.model.input_size, search=False).split("train")
             for name, path in arguments.stream

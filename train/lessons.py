@@ -30,25 +30,29 @@ class Lessons(NamedTuple):
     """What every face teaches.
 
     ``targets`` float32 [N, sources * 7], each source's row summing to its weight; ``log_priors`` [sources,
-    7]. Labels as they come are one source.
+    7]. Labels as they come are one source. ``focal``: how much less what is already known teaches, the
+    exponent of Lin et al. (ICCV 2017), 0: not at all.
     """
 
     targets: torch.Tensor
     log_priors: torch.Tensor
+    focal: float = 0.0
 
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Mean over faces of all cross-entropies: ``logits`` [B, 7], ``target`` [B, sources * 7]."""
         sources = len(self.log_priors)
-        if sources == 1:
+        if sources == 1 and not self.focal:
             return F.cross_entropy(logits, target)
         under = F.log_softmax(logits.unsqueeze(1) + self.log_priors.to(logits.device), 2)
+        if self.focal:
+            under = under * (1 - under.exp()) ** self.focal
         return -(target.view(-1, sources, logits.shape[1]) * under).sum((1, 2)).mean()
 
 
 def as_they_come(recipe: Recipe, train: FaceSet) -> Lessons:
     """One target a face, the label mixed with the votes."""
     targets = train.targets(recipe.data.votes_weight, recipe.train.label_smoothing)
-    return Lessons(torch.from_numpy(targets), torch.zeros(1, len(train.classes)))
+    return Lessons(torch.from_numpy(targets), torch.zeros(1, len(train.classes)), recipe.train.focal)
 
 
 def apart(
@@ -81,7 +85,7 @@ def apart(
     priors = np.stack([own, crowd, drawn, np.full(classes, 1 / classes)])
     # A label that a source never gives must not have a logarithm of nothing.
     log_priors = torch.from_numpy(np.log(np.maximum(priors, 1e-3))).float()
-    return Lessons(torch.from_numpy(targets.reshape(len(targets), -1)), log_priors)
+    return Lessons(torch.from_numpy(targets.reshape(len(targets), -1)), log_priors, recipe.train.focal)
 
 
 def _smoothed(recipe: Recipe, labels: npt.NDArray[np.int64], prior: npt.NDArray[np.floating]) -> Floats:

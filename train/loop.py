@@ -39,7 +39,7 @@ from train.streams import Drawn, streams_of
 from train.systems.system import Parts, Step, Turn, parts_of, system_of
 from train.teacher import Teacher
 from train.teacher import check as check_teachers
-from train.teaching import check_second, judge, without_priors
+from train.teaching import SoftLabels, check_second, judge, without_priors
 
 # Besides the weights: everything that must not start anew when a run goes on.
 STATE = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
@@ -70,7 +70,7 @@ def fit(
     teachers: Sequence[Trained] = (),
     device: str = "auto",
     second: FaceSet | None = None,
-    soft_labels: Sequence[npt.NDArray[np.float64]] = (),
+    soft_labels: SoftLabels | None = None,
     streams: Mapping[str, FaceSet] | None = None,
 ) -> Outcome:
     """Train ``recipe`` on ``train``, choosing weights by accuracy on ``public``.
@@ -78,18 +78,19 @@ def fit(
     ``out`` receives checkpoint.pt (to go on from), best.pt (float32 weights of the best epoch) and
     history.csv. ``init`` is a file of public weights to start from, ``teachers`` are networks to distil.
     ``second`` is the data set that the recipe's ``second_share`` comes from, ``soft_labels`` what networks
-    that are not here say of ``train`` (``train.soft_labels``), ``streams`` what else its system learns from.
+    that are not here say of both (``train.soft_labels``), ``streams`` what else its system learns from.
     A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. On the same machine,
     ``device`` ("cpu", "cuda", "auto": cuda where there is one) and number of ``threads`` (0: all) a
     continued run ends in the very same weights.
     Raises DataInvalid, RecipeInvalid, UsageError and ToolchainError (the loss diverged).
     """
-    check_teachers(recipe, teachers, bool(soft_labels))
+    outside = soft_labels or SoftLabels()
+    check_teachers(recipe, teachers, bool(outside.own), bool(outside.second))
     check_second(recipe, second)
     for each in (train, public, *([second] if second else [])):
         refuse_other(f"recipe '{recipe.name}'", recipe.labels, each.name, each.classes)
     use_threads(threads)
-    run = Run(recipe, train, out, find_device(device), teachers, second, soft_labels, streams or {})
+    run = Run(recipe, train, out, find_device(device), teachers, second, outside, streams or {})
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,11 +133,11 @@ class Run:
         device: torch.device,
         teachers: Sequence[Trained],
         second: FaceSet | None = None,
-        soft_labels: Sequence[npt.NDArray[np.float64]] = (),
+        soft_labels: SoftLabels | None = None,
         streams: Mapping[str, FaceSet] | None = None,
     ) -> None:
         self.recipe, self.train, self.out, self.device = recipe, train, out, device
-        self.second, self.soft_labels = second, list(soft_labels)
+        self.second, self.soft_labels = second, soft_labels or SoftLabels()
         self.batches = Batches(recipe, train, second)
         self.maps: Maps | None = None
         self.teacher = Teacher(teachers, device, recipe.train.autocast) if teachers else None

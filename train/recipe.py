@@ -52,7 +52,8 @@ class DataRecipe:
     being the data set's own label. ``balanced``: each source's labels are held against softmax(logits +
     log of its prior), see ``train.lessons``. ``second_share`` of each batch comes from a second data set,
     in which a class of n faces is drawn in proportion to n ** (1 - ``second_balance``). ``soft_labels``:
-    whose answers the file of --soft-labels is read for. ``prepare``: see ``edge.prepare``.
+    whose answers the file of --soft-labels is read for; ``second_soft_labels``: which of them answered for
+    the second data set too, in the file of --second-soft-labels. ``prepare``: see ``edge.prepare``.
     """
 
     labels: LabelSet = "expressions"
@@ -63,6 +64,7 @@ class DataRecipe:
     second_share: float = field(default=0.0, metadata=within(0.0, 0.9))
     second_balance: float = field(default=0.0, metadata=_PROBABILITY)
     soft_labels: tuple[str, ...] = ()
+    second_soft_labels: tuple[str, ...] = ()
     prepare: tuple[PrepareStep, ...] = ()
 
 
@@ -96,7 +98,7 @@ class TrainRecipe:
     """The optimisation: SGD with Nesterov momentum or AdamW.
 
     ``schedule`` cosine: linear over ``warmup_epochs``, then a half cosine to zero; one-cycle: see
-    ``train.optimise``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often. ``sizes``
+    ``train.optimise``. ``focal``: see ``train.lessons``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often. ``sizes``
     are those of the pictures in equal parts of the run, ending with the model's. ``distill_weight`` is the
     teacher's share of the loss, at ``distill_temperature``. ``distill_view``: the teacher answers for the
     "changed" pictures that the student sees, at every step, or for the "plain" faces and their mirror images,
@@ -114,6 +116,7 @@ class TrainRecipe:
     schedule: Literal["cosine", "one-cycle"] = "cosine"
     warmup_epochs: float = field(default=1.0, metadata=_ANY_SIZE)
     label_smoothing: float = field(default=0.0, metadata=_PROBABILITY)
+    focal: float = field(default=0.0, metadata=within(0.0, 10.0))
     class_balance: float = field(default=0.0, metadata=_PROBABILITY)
     sizes: tuple[int, ...] = field(default=(), metadata=within(16, 512))
     distill_weight: float = field(default=0.0, metadata=_PROBABILITY)

@@ -73,15 +73,29 @@ def distillation_loss(logits: torch.Tensor, taught: torch.Tensor, temperature: f
     return F.cross_entropy(logits / temperature, taught) * temperature**2
 
 
-def check(recipe: Recipe, networks: Sequence[Trained], soft_labels: bool = False) -> None:
-    """Raise UsageError where the recipe wants a teacher and none is given, or the other way round."""
-    wanted = recipe.train.distill_weight > 0
-    if bool(recipe.data.soft_labels) != soft_labels:
+def check(recipe: Recipe, networks: Sequence[Trained], own: bool = False, second: bool = False) -> None:
+    """Raise UsageError where the recipe wants a teacher and none is given, or the other way round.
+
+    ``own``: there are soft labels of the data; ``second``: of the second data set.
+    """
+    data = recipe.data
+    for names, given, option in (
+        (data.soft_labels, own, "--soft-labels"),
+        (data.second_soft_labels, second, "--second-soft-labels"),
+    ):
+        if bool(names) != given:
+            raise UsageError(
+                f"recipe '{recipe.name}' reads soft labels of {', '.join(names) or 'nobody'}: "
+                f"{'leave out' if given else 'give their file with'} {option}"
+            )
+    unknown = sorted(set(data.second_soft_labels) - set(data.soft_labels))
+    if unknown:
         raise UsageError(
-            f"recipe '{recipe.name}' reads soft labels of {', '.join(recipe.data.soft_labels) or 'nobody'}: "
-            f"{'leave out' if soft_labels else 'give their file with'} --soft-labels"
+            f"recipe '{recipe.name}': '{unknown[0]}' is in data.second_soft_labels, "
+            "and what it expects is known only of a name in data.soft_labels too"
         )
-    if wanted and not networks and not soft_labels:
+    wanted = recipe.train.distill_weight > 0
+    if wanted and not networks and not own:
         raise UsageError(
             f"recipe '{recipe.name}' has train.distill_weight: give a trained run with --teacher"
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +18,34 @@ from train.recipe import Recipe
 from train.teacher import Teacher
 
 
+@dataclass(frozen=True)
+class SoftLabels:
+    """Probabilities of networks that are not here, by their names: float64 [N, 7] of the faces that train,
+    [M, 7] of those of the second data set."""
+
+    own: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    second: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+
 def without_priors(
     teacher: Teacher | None,
     train: FaceSet,
     second: FaceSet | None,
-    soft_labels: Sequence[npt.NDArray[np.float64]],
+    soft_labels: SoftLabels,
     temperature: float,
 ) -> npt.NDArray[np.float32] | None:
     """What all teachers say of both data sets, float32 [N + M, 7], each one's prior taken out first.
 
-    ``soft_labels`` know of ``train`` alone. None where nobody teaches.
+    That prior is what a teacher says on average of ``train``. None where nobody teaches.
     """
-    own, others = list(soft_labels), []
+    own = [without_prior(answers) for answers in soft_labels.own.values()]
+    others = [
+        without_prior(answers, soft_labels.own[name].mean(0)) for name, answers in soft_labels.second.items()
+    ]
     if teacher:
         answers = teacher.answers(train.faces, temperature).numpy()
         own.append(without_prior(answers))
         if second:
-            # What a teacher expects is what it says on average where it was trained.
             given = teacher.answers(_shrunk(second.faces, train.faces.shape[1]), temperature)
             others.append(without_prior(given.numpy(), answers.mean(0)))
     if not own:

@@ -18,6 +18,7 @@ OPTIONS: dict[str, str] = {
     "--against": "a run or record to be held against",
     "--stream": "what else a system learns from",
     "--soft-labels": "what other networks say of the data",
+    "--second-soft-labels": "what they say of the second data set",
     "--mesh": "the network of a face mesh, by which photographs are turned",
     "--rendered": "a pack of drawn faces",
     "--layout": "how the data set is laid out",

@@ -10,12 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from edge.errors import DataInvalid, UsageError
+from faces.labels import EXPRESSIONS
 from tests.train import make
 from train import blend, lessons, loop, recipe, soft_labels
 from train.backbones.layers import DepthwiseConv2d
 from train.batches import Batches
 from train.checkpoint import load_run
 from train.recipe import Recipe
+from train.teaching import SoftLabels, without_priors
 
 APART = make.RECIPE.replace("[data]", "[data]\nbalanced = true\nsecond_share = 0.25\nsecond_balance = 0.5")
 
@@ -141,16 +143,71 @@ def test_a_blend_lies_between_its_two_ends(tmp_path: Path) -> None:
         blend.blend(start, tuned, 2, public)
 
 
+def test_the_focal_loss_lets_what_is_known_teach_less() -> None:
+    logits = torch.tensor([[4.0, 0, 0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0, 0, 0]])
+    target, prior = torch.eye(7)[[0, 0]], torch.zeros(1, 7)
+    plain = [lessons.Lessons(target, prior).loss(each[None], target[:1]) for each in logits]
+    focal = [lessons.Lessons(target, prior, 2.0).loss(each[None], target[:1]) for each in logits]
+    known = logits.softmax(1)[:, 0]
+    for held, eased, sure in zip(plain, focal, known, strict=True):
+        torch.testing.assert_close(eased, held * (1 - sure) ** 2)
+    assert (
+        lessons.as_they_come(
+            recipe.parse(make.RECIPE.replace("[train]", "[train]\nfocal = 1.5"), "focal"),
+            make.face_set(20, 1),
+        ).focal
+        == 1.5
+    )
+
+
 def test_soft_labels_are_read_in_our_order_and_without_the_faces_that_are_left_out(tmp_path: Path) -> None:
     data, file = make.write_pack(tmp_path / "faces.npz"), tmp_path / "soft.npz"
     answers = np.random.default_rng(1).dirichlet(np.ones(7), 40)
     np.savez(file, classes=np.array(make.CLASSES), train_wise=answers, train_odd=np.full((40, 7), np.nan))
-    (read,) = soft_labels.read(file, ["wise"], data)
-    assert read.shape == (40, 7) and np.abs(read.mean(1)).max() < 1e-9
+    read = soft_labels.read(file, ["wise"], data)["wise"]
+    assert read.shape == (40, 7)
+    np.testing.assert_allclose(read[:, EXPRESSIONS.index("neutral")], answers[:, 6])
+    np.testing.assert_allclose(read[:, EXPRESSIONS.index("happiness")], answers[:, 3])
     with pytest.raises(DataInvalid, match="has no 'train_nobody'"):
         soft_labels.read(file, ["nobody"], data)
     with pytest.raises(DataInvalid, match="'odd' does not know all seven expressions"):
         soft_labels.read(file, ["odd"], data)
+
+
+def test_soft_labels_of_the_second_set_are_those_of_its_faces(tmp_path: Path) -> None:
+    second, file = make.face_set(24, 3), tmp_path / "second.npz"
+    answers = np.random.default_rng(2).dirichlet(np.ones(7), 24)
+    soft_labels.write(file, "wise", answers, second)
+    np.testing.assert_allclose(soft_labels.read_second(file, ["wise"], second)["wise"], answers, atol=1e-3)
+    with pytest.raises(DataInvalid, match=r"'train_wise' is \(24, 7\), and must be \(12, 7\)"):
+        soft_labels.read_second(file, ["wise"], second.take(np.arange(12)))
+    with pytest.raises(DataInvalid, match="was not made of the faces of"):
+        soft_labels.read_second(file, ["wise"], second.take(np.arange(24)[::-1]))
+
+
+def test_a_strangers_prior_is_what_it_says_on_average_of_the_first_set() -> None:
+    first, second = make.face_set(30, 1), make.face_set(24, 2)
+    rng = np.random.default_rng(3)
+    said = SoftLabels({"wise": rng.dirichlet(np.ones(7), 30)}, {"wise": rng.dirichlet(np.ones(7), 24)})
+    taught = without_priors(None, first, second, said, 1.0)
+    assert taught is not None
+    expected = said.second["wise"] / said.own["wise"].mean(0)
+    np.testing.assert_allclose(taught[30:], expected / expected.sum(1, keepdims=True), rtol=1e-5)
+    unasked = without_priors(None, first, second, SoftLabels(said.own), 1.0)
+    assert unasked is not None
+    np.testing.assert_allclose(unasked[30:], 1 / 7, rtol=1e-6)
+
+
+def test_a_recipe_and_its_soft_labels_belong_together(tmp_path: Path) -> None:
+    faces, said = make.face_set(80, 1), {"wise": np.full((80, 7), 1 / 7)}
+    plain = recipe.parse(make.RECIPE, "plain")
+    with pytest.raises(UsageError, match="leave out --second-soft-labels"):
+        loop.fit(plain, faces, faces, tmp_path, threads=1, soft_labels=SoftLabels({}, said))
+    text = make.RECIPE.replace("[data]", '[data]\nsecond_soft_labels = ["wise"]')
+    with pytest.raises(UsageError, match="'wise' is in data.second_soft_labels"):
+        loop.fit(
+            recipe.parse(text, "lone"), faces, faces, tmp_path, threads=1, soft_labels=SoftLabels({}, said)
+        )
 
 
 @pytest.mark.parametrize("side", [3, 6])

@@ -1,0 +1,40 @@
+"""``ferlite-train ask``: what somebody else's network says of the faces that train, as soft labels."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge.commands import command
+from edge.commands.exits import OK
+from edge.files import refuse_same
+
+
+def add(ask: command.Parser) -> None:
+    """The options of the verb."""
+    ask.add_argument(
+        "network", metavar="FOLDER", type=Path, help="the folder 'model' of face-api's npm package"
+    )
+    ask.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
+    ask.add_argument("-o", "--out", type=Path, required=True, help="the soft labels (.npz)")
+    ask.add_argument(
+        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the network and the faces, ask, write."""
+    from faces import readers
+    from train import outside, soft_labels
+    from train.loop import use_threads
+
+    refuse_same([arguments.out], [arguments.data])
+    use_threads(arguments.threads)
+    network = outside.read(arguments.network)
+    faces = readers.read(arguments.data, outside.SIDE, search=False).split("train")
+    answers = outside.answers(network, faces.faces)
+    soft_labels.write(arguments.out, outside.NAME, answers, faces)
+    agreed = float((answers.argmax(1) == faces.labels).mean())
+    result = {"faces": len(faces), "out": str(arguments.out), "same_as_label": agreed}
+    command.output(arguments, result, f"{len(faces)} faces; {agreed:.1%} named as they are labelled")
+    return OK
