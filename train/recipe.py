@@ -98,12 +98,12 @@ class TrainRecipe:
     """The optimisation: SGD with Nesterov momentum or AdamW.
 
     ``schedule`` cosine: linear over ``warmup_epochs``, then a half cosine to zero; one-cycle: see
-    ``train.optimise``. ``focal``: see ``train.lessons``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often. ``sizes``
-    are those of the pictures in equal parts of the run, ending with the model's. ``distill_weight`` is the
-    teacher's share of the loss, at ``distill_temperature``. ``distill_view``: the teacher answers for the
-    "changed" pictures that the student sees, at every step, or for the "plain" faces and their mirror images,
-    once. ``frozen``: so many of the network's first parts keep their weights, and ``views`` changed views of
-    each face are made with them once (``train.maps``).
+    ``train.optimise``. ``class_balance`` 0 draws faces as they come, 1 all classes equally often.
+    ``focal``: see ``train.lessons``. ``sizes`` are those of the pictures in equal parts of the run, ending
+    with the model's. ``distill_weight`` is the teacher's share of the loss, at ``distill_temperature``.
+    ``distill_view``: the teacher answers for the "changed" pictures that the student sees, at every step,
+    or for the "plain" faces and their mirror images, once. ``frozen``: so many of the network's first parts
+    keep their weights, and ``views`` changed views of each face are made with them once (``train.maps``).
     """
 
     epochs: int = field(metadata=within(1, 100_000))
