@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import install as installs  # noqa: E402 - needs the root on the path
 from benchmarks import profile as profiles  # noqa: E402
+from benchmarks import rendered  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
@@ -275,20 +276,6 @@ def scale() -> str:
     return scales.table(read("scale"))
 
 
-def made_faces() -> str:
-    """How often each shipped network names rendered faces as they were made."""
-    record = read("made_faces")
-    labels = list(record["rows"][0]["expressions"])
-    rows = [f"| | bundle | {' | '.join(labels)} | balanced |", "|---" * (len(labels) + 3) + "|"]
-    for each in record["rows"]:
-        shares = [f"{each['expressions'][label]['read_so']:.0%}" for label in labels]
-        rows.append(
-            f"| {each['source']} | `{each['bundle']}` | {' | '.join(shares)} | {each['balanced']:.0%} |"
-        )
-    what = f"{record['rows'][0]['faces']} faces of each family, prior `{record['prior']}`"
-    return "\n".join([*rows, "", f"{what}. {record['date']}, `{record['command']}`"])
-
-
 def read(name: str) -> dict[str, Any]:
     """A record of benchmarks/records."""
     return dict(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
@@ -307,7 +294,10 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
-    MADE: {"made-faces": made_faces},
+    MADE: {
+        "made-faces": lambda: rendered.named(read("made_faces")),
+        "made-faces-seen": lambda: rendered.looked(read("made_faces")),
+    },
     MEASURING: {
         "install": install,
         "sizes": sizes,

@@ -108,6 +108,23 @@ def test_every_expression_has_the_actions_of_its_prototype() -> None:
         assert all(always[action] >= 0.3 for action in prototype), name
 
 
+def test_every_expression_has_what_was_seen_in_photographs_in_as_many_people() -> None:
+    assert set(actions.SEEN) == set(actions.EXPRESSIONS)
+    for name, (by_most, by_some) in actions.SEEN.items():
+        how = actions.EXPRESSIONS[name]
+        assert set(by_most) <= set(how.always), name
+        for action, share in by_some.items():
+            if action in actions.ACTIONS and action not in how.always:
+                assert how.maybe[action][0] == share, (name, action)
+
+
+def test_what_neither_source_has_is_said_to_be_ours() -> None:
+    for name, how in actions.EXPRESSIONS.items():
+        by_most, by_some = actions.SEEN[name]
+        sourced = {*actions.PROTOTYPES[name], *by_most, *by_some}
+        assert {*how.always, *how.maybe} - sourced == set(actions.OURS.get(name, ())), name
+
+
 def test_every_expression_is_its_own() -> None:
     shown = [frozenset(how.always) for how in actions.EXPRESSIONS.values()]
     assert len(set(shown)) == len(shown)
