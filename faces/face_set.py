@@ -119,6 +119,7 @@ class Pack:
     """One split of a packed FER2013: ``labels`` index ``classes``, ``votes`` are in VOTE_NAMES' order.
 
     ``repeats`` bool [N]: the face is in a test split too, exactly or nearly (always False in a test split).
+    ``landmarks`` [N, 68, 2] in fractions of the picture, None where the file has none.
     """
 
     faces: npt.NDArray[np.uint8]
@@ -126,6 +127,7 @@ class Pack:
     classes: tuple[str, ...]
     votes: npt.NDArray[np.uint8]
     repeats: npt.NDArray[np.bool_]
+    landmarks: npt.NDArray[np.float32] | None = None
 
 
 def load_fer2013(path: Path, split: Split) -> FaceSet:
@@ -142,6 +144,7 @@ def load_fer2013(path: Path, split: Split) -> FaceSet:
         order[pack.labels],
         vote_shares(pack.votes, VOTE_COLUMNS),
         majority_label(pack.votes, VOTE_COLUMNS),
+        landmarks=pack.landmarks,
         split=split,
         annotators=OWN,
     )
@@ -153,12 +156,14 @@ def load_fer2013(path: Path, split: Split) -> FaceSet:
 def read_packed(path: Path, split: Split) -> Pack:
     """One split of an .npz: ``{split}_x``, ``{split}_y``, ``{split}_fpvotes``, ``classes``, ``fp_classes``.
 
-    Masks ``train_in_test`` and ``train_near_test`` name the training faces that repeat. Raises DataInvalid.
+    Masks ``train_in_test`` and ``train_near_test`` name the training faces that repeat; ``{split}_landmarks``
+    may be there ('ferlite train mark'). Raises DataInvalid.
     """
+    points = f"{split}_landmarks"
     wanted = [f"{split}_x", f"{split}_y", f"{split}_fpvotes", "classes", "fp_classes"]
     if split == "train":
         wanted += ["train_in_test", "train_near_test"]
-    arrays = _read_arrays(path, wanted)
+    arrays = _read_arrays(path, wanted, (points,))
     faces, labels, votes = arrays[f"{split}_x"], arrays[f"{split}_y"], arrays[f"{split}_fpvotes"]
     pictures = faces.dtype == np.uint8 and faces.ndim == 3 and len(faces) > 0 and min(faces.shape[1:]) >= 8
     if not pictures:
@@ -166,7 +171,7 @@ def read_packed(path: Path, split: Split) -> Pack:
             f"'{path}': {split}_x must be uint8 [N, H, W], not {faces.dtype} {faces.shape}: "
             "one face or more, of 8 pixels or more"
         )
-    for name in wanted:
+    for name in arrays:
         if name.startswith(split) and len(arrays[name]) != len(faces):
             raise DataInvalid(f"'{path}': {name} has {len(arrays[name])} rows for {len(faces)} faces")
     classes = tuple(str(name) for name in arrays["classes"])
@@ -174,12 +179,21 @@ def read_packed(path: Path, split: Split) -> Pack:
     repeats = np.zeros(len(faces), bool)
     if split == "train":
         repeats = arrays["train_in_test"].astype(bool) | arrays["train_near_test"].astype(bool)
+    marks = arrays.get(points)
+    if marks is not None and marks.shape[1:] != (68, 2):
+        raise DataInvalid(f"'{path}': {points} must be [N, 68, 2], not {marks.shape}")
     return Pack(
-        faces, labels, classes, _ordered(votes, [str(name) for name in arrays["fp_classes"]], path), repeats
+        faces,
+        labels,
+        classes,
+        _ordered(votes, [str(name) for name in arrays["fp_classes"]], path),
+        repeats,
+        None if marks is None else marks.astype(np.float32),
     )
 
 
-def _read_arrays(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
+def _read_arrays(path: Path, wanted: list[str], welcome: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
+    """The arrays ``wanted``, and of those that are ``welcome`` what is there."""
     try:
         # numpy leaves a file that it opened itself open where the zip inside is damaged.
         with path.open("rb") as file:
@@ -192,7 +206,7 @@ def _read_arrays(path: Path, wanted: list[str]) -> dict[str, npt.NDArray[Any]]:
             missing = [name for name in wanted if name not in pack.files]
             if missing:
                 raise DataInvalid(f"'{path}' is not a packed face set: it has no array '{missing[0]}'")
-            return {name: pack[name] for name in wanted}
+            return {name: pack[name] for name in (*wanted, *(set(welcome) & set(pack.files)))}
     except DataInvalid:
         raise
     except OSError as error:

@@ -17,7 +17,7 @@ from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError, UsageError
 from edge.files import refuse_same, write_text
-from train import fairness_cli, outside_cli, probe_cli
+from train import fairness_cli, mark, outside_cli, probe_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
@@ -39,17 +39,9 @@ def parser() -> Parser:
     _data_options(run)
     _threads(run)
     run.add_argument("--out", type=Path, required=True, help="folder of the run")
-    run.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
+    _beginning(run)
     run.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
     run.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
-    run.add_argument(
-        "--stream",
-        type=_stream,
-        action="append",
-        default=[],
-        metavar="NAME=DATA",
-        help="faces that a system learns from beside the labelled ones",
-    )
     run.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
     run.add_argument(
         "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
@@ -78,6 +70,7 @@ def parser() -> Parser:
         metavar="CLUSTER",
         help="local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt (default: local:1)",
     )
+    _beginning(sweep)
     sweep.add_argument("--out", type=Path, required=True, help="folder of all runs, the record and the page")
     sweep.add_argument(
         "--threads",
@@ -93,6 +86,7 @@ def parser() -> Parser:
     clips_cli.add(
         command.verb(verbs, "clips", "make clips of rendered heads or moved photographs", clips_cli.run)
     )
+    mark.add(command.verb(verbs, "mark", "find FER2013's landmarks by a face mesh", mark.run))
     probe_cli.add(command.verb(verbs, "probe", "measure what a run's features know", probe_cli.run))
     landmarks = command.verb(
         verbs, "landmarks", "train the landmark network: 68 points and what can be seen", landmarks_cli.run
@@ -208,6 +202,18 @@ def _stream(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
+def _beginning(verb: Parser) -> None:
+    verb.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
+    verb.add_argument(
+        "--stream",
+        type=_stream,
+        action="append",
+        default=[],
+        metavar="NAME=DATA",
+        help="faces that a system learns from beside the labelled ones",
+    )
+
+
 def _threads(verb: Parser) -> None:
     verb.add_argument(
         "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
@@ -282,6 +288,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     found = sweep.variants(sweep.load(arguments.sweep), arguments.sweep.parent)
     options = ["--data", str(arguments.data.resolve()), "--layout", arguments.layout]
     options += ["--threads", str(arguments.threads), "--device", arguments.device]
+    options += ["--init", str(arguments.init.resolve())] if arguments.init else []
+    for name, path in arguments.stream:
+        options += ["--stream", f"{name}={path.resolve()}"]
     try:
         done = sweep.run(found, spec.parse(arguments.on), arguments.out, options, _complain)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from edge.bundle_files.sections import InputSpec
-from edge.classify import absent, to_input
+from edge.classify import to_input, with_absent
 from train.recipe import Recipe
 from train.systems.system import system_of
 
@@ -21,22 +22,34 @@ def input_spec(recipe: Recipe) -> InputSpec:
     return InputSpec(recipe.model.input_size, "grey", (data.mean,), (data.std,), data.prepare)
 
 
+def as_seen(faces: npt.NDArray[np.uint8], recipe: Recipe) -> torch.Tensor:
+    """Faces uint8 [N, H, W] as a network of this recipe is given them, float32 [N, 1, S, S]."""
+    return torch.from_numpy(to_input(list(faces), input_spec(recipe)))
+
+
 def predict(
-    model: nn.Module, faces: npt.NDArray[np.uint8], recipe: Recipe, batch: int = 256, *, flip: bool = False
+    model: nn.Module,
+    faces: npt.NDArray[np.uint8],
+    recipe: Recipe,
+    batch: int = 256,
+    *,
+    flip: bool = False,
+    told: Sequence[npt.NDArray[np.float32]] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits float32 [N, 7] of uint8 grey faces [N, H, W]. Leaves ``model`` in evaluation mode.
 
-    ``flip``: the mean of the face's logits and its mirror image's, at twice the cost.
+    ``flip``: the mean of the face's logits and its mirror image's, at twice the cost. ``told``: [N, *shape]
+    for each of the system's extras; None: what it takes for "not there".
     """
-    how = input_spec(recipe)
     model.eval()
     device = next(model.parameters()).device
     extras = system_of(recipe).extras
     parts: list[npt.NDArray[Any]] = []
     with torch.no_grad():
         for start in range(0, len(faces), batch):
-            x = torch.from_numpy(to_input(list(faces[start : start + batch]), how)).to(device)
-            told = [torch.from_numpy(absent(extra, len(x))).to(device) for extra in extras]
-            logits = (model(x, *told) + model(x.flip(3), *told)) / 2 if flip else model(x, *told)
+            x = as_seen(faces[start : start + batch], recipe).to(device)
+            given = [each[start : start + batch] for each in told or ()]
+            more = [torch.from_numpy(each).to(device) for each in with_absent(extras, given, len(x))]
+            logits = (model(x, *more) + model(x.flip(3), *more)) / 2 if flip else model(x, *more)
             parts.append(logits.float().cpu().numpy())
     return np.concatenate(parts)

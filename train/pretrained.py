@@ -17,6 +17,7 @@ from torch import nn
 
 from edge.errors import DataInvalid
 from train import lineage
+from train.backbones.trunk import Trunk
 from train.checkpoint import content_of, read_bytes
 
 NAMED = 8  # tensors that a message lists by name
@@ -39,7 +40,8 @@ def start_from(model: nn.Module, path: Path) -> Start:
     """Copy the weights of ``path`` into ``model``, by name; the last linear layer may be of another shape.
 
     ``path`` holds a state dict, alone or under "model" or "state_dict". A first filter over RGB is summed
-    to one over grey: a grey picture shown to the original would give the very same maps.
+    to one over grey: a grey picture shown to the original would give the very same maps. A trunk takes its
+    part of a whole network's weights.
     Raises DataInvalid with a list of what did not fit, and then changes nothing.
     """
     content = content_of(path)
@@ -47,6 +49,8 @@ def start_from(model: nn.Module, path: Path) -> Start:
     before = lineage.read(saved).starts
     given = _state_dict(saved, path)
     own = model.state_dict()
+    if isinstance(model, Trunk):
+        given = {name: tensor for name, tensor in given.items() if not model.leaves_out(name)}
     if "_conv_stem.weight" in given:
         given = _renamed(given, own)
     gates = {name for name in own if ".fc1." in name or ".fc2." in name}
@@ -165,9 +169,9 @@ def _open(own: dict[str, torch.Tensor], gates: set[str]) -> dict[str, torch.Tens
 
 
 def _head(model: nn.Module) -> set[str]:
-    """Names of the last linear layer's parameters: classes differ from ImageNet's."""
-    last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
-    return {f"{last}.weight", f"{last}.bias"}
+    """Names of the last linear layer's parameters, if there is one: classes differ from ImageNet's."""
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    return {f"{linear[-1]}.{kind}" for kind in ("weight", "bias")} if linear else set()
 
 
 def _shape(tensor: torch.Tensor) -> str:

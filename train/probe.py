@@ -27,6 +27,7 @@ from faces.face_set import FaceSet
 from faces.labels import refuse_other
 from faces.metrics import accuracy
 from faces.scores import balanced_accuracy
+from train import occlusion
 from train.checkpoint import Trained
 from train.classifier import describe_run
 from train.evaluate import environment
@@ -35,6 +36,7 @@ from train.predict import predict
 KIND, SCHEMA = "ferlite-probe", 1
 RIDGE = 1e-2  # penalty, as a share of the features' mean variance
 MOST = 4000  # faces of each domain that a probe looks at
+PROBES = ("labels", "domain", "light", "occlusion")
 LIGHT = ("dark", "bright", "contrast")
 Floats = npt.NDArray[np.float64]
 
@@ -114,11 +116,30 @@ def answers(trained: Trained, faces: FaceSet) -> npt.NDArray[np.int64]:
 
 
 def rows_of(
-    trained: Trained, source: FaceSet, others: Sequence[FaceSet], test: FaceSet
+    trained: Trained, source: FaceSet, others: Sequence[FaceSet], test: FaceSet, only: Sequence[str] = ()
 ) -> dict[tuple[str, str], float]:
-    """The figures of one run by (what was probed, data). Raises DataInvalid for data of other labels."""
+    """The figures of one run by (what was probed, data). Raises DataInvalid for data of other labels.
+
+    ``only``: those of PROBES that are wanted; none given: all, but occlusion where landmarks are not known.
+    """
     for each in (source, test, *others):
         refuse_other(f"run '{trained.path}'", trained.recipe.labels, each.name, each.classes)
+    wanted = only or [name for name in PROBES if name != "occlusion" or test.landmarks is not None]
+    found: dict[tuple[str, str], float] = {}
+    if "labels" in wanted:
+        found |= _on_labels(trained, others, test)
+    if "domain" in wanted:
+        for other in others:
+            found["domain", f"{source.name} / {other.name}"] = domain_probe(trained, source, other)
+    if "light" in wanted:
+        found |= _in_bad_light(trained, test)
+    if "occlusion" in wanted:
+        found |= occlusion.rows_of(trained, test)
+    return found
+
+
+def _on_labels(trained: Trained, others: Sequence[FaceSet], test: FaceSet) -> dict[tuple[str, str], float]:
+    """Of the test, and on the other domains."""
     chosen = answers(trained, test)
     found = {
         ("accuracy", test.name): accuracy(chosen, test.labels),
@@ -127,8 +148,12 @@ def rows_of(
     for other in others:
         chosen = answers(trained, other)
         found["balanced accuracy", other.name] = balanced_accuracy(chosen, other.labels, other.classes)
-        found["domain", f"{source.name} / {other.name}"] = domain_probe(trained, source, other)
-    rule = crop_rule_of("fer2013")
+    return found
+
+
+def _in_bad_light(trained: Trained, test: FaceSet) -> dict[tuple[str, str], float]:
+    """Of the test in each of LIGHT, at each strength."""
+    rule, found = crop_rule_of("fer2013"), {}
     for kind in (each for each in LIGHT if each in KINDS):
         for strength in range(STRENGTHS):
             worse = corrupt(test.faces, kind, strength, rule)
@@ -139,34 +164,42 @@ def rows_of(
 
 
 def probe(
-    trained: Trained, against: Trained | None, source: FaceSet, others: Sequence[FaceSet], test: FaceSet
+    trained: Trained,
+    against: Trained | None,
+    source: FaceSet,
+    others: Sequence[FaceSet],
+    test: FaceSet,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The record of a run, held ``against`` another where there is one; JSON-ready.
 
     ``source`` is what they learnt from, ``others`` are domains, ``test`` labelled faces of the source's kind.
-    Raises DataInvalid.
+    ``only``: see ``rows_of``. Raises DataInvalid.
     """
-    ours = rows_of(trained, source, others, test)
-    theirs = rows_of(against, source, others, test) if against else {}
+    ours = rows_of(trained, source, others, test, only)
+    theirs = rows_of(against, source, others, test, only) if against else {}
     rows = [
         Row(probed, data, round(value, 5), _rounded(theirs.get((probed, data))))
         for (probed, data), value in ours.items()
     ]
-    used = [
-        {"name": each.name, "faces": len(each), "sha256": each.sha256} for each in (source, *others, test)
-    ]
     return {
         "schema": SCHEMA,
         "kind": KIND,
-        "run": _about(trained),
-        "against": _about(against) if against else None,
-        "data": used,
+        "run": about(trained),
+        "against": about(against) if against else None,
+        "data": used((source, *others, test)),
         "environment": environment(),
         "rows": [asdict(row) for row in rows],
     }
 
 
-def _about(trained: Trained) -> dict[str, Any]:
+def used(sets: Sequence[FaceSet]) -> list[dict[str, Any]]:
+    """Which faces they are, JSON-ready."""
+    return [{"name": each.name, "faces": len(each), "sha256": each.sha256} for each in sets]
+
+
+def about(trained: Trained) -> dict[str, Any]:
+    """Which run it is, JSON-ready."""
     return describe_run(trained) | {"system": asdict(trained.recipe.system)}
 
 

@@ -11,6 +11,9 @@ from edge.commands.command import Parser
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
 
+# As train.probe has them, which is only imported to probe.
+PROBES = ("labels", "domain", "light", "occlusion")
+
 
 def add(verb: Parser) -> None:
     """The options."""
@@ -27,6 +30,13 @@ def add(verb: Parser) -> None:
     )
     verb.add_argument(
         "--split", choices=("public", "private"), default="public", help="which test split (default: public)"
+    )
+    verb.add_argument(
+        "--only",
+        choices=PROBES,
+        nargs="+",
+        default=(),
+        help="which probes (default: all that the data allow; occlusion needs the landmarks of 'train mark')",
     )
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     verb.add_argument(
@@ -48,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     size = trained.recipe.model.input_size
     found = readers.read(arguments.data, size, arguments.layout, search=False)
     others = [readers.read(path, size, search=False).split(arguments.split) for path in arguments.domain]
-    record = probe.probe(trained, against, found.split("train"), others, found.split(arguments.split))
+    record = probe.probe(
+        trained, against, found.split("train"), others, found.split(arguments.split), arguments.only
+    )
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=2) + "\n")
     command.output(arguments, record, probe.as_text(record))

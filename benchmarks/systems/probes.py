@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -47,15 +48,30 @@ def _figures(record: dict[str, Any], of: str) -> list[dict[str, Any]]:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """A row for each figure, a column for each run: shares in per cent."""
-    names = [f"`{each['run']['name']}`" for each in record["runs"]]
-    if len(set(names)) < len(names):
-        names = [f"{each['run']['backbone']}" for each in record["runs"]]
-    rows = [f"| probed | data | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-    for figures in zip(*(each["rows"] for each in record["runs"]), strict=True):
-        shown = [f"{each['value']:.1%}" for each in figures]
-        rows.append(f"| {figures[0]['probed']} | {figures[0]['data']} | {' | '.join(shown)} |")
+    """A row for each figure, a column for each run: shares in per cent.
+
+    Runs of one recipe with several seeds share a column: their mean, and the sample's deviation.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in record["runs"]:
+        groups.setdefault((each["run"]["name"], each["run"]["backbone"]), []).append(each)
+    alike = len({name for name, _ in groups}) < len(groups)
+    titles = [backbone if alike else f"`{name}`" for name, backbone in groups]
+    titles = [
+        title if len(runs) == 1 else f"{title}, {len(runs)} seeds"
+        for title, runs in zip(titles, groups.values(), strict=True)
+    ]
+    rows = [f"| probed | data | {' | '.join(titles)} |", "|---" * (len(titles) + 2) + "|"]
+    for number, first in enumerate(record["runs"][0]["rows"]):
+        shown = [_shown([each["rows"][number]["value"] for each in runs]) for runs in groups.values()]
+        rows.append(f"| {first['probed']} | {first['data']} | {' | '.join(shown)} |")
     return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
+
+
+def _shown(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.1%}"
+    return f"{statistics.mean(values):.1%} ± {statistics.stdev(values):.1%}"
 
 
 def main() -> int:

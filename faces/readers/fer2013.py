@@ -50,6 +50,7 @@ def packed_entries(path: Path) -> list[Entry]:
                     pixels=pack.faces[index],
                     votes=pack.votes[index],
                     exclude=bool(pack.repeats[index]),
+                    landmarks=None if pack.landmarks is None else pack.landmarks[index],
                 )
             )
     return entries

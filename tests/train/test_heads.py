@@ -9,7 +9,7 @@ from torch import nn
 
 from train import backbones
 from train.backbones.trunk import Trunk
-from train.heads.attention import ChannelGate, SpatialGate
+from train.heads.attention import ChannelGate, SpatialGate, opened
 from train.heads.quantum import QuantumStem, unitary
 from train.heads.regions import WindowPooling, windows
 from train.losses.adversarial import domain_loss, ramp, reverse_gradient
@@ -76,6 +76,20 @@ def test_averaged_angles_make_circuits_of_their_own_when_judged() -> None:
     stem.eval()
     matrix = stem.unitaries[:16, :, 0, 0]
     torch.testing.assert_close(matrix, unitary(stem.angles[0]).detach())
+
+
+def test_a_circuit_in_training_is_exact_whatever_the_precision_around_it() -> None:
+    stem, x = QuantumStem(120.0, 60.0), torch.randn(2, 1, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        around = stem(x)
+    assert around.dtype == torch.float32
+    torch.testing.assert_close(around, stem(x), rtol=0, atol=1e-6)
+
+
+def test_an_opened_gate_lets_nearly_everything_through() -> None:
+    x = torch.rand(4, 24, 6, 6)
+    for gate in (ChannelGate(24), SpatialGate()):
+        assert (opened(gate)(x) / x).mean() > 0.8
 
 
 def test_gates_keep_the_shape_and_only_make_less() -> None:

@@ -30,6 +30,10 @@ class Trunk(nn.Module):
         self.channels: Mapping[str, int] = {name: shape[0] for name, shape in ends.items()}
         self.sides: Mapping[str, int] = {name: shape[1] for name, shape in ends.items()}
 
+    def leaves_out(self, name: str) -> bool:
+        """Whether a parameter of this name is of the parts of the backbone that a trunk does without."""
+        return name.startswith(("classifier.", f"features.{len(self.features)}."))
+
     def lower(self, x: torch.Tensor) -> torch.Tensor:
         """Float [N, 1, S, S] to the middle map."""
         for index, part in enumerate(self.features):

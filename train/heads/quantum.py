@@ -84,6 +84,13 @@ class QuantumStem(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class; each qubit's expectation lies in -1 to 1."""
+        if not self.training:
+            return self._expectations(x, self.unitaries)
+        # In bfloat16 a circuit would not be orthogonal, nor a sum of squared amplitudes one.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._expectations(x, self._unitaries())
+
+    def _expectations(self, x: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
         halves = x * self._scale + self._shift
         cosines, sines = torch.cos(halves), torch.sin(halves)
         qubits = [
@@ -95,6 +102,5 @@ class QuantumStem(nn.Module):
         state = qubits[0][:, _BITS[0]]
         for qubit, bits in zip(qubits[1:], _BITS[1:], strict=True):
             state = state * qubit[:, bits]
-        matrices = self._unitaries() if self.training else self.unitaries
         amplitudes = F.conv2d(state, matrices)
         return F.conv2d(amplitudes * amplitudes, self.signs, groups=self._filters)

@@ -21,7 +21,7 @@ from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
 from train import backbones
 from train.backbones.trunk import LAST, MIDDLE, Trunk
-from train.heads.attention import ChannelGate, SpatialGate
+from train.heads.attention import ChannelGate, SpatialGate, opened
 from train.heads.regions import WindowPooling
 from train.losses.adversarial import discriminator, domain_loss, ramp
 from train.losses.pseudo import agreed, pseudo_loss
@@ -62,7 +62,7 @@ class DcdDanNetwork(nn.Module):
         super().__init__()
         self.trunk = trunk
         channels = trunk.channels[MIDDLE]
-        gates = [ChannelGate(channels), SpatialGate()] if how.attention else []
+        gates = [opened(ChannelGate(channels)), opened(SpatialGate())] if how.attention else []
         self.gates = nn.Sequential(*gates)
         points = crop_rule_of("fer2013").landmarks
         self.pool = WindowPooling(points, trunk.sides[MIDDLE])
@@ -123,10 +123,12 @@ class DcdDan:
         """Labels of the source, the target's pseudo-labels, and the critics'."""
         assert isinstance(network, DcdDanNetwork)
         network.train()
-        target = step.streams[TARGET].grey
         grey, y = step.batch.grey, step.batch.target.to(step.device)
         sources = len(grey)
-        x = step.normal(torch.cat([grey, target]))
+        if self._how.pseudo_weight or len(helpers):
+            grey = torch.cat([grey, step.streams[TARGET].grey])
+        # Else the target is not looked at: batch normalisation alone would learn of it.
+        x = step.normal(grey)
         joint, whole_head, local_head, whole, local = step.answers(network.heads, x)
         loss = step.lessons.loss
         losses = {

@@ -25,7 +25,7 @@ from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
 from train import backbones
 from train.backbones.trunk import LAST, MIDDLE, Trunk
-from train.heads.attention import SpatialGate
+from train.heads.attention import SpatialGate, opened
 from train.landmarked import Landmarked, LandmarkedStream
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
@@ -80,7 +80,7 @@ class MapNetNetwork(nn.Module):
 
     def __init__(self, trunk: Trunk, labels: int, features: int, dropout: float) -> None:
         super().__init__()
-        self.trunk, self.gate = trunk, SpatialGate()
+        self.trunk, self.gate = trunk, opened(SpatialGate())
         self.by_region = RegionBranch(trunk.channels[MIDDLE], features)
         self.whole = nn.Sequential(nn.Linear(trunk.channels[LAST], features), nn.ReLU())
         self.head_region, self.head_whole = nn.Linear(features, labels), nn.Linear(features, labels)
