@@ -54,7 +54,7 @@ def markdown(record: dict[str, Any]) -> str:
     """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in record["runs"]:
-        groups.setdefault((each["run"]["name"], each["run"]["backbone"]), []).append(each)
+        groups.setdefault((each["run"]["name"], each["run"].get("backbone", "")), []).append(each)
     alike = len({name for name, _ in groups}) < len(groups)
     titles = [backbone if alike else f"`{name}`" for name, backbone in groups]
     titles = [
