@@ -1,6 +1,7 @@
 """Hostile files for every reader, in child processes whose memory is capped: does one of them crash?
 
-    python -m benchmarks.hostile.fuzz [--cases 100000] [--readers image video] [--save RECORD] [--keep FOLDER]
+    python -m benchmarks.hostile.fuzz [--cases 100000 | --each 100000] [--readers image video]
+        [--save RECORD] [--keep FOLDER]
 
 A case ends well when the reader takes the file or refuses it with a FerliteError. What counts against it: the
 process dies, any other exception, or more than SLOWEST seconds. Such a file is kept in FOLDER.
@@ -13,6 +14,7 @@ import json
 import os
 import random
 import resource
+import shlex
 import struct
 import subprocess
 import sys
@@ -30,7 +32,7 @@ from edge.files import write_text
 
 # How the cases are shared out: where a case costs milliseconds, there are fewer.
 SHARES = {
-    "image": 0.35,
+    "image": 0.27,
     "video": 0.04,
     "bundle.json": 0.12,
     "bundle.zip": 0.08,
@@ -41,6 +43,8 @@ SHARES = {
     "edge.json": 0.09,
     "prior.json": 0.07,
     "bundle.sig": 0.04,
+    "profile.json": 0.04,
+    "voice.wav": 0.04,
 }
 BATCH = 2000  # cases of one child
 MEMORY = 3 << 30  # bytes of address space that a child may have; libraries alone reserve one of them
@@ -146,7 +150,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--cases", type=int, default=100_000, help="shared out over the readers")
+    parser.add_argument("--each", type=int, default=0, help="this many for every reader instead")
     parser.add_argument(
         "--readers", nargs="*", default=list(READERS), choices=list(READERS), metavar="READER"
     )
@@ -163,14 +168,17 @@ def main() -> int:
     whole = sum(SHARES[name] for name in arguments.readers)
     readers: dict[str, Any] = {}
     for name in arguments.readers:
-        share = round(arguments.cases * SHARES[name] / whole)
+        share = arguments.each or round(arguments.cases * SHARES[name] / whole)
         readers[name] = fuzz(name, share, arguments.seed, arguments.keep, until)
         print(f"{name}: {readers[name]}", file=sys.stderr)
+    some = [] if set(arguments.readers) == set(READERS) else ["--readers", *arguments.readers]
+    much = ["--each", str(arguments.each)] if arguments.each else ["--cases", str(arguments.cases)]
+    words = [*much, *some, "--seed", str(arguments.seed)]
     record = {
         "schema": 1,
         "kind": "ferlite fuzz",
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.hostile.fuzz --cases {arguments.cases} --seed {arguments.seed}",
+        "command": shlex.join(["python", "-m", "benchmarks.hostile.fuzz", *words]),
         "memory_mb": MEMORY >> 20,
         "cases": sum(each["cases"] for each in readers.values()),
         "died": sum(each.get("died", 0) for each in readers.values()),

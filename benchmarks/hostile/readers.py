@@ -231,6 +231,47 @@ def signatures(scratch: Path) -> Reader:
     return Reader([signature.Signed(**table).content()], signature.parse, json_mutant)
 
 
+def profiles(scratch: Path) -> Reader:
+    """A person's profile."""
+    from edge import profile
+
+    bundle = bundles.load()
+    still = dict.fromkeys(bundle.labels, 0.0)
+    path = scratch / "profile.json"
+    profile.write(path, profile.Profile(profile.identity(bundle), still, still, 30))
+    seed = path.read_bytes()
+
+    def read(content: bytes) -> object:
+        path.write_bytes(content)
+        return profile.read(path, bundle)
+
+    return Reader([seed], read, json_mutant)
+
+
+def sounds(scratch: Path) -> Reader:
+    """WAV files to be heard beside a video, and two windows of them."""
+    import wave
+
+    from edge.voice.mel import RATE
+    from edge.voice.sound import WavSound
+
+    noise, seeds = np.random.default_rng(0).integers(-9000, 9000, 2 * RATE, np.int16), []
+    for channels in (1, 2):
+        path = scratch / f"seed{channels}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((channels, 2, RATE, 0, "NONE", ""))
+            file.writeframes(noise.tobytes())
+        seeds.append(path.read_bytes())
+
+    def read(content: bytes) -> object:
+        path = scratch / "mutant.wav"
+        path.write_bytes(content)
+        with closing(WavSound(path)) as sound:
+            return [sound.last(now) for now in (1.0, 1.5)]
+
+    return Reader(seeds, read)
+
+
 READERS: dict[str, Callable[[Path], Reader]] = {
     "image": images,
     "video": videos,
@@ -243,4 +284,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "edge.json": edge_json,
     "prior.json": prior_files,
     "bundle.sig": signatures,
+    "profile.json": profiles,
+    "voice.wav": sounds,
 }

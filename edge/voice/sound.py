@@ -73,7 +73,7 @@ class WavSound:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise SourceError(f"voice '{path}' cannot be read: {reason(error)}") from error
-        except (wave.Error, EOFError, ValueError) as error:
+        except (wave.Error, EOFError, ValueError, RuntimeError) as error:  # the last: a chunk that ends early
             empty = path.is_file() and not path.stat().st_size
             why = "holds no sound: the file is empty" if empty else f"is no WAV file: {_make(path)}"
             raise SourceError(f"voice '{path}' {why}") from error
@@ -106,7 +106,7 @@ class WavSound:
         try:
             self._file.setpos(start)
             heard = _mono(self._file.readframes(SAMPLES), self._file.getnchannels())
-        except (OSError, wave.Error, ValueError) as error:
+        except (OSError, wave.Error, ValueError, RuntimeError) as error:
             raise SourceError(f"voice '{self.name}' cannot be read any more: {error}") from error
         return heard if len(heard) == SAMPLES else None
 

@@ -219,6 +219,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "zero bytes": (lambda path: path.write_bytes(b""), "holds no sound: the file is empty"),
     "text": (lambda path: path.write_text("never a sound"), "is no WAV file: ffmpeg -i"),
     "cut": (lambda path: path.write_bytes(wav(path, speech()).read_bytes()[:30]), "is no WAV file"),
+    "a chunk that ends early": (
+        lambda path: path.write_bytes(wav(path, speech()).read_bytes()[:36] + b"LIST" + b"\xff" * 9),
+        "is no WAV file",
+    ),
     "missing": (lambda path: None, "cannot be read: No such file"),
     "channels": (lambda path: wav(path, speech(1.2), channels=3), "has 3 channels of 16 bits"),
 }
