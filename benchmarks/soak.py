@@ -1,7 +1,7 @@
 """Does a run that goes on for weeks grow? A real one, watched from outside.
 
-    python -m benchmarks.soak [--minutes 20] [--detector-model yunet.onnx] [--save RECORD]      (24 h: 1440)
-    python -m benchmarks.soak --frames 1000000 [--detector-model yunet.onnx] [--save RECORD]
+    python -m benchmarks.soak [--minutes 20] [--cuts 4] [--detector-model yunet.onnx] [--save RECORD]
+    python -m benchmarks.soak --frames 1000000 [--width 160] [--within MINUTES] [...]
 
 The first runs ``ferlite run http://...`` on a camera of its own (HTTP MJPEG, 30 frames a second, a face that
 moves), whose connection is cut now and then; JSON lines go to a pipe, and to a file that is begun anew at
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import resource
@@ -24,113 +25,50 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import cv2
 
 from benchmarks.growth import figures
 from benchmarks.serve_load import film, process_state
+from benchmarks.soak_sources import Camera, FromMemory, narrowed, read_film
 from edge.commands.progress import Progress
 from edge.files import write_text
-from edge.source import Frame
 from measure import machine
 
-RATE = 30.0
-CUTS = 4  # times that the camera's connection is cut
 SAMPLES = 400
-COUNTED = 500  # frames from memory, after which their count is written for who watches
 
 
-class Camera(ThreadingHTTPServer):
-    """Sends the JPEGs over and over, each in the place of the one before."""
-
-    daemon_threads = True
-
-    def __init__(self, pictures: Sequence[bytes]) -> None:
-        self.pictures, self.cuts, self.sent = pictures, 0, 0
-        super().__init__(("127.0.0.1", 0), Viewer)
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A viewer that has gone is no fault."""
-
-
-class Viewer(BaseHTTPRequestHandler):
-    server: Camera
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        began, cuts, index = time.monotonic(), self.server.cuts, 0
-        while self.server.cuts == cuts:
-            content = self.server.pictures[index % len(self.server.pictures)]
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
-            self.wfile.write(head.encode() + content + b"\r\n")
-            index += 1
-            self.server.sent += 1
-            time.sleep(max(0.0, began + index / RATE - time.monotonic()))
-
-    def log_message(self, *given: object) -> None:
-        """Nothing: standard error is the benchmark's."""
-
-
-class FromMemory:
-    """So many frames from a few, numbered and timed as a camera's at RATE."""
-
-    stills, rate = False, RATE
-    faults: Mapping[str, int] = MappingProxyType({})
-
-    def __init__(self, images: Sequence[Any], total: int, count: Path) -> None:
-        self.images, self.total, self.count = images, total, count
-
-    def frames(self) -> Iterator[Frame]:
-        for index in range(self.total):
-            if index % COUNTED == 0:
-                self.count.write_text(str(index))
-            yield Frame("memory", index, index / RATE, self.images[index % len(self.images)])
-
-    def close(self) -> None:
-        pass
-
-
-def read_from_memory(folder: Path, frames: int, detector_model: str) -> int:
+def read_from_memory(folder: Path, arguments: argparse.Namespace) -> int:
     """In the child: the run of ``ferlite run``, but for its source."""
     from edge.live.vitals import Vitals
+    from edge.memory import one_arena
     from edge.run import open_sinks, pipeline_of, run
     from edge.settings import RunSettings
     from edge.steps import default_overlap
 
+    one_arena()
+    model = arguments.detector_model
     settings = RunSettings(
-        detector_model=Path(detector_model) if detector_model else None,
+        detector_model=Path(model) if model else None,
         sink=(f"jsonl:{folder / 'out.jsonl'}",),
         sink_limit_mb=1,
     )
-    source, vitals = FromMemory(read_film(folder / "film.avi"), frames, folder / "count"), Vitals()
+    images = [narrowed(image, arguments.width) for image in read_film(folder / "film.avi")]
+    until = time.monotonic() + 60 * (arguments.within or math.inf)
+    source, vitals = FromMemory(images, arguments.frames, folder / "count", until), Vitals()
     with pipeline_of(settings, stills=False) as pipeline:
         sinks = open_sinks(settings, [source], pipeline.bundle, vitals)
         done = run(pipeline, source, sinks, vitals, overlap=default_overlap(), quiet=True)
         for sink in sinks:
             sink.close()
     print(f"{vitals.summary()}", file=sys.stderr)
-    return int(done.frames != frames)
-
-
-def read_film(path: Path) -> list[Any]:
-    capture = cv2.VideoCapture(str(path))
-    images = []
-    while (image := capture.read()[1]) is not None:
-        images.append(image)
-    capture.release()
-    return images
+    return int(done.frames != source.given)
 
 
 def of_its_own(limit_mb: int) -> None:
@@ -187,8 +125,8 @@ def watched(
                     break  # it ended meanwhile
                 if (
                     camera is not None
-                    and camera.cuts < CUTS
-                    and now > seconds * (camera.cuts + 1) / (CUTS + 1)
+                    and camera.cuts < camera.planned
+                    and now > seconds * (camera.cuts + 1) / (camera.planned + 1)
                 ):
                     camera.cuts += 1
                 progress.advance(pause)  # type: ignore[arg-type]
@@ -227,18 +165,10 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     images = read_film(film(arguments.photo or photograph(), folder))
     model = arguments.detector_model
     if arguments.frames:
-        order = [
-            sys.executable,
-            "-m",
-            "benchmarks.soak",
-            "--child",
-            str(folder),
-            "--frames",
-            str(arguments.frames),
-        ]
+        order = [sys.executable, "-m", "benchmarks.soak", "--child", str(folder), *much(arguments)]
         order += ["--detector-model", model] if model else []
         return watched(order, folder, arguments.limit_mb, 0.0, None)
-    camera = Camera([bytes(cv2.imencode(".jpg", image)[1]) for image in images])
+    camera = Camera([bytes(cv2.imencode(".jpg", image)[1]) for image in images], arguments.cuts)
     order = [
         sys.executable, "-m", "edge.cli", "run", f"http://127.0.0.1:{camera.server_port}/", "--json",
         "--sink", f"jsonl:{folder / 'out.jsonl'}", "--sink-limit-mb", "1",
@@ -250,6 +180,15 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"frames_sent": camera.sent, "connections_cut": camera.cuts, **found}
 
 
+def much(arguments: argparse.Namespace) -> list[str]:
+    """The words that say how much is read."""
+    if not arguments.frames:
+        return ["--minutes", f"{arguments.minutes:g}", "--cuts", str(arguments.cuts)]
+    words = ["--frames", str(arguments.frames)]
+    words += ["--width", str(arguments.width)] if arguments.width else []
+    return words + (["--within", f"{arguments.within:g}"] if arguments.within else [])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -257,6 +196,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument(
         "--frames", type=int, default=0, help="from memory, this many, in place of the camera"
+    )
+    parser.add_argument("--cuts", type=int, default=4, help="times that the camera's connection is cut")
+    parser.add_argument("--width", type=int, default=0, help="of those frames (default: 640 pixels)")
+    parser.add_argument(
+        "--within", type=float, default=0, help="minutes after which no more of them are read"
     )
     parser.add_argument("--detector-model", default="", help="YuNet's .onnx (default: what auto finds)")
     parser.add_argument("--photo", type=Path, help="a picture with a face (default: matplotlib's)")
@@ -266,15 +210,14 @@ def main() -> int:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return read_from_memory(arguments.child, arguments.frames, arguments.detector_model)
+        return read_from_memory(arguments.child, arguments)
     with tempfile.TemporaryDirectory() as folder:
         found = soak(arguments, Path(folder))
-    much = f"--frames {arguments.frames}" if arguments.frames else f"--minutes {arguments.minutes:g}"
     record = {
         "schema": 1,
         "kind": "ferlite soak",
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.soak {much}"
+        "command": f"python -m benchmarks.soak {' '.join(much(arguments))}"
         + (f" --detector-model {Path(arguments.detector_model).name}" if arguments.detector_model else ""),
         "machine": {**asdict(machine.here()), **asdict(machine.moment())},
         "note": arguments.note,

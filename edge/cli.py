@@ -126,6 +126,9 @@ def _run(arguments: argparse.Namespace) -> int:
         return archive.run(arguments, wanted)
     if arguments.out:
         raise UsageError("--out is where --on writes to: for a single run give --sink jsonl:FILE or --save")
+    from edge.memory import one_arena
+
+    one_arena()
     from edge.commands.outputs import refuse_losses
 
     refuse_losses(wanted, arguments.config)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,11 +93,13 @@ def fetch(name: str, address: str = "") -> Path:
     target = cached(name)
     if not lacks(name):
         return target
+    from urllib.error import URLError
+
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(address or weights.address, part, weights)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+    except (URLError, TimeoutError, ConnectionError, ValueError) as error:
         why = getattr(error, "reason", error)
         raise FetchFailed(
             f"cannot fetch '{name}' from {address or weights.address}: {why}; "
@@ -118,6 +118,8 @@ def fetch(name: str, address: str = "") -> Path:
 
 
 def _download(address: str, part: Path, weights: Weights) -> None:
+    import urllib.request  # every run asks ``lacks``, and few fetch: TLS and all is 3 MB
+
     have = part.stat().st_size if part.exists() else 0
     if have >= weights.bytes:
         part.unlink()

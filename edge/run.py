@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import cv2
+
 from edge.bundle import Bundle
 from edge.commands.progress import Progress
 from edge.detect import DetectorOptions
@@ -26,6 +28,10 @@ from edge.track import Tracker
 from edge.video.follow import DETECT_EVERY
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
+# Detectors that OpenCV's own threads compute. All else that it does for a frame of a video is over before a
+# second thread has begun, and its threads wait for the next piece of work without sleeping: half as much
+# processor time again for six faces (benchmarks/records/peers.json before and after).
+SHARED_BY_OPENCV = ("haar",)
 Complain = Callable[[FerliteError], None]
 
 
@@ -46,7 +52,7 @@ def pipeline_of(
     ``joint`` hears of each stage's end, and ``wrap`` stands around every engine, for who measures.
     Raises FerliteError.
     """
-    return open_pipeline(
+    pipeline = open_pipeline(
         settings.bundle,
         settings.engine,
         settings.detector,
@@ -68,6 +74,9 @@ def pipeline_of(
         pace=settings.pace,
         profile=settings.profile or "",
     )
+    if not stills and pipeline.chosen.detector not in SHARED_BY_OPENCV:
+        cv2.setNumThreads(1)
+    return pipeline
 
 
 def open_sinks(

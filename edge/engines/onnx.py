@@ -43,6 +43,8 @@ class OnnxEngine:
         settings.inter_op_num_threads = 1
         # Waiting threads would burn the board's power budget between frames.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Of every number of faces that is ever read at once it would keep a plan and the memory for it.
+        settings.enable_mem_pattern = False
         providers = self._providers(options.device, onnxruntime.get_available_providers())
         chosen = [self._settings(options.settings, providers[0]), *[{} for _ in providers[1:]]]
         try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import FerliteError
 from edge.isolate.wire import Wire
+from edge.memory import one_arena
 from edge.run import pipeline_of
 
 
@@ -18,6 +19,7 @@ def main(descriptor: int) -> None:
     # A terminal's Ctrl-C and a service's stop go to the whole group: the parent finishes, then closes this.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    one_arena()
     wire = Wire(socket.socket(fileno=descriptor))
     try:
         _serve(wire)

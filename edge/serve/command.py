@@ -76,6 +76,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     if hasattr(arguments, "source"):
         arguments.source = [arguments.source]
     wanted = settings.resolve(arguments, served=True)
+    from edge.memory import one_arena
+
+    one_arena()
     try:
         import aiohttp  # noqa: F401 - the page's server is the only thing that needs it
     except ModuleNotFoundError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import urllib.request
-from http.client import HTTPException
 from urllib.parse import unquote, urlsplit
 
 import cv2
@@ -53,6 +51,9 @@ def source(spec: str) -> Source:
 
 def _is_file(address: str) -> bool:
     """Whether an HTTP server says how many bytes there are: of a camera there is no number."""
+    import urllib.request  # with TLS and all, 3 MB that no file and no camera needs
+    from http.client import HTTPException
+
     parts = urlsplit(address)
     request = urllib.request.Request(
         parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), method="HEAD"

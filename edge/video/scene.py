@@ -43,7 +43,7 @@ class Scene:
         cells = _cells(look)
         if cells.shape != self._shape:
             return True
-        light = float(np.median((cells + np.float32(1)) / self._cells))
+        light = _median((cells + np.float32(1)) / self._cells)
         self._least = NEW + BLOWN * abs(light - 1)
         seen = (cells / light).astype(np.float32)
         cell = max(look.shape[:2]) / ACROSS
@@ -81,6 +81,12 @@ class Scene:
         for box in gone:
             new[_place(box, cell)] = False
         return _square(new)
+
+
+def _median(values: npt.NDArray[np.float32]) -> float:
+    """As np.median has it, which would load numpy's masked arrays for it."""
+    ordered = np.sort(values, axis=None)
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
 
 
 def _square(cells: npt.NDArray[np.bool_]) -> bool:

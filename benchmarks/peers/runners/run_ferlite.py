@@ -10,23 +10,15 @@ from pathlib import Path
 
 from loop import serve
 
-from edge.detect import DetectorOptions
-from edge.engine import EngineOptions
-from edge.pipeline import open_pipeline
-from edge.run import VIDEO_SIZE
-from edge.track import Tracker
-from edge.video.follow import DETECT_EVERY
+from edge.memory import one_arena
+from edge.run import pipeline_of
+from edge.settings import RunSettings
 
 bundle, model, threads = sys.argv[1:4]
-every = int(sys.argv[4]) if len(sys.argv) > 4 else DETECT_EVERY
-options = EngineOptions(threads=int(threads))
-pipeline = open_pipeline(
-    bundle,
-    engine_options=options,
-    detector_options=DetectorOptions(size=VIDEO_SIZE, model=Path(model), engine_options=options),
-    tracker=Tracker(),
-    detect_every=every,
-)
+every = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+settings = RunSettings(bundle=bundle, detector_model=Path(model), threads=int(threads), detect_every=every)
+one_arena()
+pipeline = pipeline_of(settings, stills=False)
 
 
 def read(frame, index):
