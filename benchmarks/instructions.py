@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,12 @@ def as_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def count() -> dict[str, int]:
-    """Instructions of a frame by stage, and of the start of the program: medians over frames."""
+def count(script: Path = Path(__file__), arguments: Sequence[str] = ()) -> dict[str, int]:
+    """Instructions of a frame by stage: medians over frames.
+
+    ``script`` is run under valgrind with ``arguments`` and ``--counted FOLDER``; it calls ``os.getppid`` at
+    every joint and writes what each was into the folder's marks.json.
+    """
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         command = [
@@ -96,7 +101,8 @@ def count() -> dict[str, int]:
             f"--dump-before={MARK}",
             f"--callgrind-out-file={here / 'counts'}",
             sys.executable,
-            str(Path(__file__)),
+            str(script),
+            *arguments,
             "--counted",
             str(here),
         ]
@@ -111,13 +117,13 @@ def count() -> dict[str, int]:
         print("counting under valgrind: a minute or two", file=sys.stderr)
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            raise SystemExit(f"instructions.py: the counted run failed: {done.stderr.strip()[-400:]}")
+            raise SystemExit(f"{script.name}: the counted run failed: {done.stderr.strip()[-400:]}")
         marks = json.loads((here / "marks.json").read_text(encoding="utf-8"))
         dumps = sorted(here.glob("counts.*"), key=lambda path: int(path.suffix[1:]))
         totals = [_total(path) for path in dumps]
     if len(totals) != len(marks):
         raise SystemExit(
-            f"instructions.py: {len(marks)} marks and {len(totals)} counts: something else calls {MARK}"
+            f"{script.name}: {len(marks)} marks and {len(totals)} counts: something else calls {MARK}"
         )
     return _by_stage(marks, totals)
 
@@ -200,16 +206,22 @@ def _bundle(folder: Path) -> Path:
     return place
 
 
-def _clip(folder: Path) -> Path:
-    """640 x 480 with two bright squares, which tiny_yunet.onnx takes for faces, of a grain to follow."""
-    import cv2
+def picture() -> Any:
+    """Uint8 [480, 640, 3] with two bright squares, which tiny_yunet.onnx takes for faces, of a grain to
+    follow."""
     import numpy as np
 
-    path = folder / "clip.avi"
     grain = np.random.default_rng(5).integers(0, 30, (60, 80, 1), np.uint8).repeat(3, 2)
     frame = grain.repeat(8, 0).repeat(8, 1)
     for top, left in ((107, 160), (267, 373)):  # where cells of the detector begin, at 384 pixels
         frame[top : top + 53, left : left + 53] += 225
+    return frame
+
+
+def _clip(folder: Path) -> Path:
+    import cv2
+
+    path, frame = folder / "clip.avi", picture()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (640, 480))
     for _ in range(WARM_UPS + FRAMES + 1):
         writer.write(frame)

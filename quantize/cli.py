@@ -211,18 +211,22 @@ def _landmarks(arguments: argparse.Namespace) -> int:
     kept = [arguments.run / name for name in (LEARN, TEST, LEARNT)]
     refuse_same([arguments.out, arguments.record], [arguments.run, *kept])
     names = arguments.engines.split(",")
-    unknown = [name for name in names if name not in landmarks.RECIPES]
+    unknown = [name for name in names if name not in landmarks.LADDERS]
     if unknown:
-        raise UsageError(f"--engines '{unknown[0]}': choose {', '.join(landmarks.RECIPES)}")
+        raise UsageError(f"--engines '{unknown[0]}': choose {', '.join(landmarks.LADDERS)}")
     faces, test = (marked.read(arguments.run / name) for name in (LEARN, TEST))
-    record = landmarks.build(arguments.run, faces, test, arguments.out, names)
+    words = ["ferlite", "quantize", "landmarks", arguments.run.name, "--out", arguments.out.name]
+    typed = shlex.join([*words, "--engines", arguments.engines])
+    record = landmarks.build(arguments.run, faces, test, arguments.out, names, typed)
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=1) + "\n")
     lines = [judge.as_text(record)]
     for name, row in record["engines"].items():
-        lines.append(f"{name}: {row['bytes'] / 1e6:.2f} MB, int8, mean error {row['error']:.2%}")
+        verdict = "the gate passed" if row["passed"] else "no int8 recipe passed the gate"
+        size = f"{row['bytes'] / 1e6:.2f} MB, {row['ships']}"
+        lines.append(f"{name}: {size}, mean error {row['error']:.2%}, {verdict}")
     command.output(arguments, record, "\n".join(lines))
-    return OK
+    return OK if all(row["passed"] for row in record["engines"].values()) else FAILED
 
 
 def _voice(arguments: argparse.Namespace) -> int:

@@ -39,17 +39,44 @@ def test_a_bundle_of_it_answers_like_the_network(tmp_path: Path) -> None:
 
 
 def test_the_verb_builds_from_a_run_and_writes_what_int8_costs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    # Two steps of training on a few faces: what int8 costs is left to chance, and only told.
+    monkeypatch.setattr(export, "MOST_LOST", 1.0)
     learn.fit(SMALL, faces(), tmp_path / "run")
     marked.write(faces(), tmp_path / "run" / "learn.npz")
     marked.write(faces(), tmp_path / "run" / "test.npz")
     words = ["landmarks", str(tmp_path / "run"), "--out", str(tmp_path / "made"), "--json"]
     assert cli.main([*words, "--record", str(tmp_path / "record.json")]) == 0
     record = json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))
-    assert list(record["engines"]) == ["onnx"] and record["engines"]["onnx"]["bytes"] > 0
+    row = record["engines"]["onnx"]
+    assert (
+        list(record["engines"]) == ["onnx"] and row["bytes"] > 0 and row["passed"] and row["ships"] == "int8"
+    )
+    assert max(row["rungs"][-1]["lost"].values()) <= record["gate"]["most_lost"]
+    assert row["error"] - record["error"] == pytest.approx(row["rungs"][-1]["lost"]["error"], abs=1e-5)
+    assert record["met"] is False and record["command"].startswith(
+        "ferlite quantize landmarks run --out made"
+    )
+    card = (tmp_path / "made" / "CARD.md").read_text(encoding="utf-8")
+    assert "passed, onnx-minmax" in card and "not met" in card and "What it must not be used for" in card
     assert bundles.load(tmp_path / "made").made_by["train"]["recipe"] == "small"
     assert '"engines"' in capsys.readouterr().out
     assert cli.main([*words[:3], str(tmp_path / "more"), "--engines", "tensorrt"]) == 2
     assert "'tensorrt'" in capsys.readouterr().err
+
+
+def test_where_no_int8_passes_the_float_network_ships_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    learn.fit(SMALL, faces(), tmp_path / "run")
+    marked.write(faces(), tmp_path / "run" / "learn.npz")
+    marked.write(faces(), tmp_path / "run" / "test.npz")
+    monkeypatch.setattr(export, "MOST_LOST", -1.0)
+    assert cli.main(["landmarks", str(tmp_path / "run"), "--out", str(tmp_path / "made")]) == 1
+    assert "fp32, mean error" in capsys.readouterr().out
+    loaded = bundles.load(tmp_path / "made")
+    assert loaded.files["onnx"].precision == "fp32"
+    assert "no int8 recipe passed" in (tmp_path / "made" / "CARD.md").read_text(encoding="utf-8")

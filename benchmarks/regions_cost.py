@@ -1,0 +1,169 @@
+"""What the `regions` of a network cost at run time: CPU-ms and instructions a frame, with and without them.
+
+    python -m benchmarks.regions_cost --bundle BUNDLE [--engine onnx] [--save record.json]
+
+BUNDLE reads faces by the help of regions (docs/systems/map_net.md). It is run as it ships, with the shipped
+landmarks bundle, and as on a board that has none, where the network takes what it learnt for that. Every face
+of every frame is read, two a frame, found by the tests' tiny detector, so that little but the reading is
+counted. Instructions are valgrind's, which knows no AVX-512: they are those of the AVX2 code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import statistics
+import sys
+import time
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # valgrind runs this file by its path
+
+import edge  # noqa: E402
+from benchmarks import instructions  # noqa: E402
+from edge import bundle as bundles  # noqa: E402
+from edge import engine as engines  # noqa: E402
+from edge.detect import DetectorOptions  # noqa: E402
+from edge.engine import EngineOptions  # noqa: E402
+from edge.extras import regions  # noqa: E402
+from edge.files import write_text  # noqa: E402
+from edge.landmarks import Landmarker  # noqa: E402
+from edge.pipeline import Pipeline  # noqa: E402
+from measure import machine  # noqa: E402
+
+FRAMES, ROUNDS, CALLS = 60, 7, 300
+HOW = ("with landmarks", "without")
+
+
+def opened(bundle: str, engine: str, aided: bool, joint: Any = None) -> Pipeline:
+    """The pipeline with one thread; not ``aided``: as where no landmarks bundle is."""
+    told, regions.SHIPPED = regions.SHIPPED, regions.SHIPPED if aided else ""
+    found = DetectorOptions(model=instructions.DATA / "tiny_yunet.onnx", engine="onnx")
+    more = {"joint": joint} if joint else {}
+    try:
+        return edge.open_pipeline(
+            bundle,
+            engine,
+            "yunet",
+            engine_options=EngineOptions(threads=1),
+            detector_options=found,
+            pace=0,
+            **more,
+        )
+    finally:
+        regions.SHIPPED = told
+
+
+def cpu_ms(bundle: str, engine: str) -> dict[str, float]:
+    """CPU milliseconds a frame: of each way the median over rounds, in turns, of the mean of a round."""
+    frame = instructions.picture()
+    taken: dict[str, list[float]] = {how: [] for how in HOW}
+    pipelines = {how: opened(bundle, engine, how == HOW[0]) for how in HOW}
+    for _ in range(ROUNDS + 1):
+        for how, pipeline in pipelines.items():
+            began = time.process_time()
+            for _ in range(FRAMES):
+                readings = pipeline(frame)
+            taken[how].append((time.process_time() - began) / FRAMES * 1e3)
+            if len(readings) != instructions.FACES:
+                raise SystemExit(f"{len(readings)} faces were read, not {instructions.FACES}")
+    for pipeline in pipelines.values():
+        pipeline.close()
+    return {how: round(statistics.median(each[1:]), 3) for how, each in taken.items()}
+
+
+def face_ms() -> dict[str, dict[str, Any]]:
+    """CPU milliseconds of the shipped landmarks bundle on one face, in every engine that is here."""
+    import numpy as np
+
+    loaded, found = bundles.load(regions.SHIPPED), {}
+    crop = np.random.default_rng(3).integers(0, 256, (48, 48), np.uint8)
+    for engine in loaded.files:
+        landmarker = Landmarker(loaded, engine, EngineOptions(threads=1))
+        taken = []
+        for _ in range(CALLS + 20):
+            began = time.process_time()
+            landmarker([crop])
+            taken.append((time.process_time() - began) * 1e3)
+        landmarker.close()
+        kept = sorted(taken[20:])
+        version = engines.engine_class(engine).version()
+        size = sum((loaded.path / part).stat().st_size for part in loaded.files[engine].parts)
+        found[engine] = {
+            "version": version,
+            "bytes": size,
+            "median_ms": round(statistics.median(kept), 3),
+            "p95_ms": round(kept[int(0.95 * len(kept))], 3),
+        }
+    return found
+
+
+def counted(bundle: str, engine: str, aided: bool, folder: Path) -> int:
+    """Inside valgrind: frames through the pipeline, a mark at every joint."""
+    import cv2
+
+    marks: list[str] = []
+
+    def joint(stage: str) -> None:
+        marks.append(stage)
+        os.getppid()
+
+    cv2.setNumThreads(1)
+    frame = instructions.picture()
+    with opened(bundle, engine, aided, joint) as pipeline:
+        for _ in range(instructions.WARM_UPS + instructions.FRAMES):
+            joint("start")
+            pipeline(frame)
+            joint("judge")
+    (folder / "marks.json").write_text(json.dumps(marks), encoding="utf-8")
+    return 0
+
+
+def main() -> int:
+    """Measure, print, save."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--bundle", required=True, help="a bundle whose network wants regions")
+    parser.add_argument("--engine", default="onnx", help="engine that runs it (default: %(default)s)")
+    parser.add_argument("--save", type=Path, help="write the record here")
+    parser.add_argument("--without", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--counted", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    bundle, engine = arguments.bundle, arguments.engine
+    if arguments.counted:
+        return counted(bundle, engine, not arguments.without, arguments.counted)
+    if "regions" not in [extra.source for extra in bundles.load(bundle).extras]:
+        parser.error(f"the network of bundle '{bundle}' wants no regions")
+    if shutil.which("valgrind") is None:
+        parser.error("valgrind is not installed: sudo apt install valgrind")
+    words = ["--bundle", bundle, "--engine", engine]
+    asked = ["--bundle", Path(bundle).name, "--engine", engine]
+    ways = {HOW[0]: words, HOW[1]: [*words, "--without"]}
+    record = {
+        "schema": 1,
+        "kind": "ferlite regions cost",
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "command": shlex.join(["python", "-m", "benchmarks.regions_cost", *asked]),
+        "machine": asdict(machine.here()),
+        "versions": instructions.versions(),
+        "faces_a_frame": instructions.FACES,
+        "landmarks": face_ms(),
+        "cpu_ms_a_frame": cpu_ms(bundle, engine),
+        "instructions_a_frame": {
+            how: instructions.count(Path(__file__), given) for how, given in ways.items()
+        },
+    }
+    print(json.dumps(record, indent=1))
+    if arguments.save:
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
