@@ -16,6 +16,7 @@ from edge.bundle import Bundle
 from edge.bundle_files.sections import Extra, InputSpec, Kind, Layout, Scaling
 from edge.engine import Array, Engine, EngineOptions
 from edge.errors import ModelMismatch, UsageError
+from edge.extras.table import KEEPING
 from edge.prepare import prepare
 from edge.priors import Prior
 from edge.profile import Profile
@@ -46,15 +47,23 @@ class Classifier:
         """
         return softmax(self.logits(crops, extras), self._scaling)
 
+    def read(self, crops: Sequence[Image], extras: Sequence[Array | None]) -> tuple[Weights, Array]:
+        """As a call, and what the network gives beside its logits: float32 [N, width], or [N, 0]."""
+        logits, *more = self._answers(crops, extras)
+        return softmax(logits, self._scaling), more[0] if more else np.zeros((len(crops), 0), np.float32)
+
     def logits(self, crops: Sequence[Image], extras: Sequence[Array | None] = ()) -> Array:
         """What the network itself says of the crops, float32 [N, labels], before any scaling."""
         if not crops:
             return np.zeros((0, len(self.labels)), np.float32)
+        return self._answers(crops, extras)[0]
+
+    def _answers(self, crops: Sequence[Image], extras: Sequence[Array | None]) -> list[Array]:
         batch = to_input(crops, self._spec, self._layout, self._dtype)
         if self._extras:
             told = with_absent(self._extras, extras, len(crops))
-            return in_batches(self._engine, [batch, *told], self._batch)[0]
-        return in_batches(self._engine, [batch], self._batch)[0]
+            return in_batches(self._engine, [batch, *told], self._batch)
+        return in_batches(self._engine, [batch], self._batch)
 
     def close(self) -> None:
         """Free the engine."""
@@ -177,6 +186,13 @@ def _check_fit(bundle: Bundle, engine: Engine, layout: Layout) -> tuple[int | No
             raise ModelMismatch(
                 f"{who}: the model's input '{tensor.name}' is {tensor.dtype} {tensor.shape}, "
                 f"and float32 {extra.shape} a face was promised for '{extra.name}'"
+            )
+    for width in sorted({each.shape[-1] for each in bundle.extras if each.source in KEEPING}):
+        beside = [tensor.shape[1:] for tensor in engine.outputs[1:]]
+        if beside != [(width,)]:
+            raise ModelMismatch(
+                f"{who}: it wants to be told what it gave before, {width} numbers a face, and beside its "
+                f"logits it gives {beside or 'nothing'}"
             )
     given, result = engine.inputs[0], engine.outputs[0]
     picture = (spec.channels, *spec.shape) if layout == "NCHW" else (*spec.shape, spec.channels)

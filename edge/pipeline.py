@@ -141,7 +141,8 @@ class Pipeline:
             pictures, due = [], list(range(len(faces)))
         self._joint("pace")
         if due:
-            crops, weights = self._read(frame, [faces[index] for index in due])
+            numbers = [tracks[index].number for index in due]
+            crops, weights = self._read(frame, [faces[index] for index in due], numbers, time)
             for index, crop, row in zip(due, crops, weights.tolist(), strict=True):
                 portrait = Portrait(pictures[index]) if pictures else None
                 tracks[index].read = Read(time, portrait, sharpness(crop), bound_of(row))
@@ -150,12 +151,17 @@ class Pipeline:
         self._joint("judge")
         return readings
 
-    def _read(self, frame: Image, faces: Sequence[Face]) -> tuple[list[Image], Weights]:
+    def _read(
+        self, frame: Image, faces: Sequence[Face], tracks: Sequence[int] = (), time: float | None = None
+    ) -> tuple[list[Image], Weights]:
         crops = [align(frame, face, self.bundle.crop, self.bundle.input) for face in faces]
         self._joint("align")
         if self._extras:
-            context = Context(frame, faces, crops)
-            weights = self._classifier(crops, [extra(context) for extra in self._extras])
+            context = Context(frame, faces, crops, tracks, time)
+            told = [extra(context) for extra in self._extras]
+            weights, features = self._classifier.read(crops, told)
+            for extra in self._extras:
+                extra.take(context, features, weights)
         else:
             weights = self._classifier(crops)
         self.reads += len(crops)
@@ -175,6 +181,8 @@ class Pipeline:
         """Another source begins: its faces are nobody seen before, and its time starts again."""
         self._follower.restart()
         self._turns.restart()
+        for extra in self._extras:
+            extra.restart()
         if self._upright is not None:
             self._upright.restart()
         if self._tracker is not None:

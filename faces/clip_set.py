@@ -1,7 +1,8 @@
 """Clips: the same face some frames long, evenly spaced in time, labelled by the expression that it comes to.
 
 No clip of a person is among them: they are ``rendered`` heads, photographs ``morphed`` into another of the
-same person, or photographs ``warped`` by a mesh. A pack holds one kind, and every table says which.
+same person, or photographs ``warped`` by a mesh. A pack holds one kind, and every table says which;
+several packs that are learnt from together may be mixed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from edge.errors import DataInvalid
 from edge.files import whole
 from faces.face_set import ROWS, FaceSet
 
-Making = Literal["rendered", "morphed", "warped"]
+Making = Literal["rendered", "morphed", "warped", "mixed"]
 FRAMES, RATE = 16, 12.5  # of a clip, and how many of them a second
 QUALITY = 95  # of the frames' JPEG files
 # What a pack of clips has; CLIPS tells it from a pack of stills.
@@ -120,7 +121,7 @@ def read(path: Path) -> tuple[list[Clip], Making, float]:
     """The clips of a pack, how they were made, and their frames a second. Raises DataInvalid."""
     arrays = _arrays(path)
     making, rate, length = str(arrays["making"]), float(arrays["rate"]), int(arrays["frames"])
-    if making not in get_args(Making) or not 0 < rate < 1000 or not 2 <= length <= 1000:
+    if making not in get_args(Making) or making == "mixed" or not 0 < rate < 1000 or not 2 <= length <= 1000:
         raise DataInvalid(f"'{path}' is no pack of clips: {length} frames, {rate:g} a second, '{making}'")
     words, count = [str(word) for word in arrays["labels"]], len(arrays["label"])
     for name in ("person", "strength", "moments", "landmarks"):

@@ -33,7 +33,7 @@ def to_onnx(trained: Trained, batch: int = 0) -> bytes:
     system = system_of(trained.recipe)
     told = {name: torch.from_numpy(values) for name, values in system.told(4).items()}
     example = [torch.from_numpy(draw), *told.values()]
-    model = to_model(trained.model, example, name, batch, told=list(told))
+    model = to_model(trained.model, example, name, batch, told=list(told), outputs=system.outputs)
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     check(content, trained.model, example, name)

@@ -36,7 +36,7 @@ from train.pretrained import names, start_from
 from train.recipe import Recipe
 from train.stop import StopSignal
 from train.streams import Drawn, streams_of
-from train.systems.system import Parts, Step, Turn, parts_of, system_of
+from train.systems.system import Parts, Step, Turn, known_of, parts_of, system_of
 from train.teacher import Teacher
 from train.teacher import check as check_teachers
 from train.teaching import SoftLabels, check_second, judge, without_priors
@@ -363,7 +363,8 @@ class Run:
 
     def end_epoch(self, public: FaceSet) -> None:
         """Judge the averaged weights on ``public``, keep them if they are the best so far, write history."""
-        logits = predict(self.average, public.faces, self.recipe)
+        told = known_of(self.system, self.average, public)
+        logits = predict(self.average, public.faces, self.recipe, told=told)
         predicted, score, more = judge(self.recipe, self.batches.lessons, logits, public)
         row = {
             "epoch": str(self.step // self.batches.per_epoch),

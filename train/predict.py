@@ -34,12 +34,12 @@ def predict(
     batch: int = 256,
     *,
     flip: bool = False,
-    told: Sequence[npt.NDArray[np.float32]] | None = None,
+    told: Sequence[npt.NDArray[np.float32] | None] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits float32 [N, 7] of uint8 grey faces [N, H, W]. Leaves ``model`` in evaluation mode.
 
     ``flip``: the mean of the face's logits and its mirror image's, at twice the cost. ``told``: [N, *shape]
-    for each of the system's extras; None: what it takes for "not there".
+    for each of the system's extras; None, for one or for all: what it takes for "not there".
     """
     model.eval()
     device = next(model.parameters()).device
@@ -48,8 +48,15 @@ def predict(
     with torch.no_grad():
         for start in range(0, len(faces), batch):
             x = as_seen(faces[start : start + batch], recipe).to(device)
-            given = [each[start : start + batch] for each in told or ()]
+            given = [None if each is None else each[start : start + batch] for each in told or ()]
             more = [torch.from_numpy(each).to(device) for each in with_absent(extras, given, len(x))]
-            logits = (model(x, *more) + model(x.flip(3), *more)) / 2 if flip else model(x, *more)
+            logits = first_of(model(x, *more))
+            if flip:
+                logits = (logits + first_of(model(x.flip(3), *more))) / 2
             parts.append(logits.float().cpu().numpy())
     return np.concatenate(parts)
+
+
+def first_of(given: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """The logits of what a network gives."""
+    return given[0] if isinstance(given, tuple) else given

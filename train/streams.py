@@ -86,5 +86,5 @@ def streams_of(
 def refuse_unknown(who: str, needs: tuple[str, ...], faces: FaceSet) -> None:
     """Raise DataInvalid where ``faces`` do not know what a system needs of them: persons, landmarks."""
     for need in needs:
-        if getattr(faces, need) is None:
+        if getattr(faces, need, None) is None:
             raise DataInvalid(f"{who} needs the {need} of every face, and {faces.name} has none")

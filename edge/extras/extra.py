@@ -33,11 +33,16 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Context:
-    """The faces of a frame that are about to be read, and their crops uint8 [S, S] or [S, S, 3]."""
+    """The faces of a frame that are about to be read, and their crops uint8 [S, S] or [S, S, 3].
+
+    Of a video's frame at ``time``, in seconds, ``tracks`` are their numbers; of a still there is neither.
+    """
 
     frame: Image
     faces: Sequence[Face]
     crops: Sequence[Image]
+    tracks: Sequence[int] = ()
+    time: float | None = None
 
 
 class Source(Protocol):
@@ -53,6 +58,17 @@ class Source(Protocol):
 
     def __call__(self, context: Context) -> Floats | None:
         """Float32 [N, *shape] for the N faces; None: it is not there, the network takes ``absent``."""
+        ...
+
+    def take(self, context: Context, features: Floats, weights: npt.NDArray[np.floating]) -> None:
+        """Hear what the network made of the faces: ``features`` [N, width] beside ``weights`` [N, labels].
+
+        ``features`` are [N, 0] of a network that gives none.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Another source begins: its faces are nobody seen before."""
         ...
 
     def close(self) -> None:

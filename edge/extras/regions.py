@@ -92,6 +92,12 @@ class Regions:
             return None
         return masks(*self._landmarker(context.crops), self._grid)
 
+    def take(self, context: Context, features: Floats, weights: npt.NDArray[np.floating]) -> None:
+        """Nothing to learn."""
+
+    def restart(self) -> None:
+        """Nothing is remembered."""
+
     def close(self) -> None:
         """Free the landmarks model."""
         if self._landmarker is not None:

@@ -168,7 +168,10 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
         layout.annotators,
     )
     clips = [_clip_at(entry.clip, made.faces.shape[1]) for entry, _ in chosen if entry.clip is not None]
-    return with_clips(made, clips, chosen[0][0].making, chosen[0][0].rate) if clips else made
+    if not clips:
+        return made
+    kinds = {entry.making for entry, _ in chosen}
+    return with_clips(made, clips, kinds.pop() if len(kinds) == 1 else "mixed", chosen[0][0].rate)
 
 
 def _clip_at(clip: Clip, side: int) -> Clip:

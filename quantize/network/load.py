@@ -44,6 +44,7 @@ def _of_run(path: Path) -> Source:
         weights_sha256=trained.sha256,
         extras=system.extras,
         told=system.told(CALIBRATED),
+        outputs=system.outputs,
         evidence=trained.recipe.data.balanced,
         origin=trained.lineage.texts,
     )
@@ -57,6 +58,8 @@ def refuse_non_classifier(source: Source) -> None:
 
     with torch.no_grad():
         given = source.network(*map(torch.from_numpy, source.examples(2)))
+    # What a network gives beside its logits is its own affair.
+    given = given[0] if isinstance(given, tuple) and len(given) == len(source.outputs) else given
     wanted = (2, len(source.labels))
     if not isinstance(given, torch.Tensor) or tuple(given.shape) != wanted:
         shape = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__

@@ -77,8 +77,13 @@ SYSTEM: dict[str, Mapping[str, str]] = {
         "[data]": '[data]\nprepare = ["gamma", "clahe"]',
     },
     "quantum": {"mobilenet_v2": "resnet_slim", "strides = [2, 1, 1, 2, 1, 1, 2, 1]": ""},
+    "tfen": {"[system]": "[system]\nfeatures = 8\nmoments = 4\npeople = 3"},
 }
-STREAMS: dict[str, Mapping[str, int]] = {"dcd_dan": {"target": 9}, "map_net": {"landmarked": 8}}
+STREAMS: dict[str, Mapping[str, int]] = {
+    "dcd_dan": {"target": 9},
+    "map_net": {"landmarked": 8},
+    "tfen": {"clips": 10},
+}
 TRAIN, PUBLIC = make.face_set(16, seed=1), make.face_set(14, seed=2)
 INT8 = """
 schema = 1
@@ -99,7 +104,13 @@ def tiny(name: str) -> recipe.Recipe:
 def streams(name: str) -> dict[str, FaceSet]:
     points = np.random.default_rng(3).uniform(0.2, 0.8, (20, 68, 2)).astype(np.float32)
     wished = STREAMS.get(name, {}).items()
-    return {stream: replace(make.face_set(20, seed), landmarks=points) for stream, seed in wished}
+    person = np.arange(20) % 3
+    return {
+        stream: make.clip_set(20, seed, 4)
+        if stream == "clips"
+        else replace(make.face_set(20, seed), landmarks=points, person=person)
+        for stream, seed in wished
+    }
 
 
 def labelled(name: str) -> tuple[FaceSet, FaceSet]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from faces.clip_set import ClipSet
 from faces.face_set import FaceSet
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -71,6 +73,23 @@ def face_set(count: int, seed: int, side: int = 48) -> FaceSet:
     labels = np.random.default_rng(seed).integers(0, 7, count)
     votes = np.eye(7, dtype=np.float32)[labels]
     return FaceSet(f"made-{seed}", faces(labels, seed, side), labels, votes, labels.copy())
+
+
+def clip_set(count: int, seed: int, length: int, people: int = 3) -> ClipSet:
+    """Clips in which the bar of ``faces`` comes out of the noise; a neutral one stays noise."""
+    last = face_set(count, seed)
+    rng = np.random.default_rng(seed + 1)
+    noise = rng.integers(20, 120, (count, length, 48, 48))
+    share = np.linspace(0, 1, length)[None, :, None, None]
+    clips = (noise + share * (last.faces[:, None] - noise)).astype(np.uint8)
+    return ClipSet(
+        **{each.name: getattr(last, each.name) for each in fields(FaceSet)}
+        | {"faces": clips[:, -1], "person": np.arange(count) % people},
+        clips=clips,
+        strength=np.ones(count, np.float32),
+        moments=np.zeros((count, 3), np.float32),
+        paths=np.zeros((count, length, 68, 2), np.float32),
+    )
 
 
 def pack(counts: dict[str, int], side: int = 48) -> dict[str, Any]:

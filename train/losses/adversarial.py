@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -46,3 +47,16 @@ def domain_loss(critic: nn.Module, features: torch.Tensor, sources: int, weight:
     logits = critic(reverse_gradient(features, weight)).squeeze(1)
     truth = (torch.arange(len(features), device=features.device) >= sources).float()
     return F.binary_cross_entropy_with_logits(logits.float(), truth)
+
+
+def gradient_penalty(
+    critic: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, made: torch.Tensor
+) -> torch.Tensor:
+    """How far the critic's slope between ``real`` and ``made`` [N, ...] is from 1, squared (WGAN-GP).
+
+    Gulrajani et al., NeurIPS 2017: at a random place on the line between each two.
+    """
+    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    between = (share * real + (1 - share) * made).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return ((slope.flatten(1).norm(2, 1) - 1) ** 2).mean()

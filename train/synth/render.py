@@ -83,7 +83,7 @@ def render(
     fine = 2 * size
     shape = head.moved(units)
     turned = shape @ rotation(view).T
-    points = _projected(turned, fine)
+    points = projected(turned, fine)
     seen = rasterise(points, head.triangles, fine, fine)
     there = seen.triangle >= 0
     tissue = head.tissue[head.triangles[np.maximum(seen.triangle, 0), 0]]
@@ -114,7 +114,7 @@ def rotation(view: View) -> Points:
     return np.asarray(about_z @ about_x @ about_y, np.float32)
 
 
-def _projected(shape: Points, size: int) -> Points:
+def projected(shape: Points, size: int) -> Points:
     """Pixels x, y and depth z (nearer is larger) of a pinhole camera; the face fills half of the picture."""
     near = 1 / (1 - shape[:, 2] / FOCAL)
     scale = size / 30.0  # pixels per centimetre at the head's middle

@@ -25,6 +25,7 @@ from train.heads.attention import ChannelGate, SpatialGate, opened
 from train.heads.regions import WindowPooling
 from train.losses.adversarial import discriminator, domain_loss, ramp
 from train.losses.pseudo import agreed, pseudo_loss
+from train.onnx_export import OUTPUT
 from train.predict import predict
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
@@ -95,12 +96,17 @@ class DcdDan:
     Settings: ClassVar[type[SystemRecipe]] = DcdDanRecipe
     streams = (StreamWish(TARGET),)
     extras: tuple[Extra, ...] = ()
+    outputs = (OUTPUT,)
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, DcdDanRecipe)
         self._recipe, self._how = recipe, recipe.system
 
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Nothing."""
+        return {}
+
+    def known(self, network: nn.Module, faces: FaceSet) -> Mapping[str, npt.NDArray[np.float32]]:
         """Nothing."""
         return {}
 

@@ -27,6 +27,7 @@ from train import backbones
 from train.backbones.trunk import LAST, MIDDLE, Trunk
 from train.heads.attention import SpatialGate, opened
 from train.landmarked import Landmarked, LandmarkedStream
+from train.onnx_export import OUTPUT
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
 from train.systems.system import Losses, Step, Turn
@@ -108,6 +109,7 @@ class MapNet:
 
     Settings: ClassVar[type[SystemRecipe]] = MapNetRecipe
     streams = (StreamWish(STREAM, ("landmarks",)),)
+    outputs = (OUTPUT,)
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, MapNetRecipe)
@@ -136,6 +138,10 @@ class MapNet:
         """The crop rule's masks, each part seen by a share of its own."""
         seen = np.random.default_rng(1).random((count, len(PARTS), 1, 1), np.float32)
         return {"regions": self._fixed() * seen}
+
+    def known(self, network: nn.Module, faces: FaceSet) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Nothing."""
+        return {}
 
     def network(self) -> nn.Module:
         """The exported network."""

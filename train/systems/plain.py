@@ -12,6 +12,7 @@ from torch import nn
 from edge.bundle_files.sections import Extra
 from faces.face_set import FaceSet
 from train import backbones
+from train.onnx_export import OUTPUT
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
 from train.systems.system import Losses, Step, Turn
@@ -24,11 +25,16 @@ class Plain:
     Settings: ClassVar[type[SystemRecipe]] = SystemRecipe
     streams: tuple[StreamWish, ...] = ()
     extras: tuple[Extra, ...] = ()
+    outputs: tuple[str, ...] = (OUTPUT,)
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
 
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Nothing."""
+        return {}
+
+    def known(self, network: nn.Module, faces: FaceSet) -> Mapping[str, npt.NDArray[np.float32]]:
         """Nothing."""
         return {}
 

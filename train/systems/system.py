@@ -116,14 +116,24 @@ class System(Protocol):
         """What the network is told beside the face at run time, in the order of its inputs."""
         ...
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the network gives, logits first."""
+        ...
+
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
         """For each extra, by name, values float32 [count, *shape] like real faces': always the same."""
+        ...
+
+    def known(self, network: nn.Module, faces: FaceSet) -> Mapping[str, npt.NDArray[np.float32]]:
+        """What ``faces`` themselves tell of the extras, by name, float32 [N, *shape]; {}: all are absent."""
         ...
 
     def network(self) -> nn.Module:
         """The exported network with fresh weights.
 
-        Float32 [N, 1, S, S], and then [N, *shape] of each extra, to logits [N, labels].
+        Float32 [N, 1, S, S], and then [N, *shape] of each extra, to logits [N, labels]; where it has more
+        ``outputs``, to those after them.
         """
         ...
 
@@ -176,6 +186,12 @@ def system_class(name: str) -> type[System]:
 def system_of(recipe: Recipe) -> System:
     """The system that ``recipe`` trains. Raises RecipeInvalid."""
     return system_class(recipe.system.name)(recipe)
+
+
+def known_of(system: System, network: nn.Module, faces: FaceSet) -> list[npt.NDArray[np.float32] | None]:
+    """What ``faces`` tell of each of the system's extras, in their order; None: nothing."""
+    known = system.known(network, faces)
+    return [known.get(extra.name) for extra in system.extras]
 
 
 def parts_of(recipe: Recipe) -> Parts:

@@ -7,4 +7,5 @@ SYSTEMS = {
     "neonatal": "train.systems.neonatal:Neonatal",
     "prepared_cnn": "train.systems.prepared_cnn:PreparedCnn",
     "quantum": "train.systems.quantum:Quantum",
+    "tfen": "train.systems.tfen:Tfen",
 }

@@ -1,0 +1,1 @@
+"""Networks that make what classifiers learn from."""
