@@ -13,7 +13,12 @@ OLD    := $(VENV)-tflite-runtime
 # A third with the built wheel, one engine and nothing else: what a board has.
 BOARD  := $(VENV)-board
 
-.PHONY: setup setup-train setup-builders demo test test-slow test-emulated test-boot test-tflite-runtime test-wheel check bench bench-instructions bench-peers clean
+# What 'ferlite train fairness' renders, and the bundles that read expressions.
+HEADS  ?= ../shared/data/makehuman_head.npz
+SHIPPED = $(patsubst bundles/%/build.json,%,$(wildcard bundles/*/build.json))
+FAIRNESS = benchmarks/records/fairness.json
+
+.PHONY: setup setup-train setup-builders demo test test-slow test-emulated test-boot test-tflite-runtime test-wheel check bench bench-instructions bench-peers fairness cards clean
 
 setup: $(VENV)/.runtime
 
@@ -96,6 +101,17 @@ bench-instructions: setup
 # Takes minutes to install the peers, once. PEERS holds the arguments: see docs/how-we-measure.md.
 bench-peers: setup
 	$(BIN)/python -m benchmarks.peers $(PEERS)
+
+# Rendered heads changed in one thing: the record, then every card and table that shows it.
+fairness: setup-train
+	@if test -f '$(HEADS)'; then \
+	  $(BIN)/ferlite train fairness $(SHIPPED) --heads '$(HEADS)' --record $(FAIRNESS) && \
+	  $(MAKE) --no-print-directory cards && $(BIN)/python docs/tables.py; \
+	else echo "SKIPPED: no packed heads of MakeHuman's at $(HEADS): make fairness HEADS=FILE"; fi
+
+# The cards from the records that are there. It builds nothing.
+cards: setup-train
+	@for name in $(SHIPPED); do $(BIN)/ferlite train card bundles/$$name $(FAIRNESS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(OLD) $(BOARD) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,3 +25,17 @@ def looked(record: dict[str, Any]) -> str:
         return "Nobody has looked at this sheet yet."
     lines = [f"- {expression}: {remark}" for expression, remark in seen["remarks"].items()]
     return "\n".join([*lines, "", f"Looked at on {seen['date']}, sheet `{seen['sheet_sha256'][:12]}`."])
+
+
+def changed(record: dict[str, Any]) -> str:
+    """How many readings change with one thing of a head: a record of ``ferlite train fairness``."""
+    labels = list(record["bundles"][0]["changed"][0]["per_class"])
+    rows = [f"| bundle | changed | pairs | all | {' | '.join(labels)} |", "|---" * (len(labels) + 4) + "|"]
+    for found in record["bundles"]:
+        for each in found["changed"]:
+            shares = [f"{each['per_class'][label]:.0%}" for label in labels]
+            cells = [f"`{found['model']['name']}`", each["what"], str(each["pairs"])]
+            cells += [f"{each['otherwise']:.0%}", *shares]
+            rows.append(f"| {' | '.join(cells)} |")
+    where = f"{record['people']} heads, {record['source']}"
+    return "\n".join([*rows, "", f"{where}. {record['environment']['date']}, `{record['command']}`"])

@@ -297,6 +297,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     MADE: {
         "made-faces": lambda: rendered.named(read("made_faces")),
         "made-faces-seen": lambda: rendered.looked(read("made_faces")),
+        "changed-heads": lambda: rendered.changed(read("fairness")),
     },
     MEASURING: {
         "install": install,

@@ -22,6 +22,7 @@ from train.fairness import CONTROLS, GROUPS, Kind, Twins
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 HUMAN, ICT = DATA / "makehuman_head.npz", DATA / "ict_face.npz"
+RECORD = Path(__file__).parents[2] / "benchmarks" / "records" / "fairness.json"
 ONE = Kind("asian", "female", "young", "middle")
 LEFT_OUT = sum(len(groups) - 1 for groups in GROUPS.values())
 
@@ -134,6 +135,16 @@ def test_the_card_verb_needs_a_data_report_for_evaluations_alone(
     (tmp_path / "none.json").write_text(json.dumps({"kind": "other"}), encoding="utf-8")
     assert main(["card", str(bundle.path), str(tmp_path / "none.json")]) == 1
     assert "is not a record of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", bundles.shipped())
+def test_every_shipped_card_shows_the_record_of_its_own_files(name: str) -> None:
+    shipped = bundles.load(name)
+    record = fairness.read(RECORD)
+    there = (shipped.path / "CARD.md").read_text(encoding="utf-8")
+    assert card.write(shipped, [], None, there, fairness=[record]) == there, "run 'make cards'"
+    mine = [each for each in record["bundles"] if each["model"]["name"] == shipped.name]
+    assert mine and all(row["pairs"] > 0 for row in mine[0]["changed"])
 
 
 def test_heads_without_ancestry_and_files_that_are_none_are_said(
