@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -160,7 +161,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
     from edge.isolate.parent import Isolated
     from edge.live.notify import Notifier
     from edge.live.vitals import Vitals
-    from edge.run import learn, listening, open_sinks, pipeline_of, run
+    from edge.run import learn, listening, open_sinks, pipeline_of, run, watching
     from edge.steps import default_overlap
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
@@ -174,8 +175,10 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
             pipeline = finish.enter_context(pipeline_of(wanted, stills))
         if not wanted.quiet:
             _remark_choice(pipeline)
+        chosen = pipeline.bundle, pipeline.chosen.engine
+        watch = finish.enter_context(watching(wanted, sources, *chosen, _remark(wanted)))
         vitals = Vitals()
-        learning = learn(wanted, pipeline.bundle, pipeline.chosen.engine)
+        learning = learn(wanted, *chosen)
         sinks = [*open_sinks(wanted, sources, pipeline.bundle, vitals, _complain), *learning]
         for sink in sinks:
             finish.callback(sink.close)
@@ -192,6 +195,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                     complain=_complain,
                     after_frame=passed,
                     listen=listen,
+                    watch=watch,
                 )
                 failures += done.failures
         except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system
@@ -203,6 +207,11 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
 
 def _complain(error: FerliteError) -> None:
     print(f"{PROGRAM}: {error}", file=sys.stderr)
+
+
+def _remark(wanted: RunSettings) -> Callable[[str], None]:
+    """What says a sentence that is no error, unless nothing is to be said."""
+    return lambda sentence: None if wanted.quiet else print(f"{PROGRAM}: {sentence}", file=sys.stderr)
 
 
 def _remark_end(vitals: Vitals, wanted: RunSettings) -> None:

@@ -87,11 +87,35 @@ class VoiceReading:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A movement of a face that came and went.
+
+    ``kind``: "micro" where it was as short as micro-expressions are, half a second at most, else "macro".
+    ``onset``, ``apex`` and ``offset`` are seconds as a frame's time is. ``regions`` are the parts of the face
+    that took part, the farthest first. ``expression`` is the one whose weight rose clearly from the onset to
+    the apex, None where none did; ``rises`` has the change of each weight, -1 to 1, empty where nothing was
+    read. ``doubts``: reasons not to rely on it.
+    """
+
+    kind: str
+    track: int | None
+    onset: float
+    apex: float
+    offset: float
+    regions: tuple[str, ...]
+    expression: str | None
+    rises: Mapping[str, float]
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FrameReadings:
     """All readings of one frame. ``time`` is in seconds since the source's start, None for stills.
 
     ``latency``: seconds from the frame's capture (of a file: its decoding) to these; None for stills.
-    ``voice``: what was heard, None where nobody listened.
+    ``voice``: what was heard, None where nobody listened. ``moments``: the movements that are known to be
+    over since this frame, None where nobody watched; ``motion``: for each reading, how far its face is from
+    rest in units of what it strays when nothing happens, None where that cannot be told.
     """
 
     source: str
@@ -102,3 +126,5 @@ class FrameReadings:
     readings: tuple[Reading, ...]
     latency: float | None = None
     voice: VoiceReading | None = None
+    moments: tuple[Moment, ...] | None = None
+    motion: tuple[float | None, ...] = ()

@@ -21,7 +21,7 @@ from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
 from edge.results import FrameReadings
 from edge.settings import RunSettings
 from edge.sink import Sink, Target, open_sink
-from edge.source import Source
+from edge.source import Frame, Source
 from edge.sources.live import LiveSource
 from edge.steps import FrameReader, Steps
 from edge.track import Tracker
@@ -33,6 +33,7 @@ STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what 
 # processor time again for six faces (benchmarks/records/peers.json before and after).
 SHARED_BY_OPENCV = ("haar",)
 Complain = Callable[[FerliteError], None]
+Watch = Callable[[Frame, FrameReadings], FrameReadings]
 
 
 @dataclass
@@ -103,6 +104,10 @@ def open_sinks(
             opened.append(_saving(settings, sources))
         if live:
             opened = [Enduring(sink, complain, vitals.losses) for sink in opened]
+        if settings.timeline:
+            from edge.sinks.timeline import TimelineSink
+
+            opened.append(TimelineSink(settings.timeline))
         opened += _over_the_network(settings, bundle, vitals, complain)
     except BaseException:
         for sink in opened:
@@ -161,6 +166,36 @@ def listening(
         yield listener.Listener(heard, reads, complain)
 
 
+@contextmanager
+def watching(
+    settings: RunSettings,
+    sources: Sequence[Source],
+    bundle: Bundle,
+    engine: str,
+    remark: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[Watch]:
+    """What spots movements that come and go, where the settings ask for that; ``bundle`` names them in
+    ``engine``. ``remark`` hears what is to be said of the frames.
+
+    Raises UsageError and what opening a bundle does.
+    """
+    if not settings.moments:
+        yield lambda frame, result: result
+        return
+    if any(source.stills for source in sources):
+        raise UsageError("--moments watches faces move: give a video or a camera, and no pictures")
+    from edge.classify import load_classifier
+    from edge.moments.watch import Watcher
+
+    options = EngineOptions(settings.threads, settings.device, settings.engine_settings)
+    classifier = load_classifier(bundle, engine, options, settings.prior)
+    watcher = Watcher(bundle, classifier, remark)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
 def _saving(settings: RunSettings, sources: Sequence[Source]) -> Sink:
     stills, save = all(source.stills for source in sources), settings.save
     assert save is not None
@@ -182,6 +217,7 @@ def run(
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
     listen: Callable[[FrameReadings], FrameReadings] = lambda result: result,
+    watch: Watch = lambda frame, result: result,
     quiet: bool = False,
 ) -> Summary:
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
@@ -190,8 +226,9 @@ def run(
     the rest goes on. What a camera gets over (SourceFault) is handed on too, and is no failure.
     ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results
     and errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
-    ``listen`` makes of each frame's readings what a voice adds to them; ``quiet``: no progress line. Raises
-    SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
+    ``listen`` makes of each frame's readings what a voice adds to them, and ``watch`` what comes and
+    goes in its faces; ``quiet``: no progress line. Raises SinkError where results cannot be written at all,
+    BrokenPipeError when nobody reads any more.
     """
     watched, live = vitals.watch(source) if vitals else source, isinstance(source, LiveSource)
     ways_out = list(sinks)
@@ -213,7 +250,7 @@ def run(
                 failed(outcome)
             else:
                 frame, seen = outcome
-                result = listen(seen)
+                result = listen(watch(frame, seen))
                 progress.clear()
                 if vitals:
                     vitals.passed(result)

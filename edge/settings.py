@@ -27,6 +27,7 @@ GROUPS = {
     "model": "",
     "faces": "",
     "voice": "off unless asked for; nothing that is heard is kept",
+    "moments": "off unless asked for",
     "output": "a table, unless --json, --csv or --sink is given",
 }
 # What a file says of these holds for the engine, or the device, that it names itself.
@@ -124,6 +125,15 @@ class RunSettings:
     )
     voice_bundle: str = field(
         default="", metadata=_said("folder, .zip or shipped name (default: voice)", "voice", "BUNDLE")
+    )
+    moments: bool = field(
+        default=False,
+        metadata=_said(
+            "spot movements that come and go within half a second, at 50 frames a second", "moments"
+        ),
+    )
+    timeline: Path | None = field(
+        default=None, metadata=_said("draw what --moments spotted, .svg or .png", "moments", "FILE")
     )
     sink: tuple[str, ...] = ()
     sink_limit_mb: int = field(
@@ -265,6 +275,12 @@ def _check(settings: RunSettings) -> None:
         raise UsageError("frames and --voice cannot both be standard input: give one of them a file")
     if settings.voice_bundle and not settings.voice:
         raise UsageError("--voice-bundle reads a voice: add --voice SOUND")
+    if settings.moments and settings.isolate:
+        raise UsageError("--moments reads faces in this process: it does not go with --isolate")
+    if settings.timeline and not settings.moments:
+        raise UsageError("--timeline draws what --moments spots: add --moments")
+    if settings.timeline and settings.timeline.suffix.lower() not in (".svg", ".png"):
+        raise UsageError(f"--timeline is '{settings.timeline}', and must end with .svg or .png")
     if settings.privacy and settings.detect_every > 1:
         raise UsageError(
             f"--privacy searches every frame: it does not go with --detect-every {settings.detect_every}"

@@ -28,6 +28,7 @@ NOT_HERE = (
     "profile",
     "learn_profile",
     "voice",
+    "moments",
 )
 
 

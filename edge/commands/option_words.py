@@ -48,6 +48,8 @@ OPTIONS: dict[str, str] = {
     "--csv": "figures or readings as CSV",
     "--voice": "where a voice comes from",
     "--voice-bundle": "the bundle that reads it",
+    "--moments": "spot movements that come and go",
+    "--timeline": "a picture of what was spotted",
     # how a model runs
     "--engine": "the one engine",
     "--engines": "engines, with commas",

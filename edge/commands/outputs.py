@@ -20,7 +20,7 @@ from edge.sources.address import file_of
 from edge.sources.decode import SUFFIXES
 from edge.sources.formats import HEAD, is_video, picture_format
 
-WRITTEN = ("save", "learn_profile")
+WRITTEN = ("save", "learn_profile", "timeline")
 TEXTS = (".json", ".jsonl", ".csv")
 FILMS = (*CODECS, ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".heic", ".avif", ".jfif")
 
@@ -37,7 +37,8 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
         _refuse_pictures(place)
     if settings.learn_profile:
         _refuse_pictures(settings.learn_profile)
-    places = [*texts, *(place for place in (settings.save, settings.learn_profile) if place)]
+    drawn = (settings.save, settings.learn_profile, settings.timeline)
+    places = [*texts, *(place for place in drawn if place)]
     refuse_same(places, inputs)
     if [spec for spec in settings.sink if spec.endswith(":-")][1:]:
         raise UsageError("two outputs cannot both go to standard output: give one of them a file with --sink")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from edge.results import FrameReadings, Reading, VoiceReading
+from edge.results import FrameReadings, Moment, Reading, VoiceReading
 from edge.sink import Target
 from edge.sinks.text_file import TextFile
 from edge.source import Frame
@@ -51,7 +51,7 @@ def _encodes(text: str) -> bool:
 
 def as_json(result: FrameReadings) -> dict[str, Any]:
     """One frame as docs/json-lines.md describes it (schema 1)."""
-    table = {
+    table: dict[str, Any] = {
         "schema": JSON_SCHEMA,
         "source": result.source,
         "frame": result.index,
@@ -61,7 +61,27 @@ def as_json(result: FrameReadings) -> dict[str, Any]:
         "latency_ms": None if result.latency is None else round(1000 * result.latency, 2),
         "faces": [_face_as_json(reading) for reading in result.readings],
     }
-    return table if result.voice is None else {**table, "voice": _voice_as_json(result.voice)}
+    if result.voice is not None:
+        table["voice"] = _voice_as_json(result.voice)
+    if result.moments is not None:
+        table["moments"] = [moment_as_json(moment) for moment in result.moments]
+        table["motion"] = [None if height is None else round(height, 2) for height in result.motion]
+    return table
+
+
+def moment_as_json(moment: Moment) -> dict[str, Any]:
+    """One movement as docs/json-lines.md describes it."""
+    return {
+        "kind": moment.kind,
+        "track": moment.track,
+        "onset": round(moment.onset, 4),
+        "apex": round(moment.apex, 4),
+        "offset": round(moment.offset, 4),
+        "regions": list(moment.regions),
+        "expression": moment.expression,
+        "rises": {name: round(rise, 4) for name, rise in moment.rises.items()},
+        "doubts": list(moment.doubts),
+    }
 
 
 def _voice_as_json(voice: VoiceReading) -> dict[str, Any]:

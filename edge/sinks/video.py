@@ -14,6 +14,7 @@ from edge.files import part_of, reason
 from edge.results import FrameReadings
 from edge.sink import Target
 from edge.sinks.overlay import annotated
+from edge.sinks.strip import Strip
 from edge.source import Frame
 from edge.sources.containers import missing_part
 
@@ -46,11 +47,15 @@ class VideoSink:
         self._codec = cv2.VideoWriter.fourcc(*CODECS[suffix])
         self._writer: cv2.VideoWriter | None = None
         self._last: Image | None = None
+        self._strip = Strip()
         self._size, self._written, self._began, self._pauses = (0, 0), 0, 0.0, 0.0
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """One frame; the first sets the video's size."""
         picture = annotated(frame.image, result.readings, self._privacy)
+        if result.moments is not None and frame.time is not None:
+            self._strip.take(result)
+            self._strip.draw(picture, frame.time)
         if self._writer is None:
             self._open(picture, frame.time or 0.0)
         elif (picture.shape[1], picture.shape[0]) != self._size:

@@ -1,0 +1,211 @@
+"""The faces of a run, watched for movements that come and go: what is spotted is named, and doubted."""
+
+from __future__ import annotations
+
+import operator
+import statistics
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from edge.align import Image, align, turn_of
+from edge.bundle import Bundle
+from edge.classify import Classifier
+from edge.moments.motion import FaceMotion, Motion
+from edge.moments.rule import RuleSpotter, Span
+from edge.results import FrameReadings, Moment, Reading
+from edge.source import Frame
+
+FEW, FEWEST = 48.0, 24.0  # frames a second: below, short movements are missed; below, none is told
+COUNTED = 12  # frames whose times tell how many come a second
+KEPT = 3.0  # seconds that are looked back: a talk's length of waiting, and the longest movement
+CALM_S = 0.08  # before the onset, and after the offset, a face is at rest
+NAMED = 0.15  # of all weight must go to an expression from the onset to the apex
+TURNED, MOVED = 0.10, 0.25  # of a face: its nose's way off the middle; its own, in distances between eyes
+SMALL = 24.0  # pixels between the eyes
+FORGET = 1.0  # seconds unseen after which a face is nobody known
+
+
+class Spotter(Protocol):
+    """What tells when something happened: ``rule.RuleSpotter``, or a network's."""
+
+    rest: bool
+    height: float
+
+    def __call__(self, time: float, motion: Motion) -> Sequence[Span]:
+        """The movements known to be over since the motion at ``time``."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Look:
+    time: float
+    crop: Image
+    place: tuple[float, float, float]
+    turn: float
+
+
+@dataclass
+class _Watched:
+    """One face: how it is measured, and what it looked like lately."""
+
+    spotter: Spotter
+    motion: FaceMotion = field(default_factory=FaceMotion)
+    looks: deque[_Look] = field(default_factory=deque)
+    seen: float = 0.0
+
+
+class Watcher:
+    """Adds to a video's readings what its faces did for a moment. For one thread, in the frames' order.
+
+    ``classifier`` reads faces cut out for ``bundle``, at the onset and the apex of what was spotted; nothing
+    that was seen is kept for longer than KEPT seconds. ``remark`` hears, once a source, that frames are too
+    few. ``spotter`` makes one for each face. ``least`` frames a second are wanted for short movements to be
+    told at all.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        classifier: Classifier | None,
+        remark: Callable[[str], None] = lambda sentence: None,
+        spotter: Callable[[], Spotter] = RuleSpotter,
+        least: float = FEWEST,
+    ) -> None:
+        self._bundle, self._classifier, self._remark, self._spotter = bundle, classifier, remark, spotter
+        self._least = least
+        self.rate: float | None = None  # frames a second of late, None before it is known
+        self._source, self._said = "", False
+        self._times: deque[float] = deque(maxlen=COUNTED + 1)
+        self._watched: dict[int, _Watched] = {}
+
+    def __call__(self, frame: Frame, result: FrameReadings) -> FrameReadings:
+        """The frame's readings, with the movements that are known to be over since it."""
+        if result.time is None:
+            return result
+        if result.source != self._source:
+            self._restart(result.source)
+        time = result.time
+        self._count(time)
+        moments: list[Moment] = []
+        heights: list[float | None] = []
+        for reading in result.readings:
+            spans, height = self._watch(frame.image, reading, time)
+            heights.append(height)
+            moments += [self._moment(span, reading) for span in spans]
+        self._watched = {track: each for track, each in self._watched.items() if time - each.seen <= FORGET}
+        few = self.rate is not None and self.rate < self._least
+        told = [each for each in moments if each.kind != "micro" or not few]
+        return replace(result, moments=tuple(told), motion=tuple(heights))
+
+    def close(self) -> None:
+        """Free the network that names."""
+        if self._classifier is not None:
+            self._classifier.close()
+
+    def _restart(self, source: str) -> None:
+        self._source, self.rate = source, None
+        self._said = False
+        self._times.clear()
+        self._watched = {}
+
+    def _count(self, time: float) -> None:
+        self._times.append(time)
+        if len(self._times) <= COUNTED:
+            return
+        times = list(self._times)
+        apart = statistics.median(map(operator.sub, times[1:], times))
+        self.rate = 1 / apart if apart > 0 else None
+        if not self._said and (sentence := too_few(self.rate, self._least)):
+            self._said = True
+            self._remark(sentence)
+
+    def _watch(self, image: Image, reading: Reading, time: float) -> tuple[Sequence[Span], float | None]:
+        track = reading.track or 0
+        known = self._watched.get(track)
+        if known is None:
+            known = self._watched[track] = _Watched(self._spotter())
+        known.seen = time
+        motion = known.motion(image, reading.face)
+        spans = known.spotter(time, motion)
+        if known.spotter.rest:
+            known.motion.rest()
+        crop = align(image, reading.face, self._bundle.crop, self._bundle.input)
+        known.looks.append(_Look(time, crop, motion.place, turn_of(reading.face) or 0.0))
+        while known.looks[0].time < time - KEPT:
+            known.looks.popleft()
+        return spans, None if motion.lost else known.spotter.height
+
+    def _moment(self, span: Span, reading: Reading) -> Moment:
+        looks = self._watched[reading.track or 0].looks
+        weights, before = self._named(span, looks)
+        rises = {name: weights[name] - before[name] for name in weights}
+        heaviest = max(rises, key=rises.__getitem__, default="")
+        expression = heaviest if heaviest and rises[heaviest] >= NAMED else None
+        return Moment(
+            "micro" if span.micro else "macro",
+            reading.track,
+            span.onset,
+            span.apex,
+            span.offset,
+            span.regions,
+            expression,
+            rises,
+            self._doubts(span, looks),
+        )
+
+    def _named(self, span: Span, looks: deque[_Look]) -> tuple[dict[str, float], dict[str, float]]:
+        """The weights at the apex and before the onset."""
+        if self._classifier is None or not looks:
+            return {}, {}
+        apex, onset = (
+            min(looks, key=lambda look: abs(look.time - when)).crop
+            for when in (span.apex, span.onset - CALM_S)
+        )
+        rows = self._classifier([apex, onset]).tolist()
+        labels = self._classifier.labels
+        at, before = (dict(zip(labels, row, strict=True)) for row in rows)
+        return at, before
+
+    def _doubts(self, span: Span, looks: deque[_Look]) -> tuple[str, ...]:
+        found = []
+        if self.rate is not None and self.rate < FEW:
+            found.append(f"{self.rate:.0f} frames a second are few")
+        if span.talking:
+            found.append("talking")
+        during = [look for look in looks if span.onset - CALM_S <= look.time <= span.offset + CALM_S]
+        if during and _turns(during):
+            found.append("the head turns")
+        if during and min(look.place[2] for look in during) < SMALL:
+            found.append("small face")
+        return tuple(found)
+
+
+def too_few(rate: float | None, least: float = FEWEST) -> str:
+    """What is to be said of a video of ``rate`` frames a second, "" where there are enough."""
+    if rate is None or rate >= FEW:
+        return ""
+    if rate < least:
+        return (
+            f"{rate:.0f} frames a second are too few for --moments to tell micro-expressions: "
+            "only longer movements are told; give a video of 50 and more"
+        )
+    return (
+        f"{rate:.0f} frames a second are few for --moments: movements shorter than {3000 / rate:.0f} ms "
+        "are missed; give a video of 50 and more"
+    )
+
+
+def _turns(looks: Sequence[_Look]) -> bool:
+    """Whether the head turned or moved so far that parts of the face seem to have moved."""
+    turns = [look.turn for look in looks]
+    eyes = max(1.0, looks[0].place[2])
+    spread = max(
+        max(look.place[axis] for look in looks) - min(look.place[axis] for look in looks) for axis in (0, 1)
+    )
+    return max(turns) - min(turns) > TURNED or spread > MOVED * eyes
