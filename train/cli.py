@@ -17,7 +17,7 @@ from edge.commands.command import Parser
 from edge.commands.exits import FAILED, INTERRUPTED, OK
 from edge.errors import FerliteError, UsageError
 from edge.files import refuse_same, write_text
-from train import fairness_cli, mark, outside_cli, probe_cli
+from train import fairness_cli, mark, outside_cli, probe_cli, spotting_cli
 from train.landmarks import cli as landmarks_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
@@ -141,6 +141,11 @@ def _add_verbs_for_trained(verbs: Any) -> None:
         verbs, "fairness", "measure whether a bundle reads heads of other groups otherwise", fairness_cli.run
     )
     fairness_cli.add(fairness)
+    spotting_cli.add(
+        command.verb(
+            verbs, "spotting", "measure how short movements are spotted in marked films", spotting_cli.run
+        )
+    )
     outside_cli.add(
         command.verb(verbs, "ask", "ask face-api's network for soft labels of faces", outside_cli.run)
     )

@@ -22,6 +22,7 @@ OPTIONS: dict[str, str] = {
     "--mesh": "the network of a face mesh, by which photographs are turned",
     "--rendered": "a pack of drawn faces",
     "--layout": "how the data set is laid out",
+    "--annotations": "the sheet in which people marked movements",
     "--split": "which part of the data set",
     "--source": "where frames come from",
     "--data-report": "a record of 'train data --json'",

@@ -1,0 +1,1 @@
+"""Movements that were marked or spotted in films: sheets of annotations, and how well they agree."""

@@ -1,0 +1,49 @@
+"""``ferlite-train spotting``: hold the spotter of short movements against films with marked ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from edge.commands import command
+from edge.commands.exits import OK
+from edge.files import refuse_same, write_text
+
+LAYOUTS = ("casme2", "samm", "cas_me_2")
+
+
+def add(verb: command.Parser) -> None:
+    """The options of the verb."""
+    verb.add_argument(
+        "films", type=Path, metavar="FOLDER", help="where the films' frames are, a folder a film"
+    )
+    verb.add_argument(
+        "--annotations", type=Path, required=True, metavar="FILE", help="the data set's sheet, .xlsx or .csv"
+    )
+    verb.add_argument("--layout", choices=LAYOUTS, required=True, help="whose films and sheet they are")
+    verb.add_argument("--detector", default="auto", help="auto, yunet, haar (default: auto)")
+    verb.add_argument("--detector-model", type=Path, metavar="FILE", help="its weights")
+    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Spot, count, write the record."""
+    from edge.detect import DetectorOptions, choose, detector_class
+    from faces.spotting.annotations import LAYOUTS as KNOWN
+    from train import spotting
+
+    refuse_same([arguments.record], [arguments.annotations, arguments.detector_model])
+    found, absent = spotting.films(arguments.films, arguments.annotations, arguments.layout)
+    options = DetectorOptions(model=arguments.detector_model)
+    chosen = choose(arguments.detector, options)
+    detector = detector_class(chosen.name)(options)
+    try:
+        record = spotting.measure(found, KNOWN[arguments.layout].rate, detector)
+    finally:
+        detector.close()
+    record |= {"schema": 1, "layout": arguments.layout, "detector": chosen.name, "absent": absent}
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.output(arguments, record, spotting.as_text(record))
+    return OK
