@@ -30,8 +30,8 @@ class Upright:
 
     A call is for a still: where no face is found, or one that is not sure, the three other turns are
     searched too, and each face is taken from the turn that is surest of it. ``search`` is for the frames of
-    a video, whose faces all stand as its camera does: the turn is looked for in the first frames and then
-    seldom.
+    a video, whose faces all stand as its camera does: while most of them are not sure, the turn is looked
+    for in the first frames and then seldom.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -51,7 +51,7 @@ class Upright:
         """The faces of a video's frame, in its pixels."""
         faces = self._turned(frame, self._turn)
         self._until -= 1
-        if self._until >= 0 or _sure(faces):
+        if self._until >= 0 or _mostly_sure(faces):
             return faces
         self._until, self._wait = self._wait, min(MOST_WAIT, 2 * self._wait)
         found = [faces if turn == self._turn else self._turned(frame, turn) for turn in range(len(TURNS))]
@@ -109,3 +109,8 @@ def turn_back(face: Face, turn: int, width: int, height: int) -> Face:
 
 def _sure(faces: Sequence[Face]) -> bool:
     return bool(faces) and all((face.score or 0.0) >= SURE for face in faces)
+
+
+def _mostly_sure(faces: Sequence[Face]) -> bool:
+    """Of faces that all stand the same way, some may be too small or too far turned to be sure of."""
+    return 2 * sum((face.score or 0.0) >= SURE for face in faces) > len(faces)

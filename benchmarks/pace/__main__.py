@@ -142,6 +142,7 @@ def targets(record: dict[str, Any]) -> list[str]:
     unseen = sum(each["paced_ms"] is None for each in changes)
     made = [row for name, row in record["clips"].items() if name in ("one", "many")]
     flips = max((120 * row["flips"] / row["frames"] for row in made), default=0.0)
+    label_flips = max((120 * row["label_flips"] / row["frames"] for row in made), default=0.0)
     rows = [
         (
             "faces found",
@@ -168,6 +169,7 @@ def targets(record: dict[str, Any]) -> list[str]:
         ("a change after it happened", "at most 150 ms", max(delays, default=0.0), -MOST_DELAY_MS, "ms"),
         ("changes not seen in a second", "none", float(unseen), -0.0, ""),
         ("flips in 120 frames, one and many", f"at most {MOST_FLIPS}", flips, -float(MOST_FLIPS), ""),
+        ("label flips in 120 frames", f"at most {MOST_FLIPS}", label_flips, -float(MOST_FLIPS), ""),
     ]
     lines = ["| target | bound | measured | |", "|---|---|---|---|"]
     for what, bound, value, least, unit in rows:

@@ -91,6 +91,25 @@ def test_a_video_without_sure_faces_is_rarely_looked_at_from_all_sides() -> None
     assert detector.searches < 1000 * 1.07
 
 
+class CrowdDetector(ArrowDetector):
+    """Finds so many more beside the arrowhead, of which it is not sure."""
+
+    def __init__(self, sure: int, unsure: int) -> None:
+        super().__init__()
+        self.scores_found = [0.92] * (sure - 1) + [0.8] * unsure
+
+    def __call__(self, frame: np.ndarray) -> Sequence[Face]:
+        faces = super().__call__(frame)
+        return [*faces, *(Face(faces[0].box, score, faces[0].landmarks) for score in self.scores_found)]
+
+
+@pytest.mark.parametrize(("sure", "unsure", "searches"), [(3, 2, 1), (5, 1, 1), (2, 2, 4), (1, 2, 4)])
+def test_a_few_unsure_faces_of_a_crowd_turn_no_video(sure: int, unsure: int, searches: int) -> None:
+    detector = CrowdDetector(sure, unsure)
+    assert len(Upright(detector).search(arrow())) == sure + unsure
+    assert detector.searches == searches
+
+
 def test_of_two_that_are_one_face_the_surer_stays_and_doubtful_ones_of_turned_pictures_go() -> None:
     here, there = Box(10, 10, 40, 40), Box(200, 10, 40, 40)
     upright = [Face(here, 0.85, MARKS), Face(there, 0.6, MARKS)]
