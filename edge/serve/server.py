@@ -131,6 +131,8 @@ class _Site:
 
     async def _video(self, request: web.Request) -> web.StreamResponse:
         """Pictures, each in the place of the one before (multipart/x-mixed-replace)."""
+        if self._show.labels is None:
+            return refusal(404, "there is no video: this server reads stills that are sent to '/read'")
         if self._film.viewers >= MOST_VIEWERS:
             return refusal(503, f"{MOST_VIEWERS} viewers are looking already")
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"

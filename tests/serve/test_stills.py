@@ -75,6 +75,8 @@ def test_a_wrong_method_a_form_and_a_wrong_place(start: Start) -> None:
     assert answer.status == 415 and "send the picture itself" in json.loads(body)["error"]
     answer, body = live.ask("GET", "/nowhere")
     assert answer.status == 404 and "there is no '/nowhere'" in json.loads(body)["error"]
+    answer, body = live.ask("GET", "/video")
+    assert answer.status == 404 and "there is no video" in json.loads(body)["error"]
 
 
 def test_a_body_without_a_length_is_bounded_too(start: Start) -> None:
