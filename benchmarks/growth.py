@@ -8,7 +8,7 @@ fitted together: a line, and a jump at each moment where the median over a windo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -109,3 +109,46 @@ def spans(samples: Sequence[Mapping[str, float]], name: str) -> dict[str, float]
     """What it was first, last and at most."""
     values = [each[name] for each in samples]
     return {"first": values[0], "last": values[-1], "most": max(values)}
+
+
+def markdown(camera: Mapping[str, Any], memory: Mapping[str, Any]) -> str:
+    """Both records of benchmarks.soak as a table for the page."""
+    columns = [told(record) for record in (camera, memory)]
+    lines = ["| | a camera | frames from memory |", "|---|---|---|"]
+    lines += [f"| {what} | {' | '.join(column[what] for column in columns)} |" for what in columns[0]]
+    said = [
+        f"`{record['command']}`" + (f" ({record['note']})" if record["note"] else "")
+        for record in (camera, memory)
+    ]
+    return "\n".join([*lines, "", f"{camera['date']}: {'; '.join(said)}"])
+
+
+def told(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a record says, by what it is of."""
+    memory, cuts = record["rss_mb"], record.get("connections_cut")
+    loads = [each["load"] for each in record["samples"]]
+    per_million = [
+        record[key] for key in ("mb_a_million_frames", "mb_a_million_frames_standard_error") if key in record
+    ]
+    return {
+        "frames read": f"{frames_of(record):,}",
+        "connection cut": "-" if cuts is None else f"{cuts} times",
+        "RSS at first, in the middle, at last": "{start:.1f}, {middle:.1f}, {last:.1f} MB".format(**memory),
+        "steps": ", ".join(f"{step['mb']:g} MB" for step in record["steps"]) or "none",
+        "slope beside the steps, MB a day": with_error(record["slope_between_steps"].values()),
+        "MB a million frames": with_error(per_million),
+        "threads at first, at last": "{first}, {last}".format(**record["threads"]),
+        "descriptors at first, at last": "{first}, {last}".format(**record["descriptors"]),
+        "share of a core": f"{record['cpu_s_a_second']:.0%}",
+        "load of the machine": f"{min(loads)} to {max(loads)}",
+    }
+
+
+def frames_of(record: Mapping[str, Any]) -> int:
+    """How many frames were read: lines of JSON where they were counted, else what the run itself counted."""
+    return int(record["lines"] or record["samples"][-1]["frames"])
+
+
+def with_error(values: Iterable[float]) -> str:
+    """A figure with its standard error."""
+    return " ± ".join(f"{value:.2f}" for value in values) or "-"

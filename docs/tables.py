@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 README, MEASURING = ROOT / "README.md", ROOT / "docs" / "how-we-measure.md"
+LIVE = ROOT / "docs" / "live.md"
 QUANTIZING = ROOT / "docs" / "quantize.md"
 AUDIO_VISUAL = ROOT / "docs" / "systems" / "audio_visual.md"
 PROFILE = ROOT / "docs" / "profile.md"
@@ -26,14 +27,19 @@ SYSTEMS = ROOT / "docs" / "systems"
 RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import install as installs  # noqa: E402 - needs the root on the path
+from benchmarks import (  # noqa: E402 - needs the root on the path
+    growth,
+    real_time,
+    rendered,
+)
+from benchmarks import install as installs  # noqa: E402
 from benchmarks import profile as profiles  # noqa: E402
-from benchmarks import rendered  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.audio_visual import table as hearing  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
+from benchmarks.pace import table as doing_less  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from benchmarks.systems import probes  # noqa: E402
 from boards import board_table  # noqa: E402
@@ -283,6 +289,7 @@ def read(name: str) -> dict[str, Any]:
 
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"accuracy": accuracy, "cost": cost, "peers": peers, "boards": boards},
+    LIVE: {"real-time": lambda: real_time.markdown(read("real_time"))},
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
     SCALE: {"scale": scale},
     PROFILE: {"profile": profile},
@@ -305,6 +312,9 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "following": following,
         "rolled": rolled,
         "steadiness": steadiness,
+        "soak": lambda: growth.markdown(read("soak"), read("soak-memory")),
+        "pace": lambda: doing_less.markdown(read("pace")),
+        "peers-loaded": lambda: race.markdown(read("peers-intel")),
     },
 }
 
