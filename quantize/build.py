@@ -86,6 +86,8 @@ def build(order: Order, ahead: Ahead = lambda order, setting: None) -> Outcome:
     splits = source.relabel(calibrate.load_splits(order.data, source.input.size))
     for engine in order.engines:
         for recipe in order.ladder.engines[engine]:
+            if recipe.qat:
+                source.refuse_told("training for int8 (qat)", "give a ladder without it, as --ladder short")
             # Known before any work is done: too few faces, or none of a class.
             calibrate.chosen(splits.train, recipe.calibration, len(source.labels))
     with alone(order.out):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle_files.sections import Extra, InputSpec
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, UsageError
 from faces.face_set import FaceSet
 from faces.labels import refuse_other
 from quantize.network.normal_form import NormalForm, difference, example
@@ -55,6 +55,15 @@ class Source:
     extras: tuple[Extra, ...] = ()
     told: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     outputs: tuple[str, ...] = (OUTPUT,)
+
+    def refuse_told(self, what: str, instead: str) -> None:
+        """Raise UsageError where the network is told more than the face, of which ``what`` does not know."""
+        if self.extras:
+            names = ", ".join(extra.name for extra in self.extras)
+            raise UsageError(
+                f"model '{self.name}' is told {names} beside the face, and {what} knows of faces alone: "
+                f"{instead}"
+            )
 
     def example(self, count: int) -> npt.NDArray[np.float32]:
         """``count`` inputs [N, C, S, S] that look like nothing but have the right range, always the same."""

@@ -80,7 +80,11 @@ class RoundedActivation(nn.Module):  # type: ignore[misc]
 
 
 def train_quantized(source: Source, train: FaceSet, how: QatRecipe) -> Exported:
-    """The network after ``how.steps`` steps, exported. Raises BuildFailed, DataInvalid and RecipeInvalid."""
+    """The network after ``how.steps`` steps, exported.
+
+    Raises BuildFailed, DataInvalid, RecipeInvalid, and UsageError for one that is told more than a face.
+    """
+    source.refuse_told("training for int8 (qat)", "give a ladder without it, as --ladder short")
     folded = fold(source.network)
     teacher = copy.deepcopy(folded).eval()
     student = with_rounding(folded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from edge import engine as engines
 from edge.bundle_files.sections import Extra, InputSpec
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import BuildFailed
+from edge.errors import BuildFailed, UsageError
 from quantize.builder import Float, builder
 from quantize.network.export import Exported, export
 from quantize.network.source import Source
@@ -116,3 +117,17 @@ def test_an_export_that_gets_the_second_output_wrong_is_found(source: Source, ex
     other.load_state_dict(source.network.state_dict())
     with pytest.raises(BuildFailed, match="the ONNX export of 'told' differs"):
         check(exported.onnx, other, [torch.from_numpy(each) for each in source.examples(3)], "told")
+
+
+def test_training_for_int8_and_the_table_of_sizes_refuse_it_in_one_sentence(source: Source) -> None:
+    from quantize.prepare.qat import train_quantized
+    from quantize.recipe import QatRecipe
+
+    said = (
+        r"model 'told' is told regions beside the face, and training for int8 \(qat\) knows of faces alone: "
+    )
+    with pytest.raises(UsageError, match=said + "give a ladder without it, as --ladder short"):
+        train_quantized(source, make.face_set(20, 1), QatRecipe())
+    with pytest.raises(UsageError, match="and the table of sizes knows of faces alone: leave it out"):
+        source.refuse_told("the table of sizes", "leave it out")
+    dataclasses.replace(source, extras=()).refuse_told("the table of sizes", "leave it out")
