@@ -15,7 +15,7 @@ from edge.bundle_files.sections import InputSpec
 from edge.engine import EngineOptions, ModelFile, load
 from edge.errors import BuildFailed
 from measure import child
-from measure.race import Runnable
+from measure.race import Runnable, told
 
 
 def peak_rss(name: str, built: Runnable, spec: InputSpec) -> float:
@@ -34,7 +34,7 @@ def main(name: str, folder: str, layout: str, size: int, channels: int) -> None:
     parts = {path.suffix: path.read_bytes() for path in Path(folder).iterdir()}
     engine = load(name, ModelFile(name, parts), EngineOptions(threads=1))
     shape = (1, channels, size, size) if layout == "NCHW" else (1, size, size, channels)
-    engine.run([np.zeros(shape, engine.inputs[0].dtype)])
+    engine.run([np.zeros(shape, engine.inputs[0].dtype), *told(engine)])
     print(round(peak_mib(), 1))
 
 

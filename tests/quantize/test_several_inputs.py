@@ -119,6 +119,14 @@ def test_an_export_that_gets_the_second_output_wrong_is_found(source: Source, ex
         check(exported.onnx, other, [torch.from_numpy(each) for each in source.examples(3)], "told")
 
 
+def test_its_memory_and_time_are_measured(exported: Exported) -> None:
+    from measure import memory, race
+
+    plain = builder("onnx").plain(Float("told", exported, SPEC))
+    assert memory.peak_rss("onnx", plain, SPEC) > 10
+    assert race.race("onnx", plain, plain, SPEC).float_ms > 0
+
+
 def test_training_for_int8_and_the_table_of_sizes_refuse_it_in_one_sentence(source: Source) -> None:
     from quantize.prepare.qat import train_quantized
     from quantize.recipe import QatRecipe
