@@ -299,6 +299,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "audio-visual-parts": voice_parts,
     },
     SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
+    SYSTEMS / "dcd_dan.md": {"domain": lambda: probes.markdown(read("systems-dcd_dan"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {

@@ -27,7 +27,7 @@ from train.systems.system import system_of
 CLEAN = "nothing"
 WORN = (CLEAN, "mask", "glasses", "hand", "scarf")
 MOUTH = len(PARTS) - 1
-MOST = 1000  # faces that things are drawn over
+MOST = 400  # faces that things are drawn over
 Floats = npt.NDArray[np.float32]
 
 
