@@ -20,7 +20,8 @@ HALF = 0.035  # seconds on each side over which a moment's motion is averaged
 BEGIN, QUIET = 5.0, 2.5  # times the stray: a movement begins to be looked at, and is over
 SHARE = 0.15  # of the peak: there a movement begins and ends
 DOWN = 0.3  # of the peak: a movement that has come down so far is over, where noise hides the rest
-FOOT = 1.15  # times the quietest moment before, or after, a movement neither begins nor ends
+# Below so many times the quietest moment before, or after, and what is usual at rest, it is no movement.
+FOOT, USUAL = 1.15, 1.3
 STRAY = 0.0012  # distances between the eyes: the least that a part strays, which a camera's noise alone does
 OUTSTANDING = 2.0  # times the stray
 SLOW = 0.7  # seconds over which rest is learnt anew while nothing happens
@@ -100,6 +101,7 @@ class RuleSpotter:
         self._open: list[_Sample] = []
         self._waiting: list[Span] = []
         self._quiet_since: float | None = None
+        self._usual = 2.0
         self.rest, self.height = True, 0.0
 
     def __call__(self, time: float, motion: Motion) -> list[Span]:
@@ -175,6 +177,7 @@ class RuleSpotter:
             return None
         if not self._open:
             if self.height < BEGIN:
+                self._usual += 0.2 * (1 - math.exp(-(time - before) / SLOW)) * (self.height - self._usual)
                 self._learn(time - before, away, far, 1)
                 return None
             # What led up to it belongs to it.
@@ -233,8 +236,9 @@ class RuleSpotter:
         top = int(heights.argmax())
         peak = heights[top]
         near = heights[:top][times[:top] > times[top] - MICRO]
-        before = min(0.5 * peak, max(SHARE * peak, FOOT * near.min(initial=peak)))
-        behind = min(0.5 * peak, max(SHARE * peak, FOOT * heights[top:].min()))
+        least = max(SHARE * peak, USUAL * self._usual)
+        before = min(0.5 * peak, max(least, FOOT * near.min(initial=peak)))
+        behind = min(0.5 * peak, max(least, FOOT * heights[top:].min()))
         below = np.flatnonzero(heights[:top] < before)
         if not len(below):
             return None  # the foot of the movement before it
