@@ -17,12 +17,12 @@ import numpy as np
 DAY = 86400.0
 WARM_UP = 0.2  # of the time: not fitted
 WINDOW = 8  # samples on each side of a step
-LEAST_STEP = 0.08  # MB: twenty pages at once
+LEAST_STEP = 0.08  # MiB, as all of these: twenty pages at once
 
 
 @dataclass(frozen=True)
 class Slope:
-    """MB a day, with the standard error of the fit."""
+    """MiB a day, with the standard error of the fit; records call it MB."""
 
     mb_a_day: float
     standard_error: float
@@ -90,7 +90,7 @@ def figures(samples: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 def per_million(
     samples: Sequence[Mapping[str, float]], jumps: Sequence[Mapping[str, float]]
 ) -> dict[str, Any]:
-    """MB a million frames beside the steps, where the samples say how many frames there were."""
+    """MiB a million frames beside the steps, where the samples say how many frames there were."""
     if any("frames" not in each for each in samples):
         return {}
     # One day of the line's is a million frames.
@@ -133,10 +133,10 @@ def told(record: Mapping[str, Any]) -> dict[str, str]:
     return {
         "frames read": f"{frames_of(record):,}",
         "connection cut": "-" if cuts is None else f"{cuts} times",
-        "RSS at first, in the middle, at last": "{start:.1f}, {middle:.1f}, {last:.1f} MB".format(**memory),
-        "steps": ", ".join(f"{step['mb']:g} MB" for step in record["steps"]) or "none",
-        "slope beside the steps, MB a day": with_error(record["slope_between_steps"].values()),
-        "MB a million frames": with_error(per_million),
+        "RSS at first, in the middle, at last": "{start:.1f}, {middle:.1f}, {last:.1f} MiB".format(**memory),
+        "steps": ", ".join(f"{step['mb']:g} MiB" for step in record["steps"]) or "none",
+        "slope beside the steps, MiB a day": with_error(record["slope_between_steps"].values()),
+        "MiB a million frames": with_error(per_million),
         "threads at first, at last": "{first}, {last}".format(**record["threads"]),
         "descriptors at first, at last": "{first}, {last}".format(**record["descriptors"]),
         "share of a core": f"{record['cpu_s_a_second']:.0%}",

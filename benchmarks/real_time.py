@@ -198,7 +198,7 @@ def markdown(record: dict[str, Any]) -> str:
             "p95 at most 20 ms",
             camera,
         ),
-        row("camera: RSS", "{rss_mb} MB", "at most 120 MB", camera),
+        row("camera: RSS", "{rss_mb} MiB", "at most 120 MB, 114 MiB", camera),
         row(f"file, {THREADS} threads: frames a second", "{frames_a_second}", "400 / 250", file),
         row("file: CPU-ms a frame", "{cpu_ms_a_frame}", "", file),
     ]

@@ -34,7 +34,7 @@ TARGETS = {
     "import edge, CPU s": 0.25,
     "ferlite --help, CPU s": 0.2,
     "cold start to first reading, s": 1.0,
-    "steady RSS of a video, MB": 150.0,
+    "steady RSS of a video, MiB": 150.0,
 }
 
 
@@ -113,8 +113,8 @@ def measure(bundle: str, extra: list[str], runs: int, frames: int) -> dict[str, 
         "import edge.pipeline, CPU s": cpu_seconds([*python, "import edge.pipeline"], runs),
         "ferlite --help, CPU s": cpu_seconds([*ferlite, "--help"], runs),
         "cold start to first reading, s": cold_starts([*run, str(photograph())], runs),
-        "steady RSS of a video, MB": [steady],
-        "peak RSS of a video, MB": [peak],
+        "steady RSS of a video, MiB": [steady],
+        "peak RSS of a video, MiB": [peak],
     }
 
 

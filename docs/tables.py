@@ -179,7 +179,7 @@ def cost() -> str:
     rows = ["| | median | lowest to highest |", "|---|---|---|"]
     for name, values in record["figures"].items():
         unit = name.rsplit(" ", 1)[1]
-        digits = 0 if unit == "MB" else 2
+        digits = 0 if unit == "MiB" else 2
         spread = f"{min(values):.{digits}f} to {max(values):.{digits}f}" if len(values) > 1 else "one run"
         what, median = name.rsplit(",", 1)[0], statistics.median(values)
         rows.append(f"| {what} | {median:.{digits}f} {unit} | {spread} |")
