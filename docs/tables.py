@@ -20,6 +20,7 @@ LIVE = ROOT / "docs" / "live.md"
 QUANTIZING = ROOT / "docs" / "quantize.md"
 AUDIO_VISUAL = ROOT / "docs" / "systems" / "audio_visual.md"
 PROFILE = ROOT / "docs" / "profile.md"
+MOMENTS = ROOT / "docs" / "moments.md"
 SCALE = ROOT / "docs" / "scale.md"
 TRAINING = ROOT / "docs" / "train-a-model.md"
 MADE = ROOT / "docs" / "made-faces.md"
@@ -33,6 +34,7 @@ from benchmarks import (  # noqa: E402 - needs the root on the path
     rendered,
 )
 from benchmarks import install as installs  # noqa: E402
+from benchmarks import moments_table as moving  # noqa: E402
 from benchmarks import profile as profiles  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
@@ -293,6 +295,12 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     QUANTIZING: {"engines": engines, "input-sizes": input_sizes},
     SCALE: {"scale": scale},
     PROFILE: {"profile": profile},
+    MOMENTS: {
+        "moments": lambda: moving.by_rate(read("moments")),
+        "moments-kinds": lambda: moving.by_kind(read("moments")),
+        "moments-real": lambda: moving.real(read("moments")),
+        "moments-cost": lambda: moving.cost(read("moments")),
+    },
     AUDIO_VISUAL: {
         "voice": voice_alone,
         "audio-visual": voice_and_face,
