@@ -44,6 +44,8 @@ from benchmarks.detection import table as detections  # noqa: E402
 from benchmarks.pace import table as doing_less  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from benchmarks.systems import probes  # noqa: E402
+from benchmarks.systems import sphere as motions  # noqa: E402
+from benchmarks.systems import tfen as clips  # noqa: E402
 from boards import board_table  # noqa: E402
 from edge import bundle as bundles  # noqa: E402
 from edge.bundle import Bundle  # noqa: E402
@@ -308,6 +310,8 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
     SYSTEMS / "dcd_dan.md": {"domain": lambda: probes.markdown(read("systems-dcd_dan"))},
+    SYSTEMS / "sphere.md": {"motions": lambda: motions.markdown(read("systems-sphere"))},
+    SYSTEMS / "tfen.md": {"clips": lambda: clips.markdown(read("systems-tfen"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {

@@ -32,11 +32,11 @@ from train.synth.clips_cli import numbers
 from train.synth.families import load_heads
 from train.synth.motions import Motions, make
 
-SHARES = (5, 10, 20)  # motions of a class that are there
-PER_CLASS = 100  # made ones beside them, and jittered ones
+SHARES = (5, 20)  # motions of a class that are there
+PER_CLASS = 50  # made ones beside them, and jittered ones
 NOISE = 0.002  # of the crop: landmarks that are found, and not known, tremble
 JITTER = 0.3  # of a coordinate's standard deviation
-STEPS, BATCH, RATE = 200, 64, 2e-3  # of the classifier
+STEPS, BATCH, RATE = 150, 64, 2e-3  # of the classifier
 
 
 class Reader:
@@ -120,7 +120,8 @@ def of_few(train: Motions, test: Motions, steps: int, seeds: int) -> list[dict[s
             again = rng.integers(0, len(few), PER_CLASS * len(few.classes))
             chart = gan.chart_of(points)
             near = chart.coordinates(points)[again]
-            jittered = chart.points(near + rng.normal(0, JITTER * near.std(), near.shape))
+            moved = near + rng.normal(0, JITTER * near.std(), near.shape)
+            jittered = chart.points(moved, chart.rest(points)[again])
             sets: Mapping[str, tuple[Any, Any]] = {
                 "few": (points, few.labels),
                 "few and jittered": (
@@ -180,10 +181,10 @@ def main() -> int:
     )
     parser.add_argument("--heads", type=Path, required=True, help="packed heads of ICT-FaceKit")
     parser.add_argument(
-        "--people", type=int, nargs=2, default=(150, 60), help="to learn from, and to judge by"
+        "--people", type=int, nargs=2, default=(60, 30), help="to learn from, and to judge by"
     )
     parser.add_argument("--steps", type=int, default=300, help="of the generator")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of few clips")
+    parser.add_argument("--seeds", type=int, default=2, help="draws of few clips")
     parser.add_argument("--save", type=Path, help="write the record here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

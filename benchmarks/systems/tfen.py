@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from edge.errors import DataInvalid, FerliteError
 from edge.files import write_text
 from faces import readers
 from faces.clip_set import ClipSet
-from faces.scores import balanced_accuracy
+from faces.scores import recalls
 from train import loop, recipe
 from train.checkpoint import Trained, load_run
 from train.evaluate import environment
@@ -47,6 +47,7 @@ RUNS: Mapping[str, Mapping[str, str]] = {
     },
 }
 HEADS = ("last frame", "mean of the frames", "TCN", "(2+1)D")
+PROBED = ("TCN, no adversary, no decoupler", "TCN, no adversary", "TCN")
 STILL = "the trunk alone"
 Floats = npt.NDArray[np.float32]
 
@@ -54,7 +55,7 @@ Floats = npt.NDArray[np.float32]
 def recipe_of(changes: Mapping[str, str], seed: int) -> recipe.Recipe:
     """The built-in recipe with ``changes``. Raises RecipeInvalid."""
     text = recipe.load(RECIPE).text
-    for old, new in (changes | {"seed = 1": f"seed = {seed}"}).items():
+    for old, new in (dict(changes) | {"seed = 1": f"seed = {seed}"}).items():
         if old not in text:
             raise DataInvalid(f"recipe '{RECIPE}' has no '{old}' any more")
         text = text.replace(old, new)
@@ -82,8 +83,7 @@ class Tested:
         for strength in np.unique(test.strength[test.strength > 0]):
             found[f"{strength:.2g}"] = (test.strength == strength) | (test.strength == 0)
         return {
-            name: balanced_accuracy(chosen[which], test.labels[which], test.classes)
-            for name, which in found.items()
+            name: balanced(chosen[which], test.labels[which], test.classes) for name, which in found.items()
         }
 
     def measured(self) -> dict[str, dict[str, float]]:
@@ -107,6 +107,11 @@ class Tested:
         return {"left": who(self._test, left), "map": who(self._test, maps.mean((2, 3)).numpy())}
 
 
+def balanced(chosen: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: tuple[str, ...]) -> float:
+    """The mean share that is right of each expression that is there, be it of few clips."""
+    return float(np.mean(list(recalls(chosen, labels, classes, 1).values())))
+
+
 def who(test: ClipSet, features: npt.NDArray[np.floating]) -> float:
     """Balanced accuracy of naming the person from another clip of the same person, in another expression.
 
@@ -125,13 +130,13 @@ def who(test: ClipSet, features: npt.NDArray[np.floating]) -> float:
 
 def markdown(record: dict[str, Any]) -> str:
     """A table of the heads for each test, one of what they are told, one of who it is."""
-    blocks = []
+    blocks, measured = [], {run["name"] for run in record["runs"]}
     for name, test in record["tests"].items():
         strengths = list(test[STILL])
         seen = [f"strength {each}" if each != "all" else "all" for each in strengths]
         rows = [f"| {name}, balanced accuracy | {' | '.join(seen)} |", "|---" * (len(seen) + 1) + "|"]
         rows.append(f"| {STILL}, last frame | {' | '.join(f'{test[STILL][k]:.1%}' for k in strengths)} |")
-        for head in HEADS:
+        for head in (each for each in HEADS if each in measured):
             runs = [run["tests"][name]["in order"] for run in record["runs"] if run["name"] == head]
             means = [float(np.mean([run[k] for run in runs])) for k in strengths]
             rows.append(f"| {head} | {' | '.join(f'{mean:.1%}' for mean in means)} |")
@@ -139,7 +144,7 @@ def markdown(record: dict[str, Any]) -> str:
     for name in record["tests"]:
         told = list(record["runs"][0]["tests"][name])
         rows = [f"| {name}, all strengths | {' | '.join(told)} |", "|---" * (len(told) + 1) + "|"]
-        for head in HEADS:
+        for head in (each for each in HEADS if each in measured):
             runs = [run["tests"][name] for run in record["runs"] if run["name"] == head]
             means = [float(np.mean([run[k]["all"] for run in runs])) for k in told]
             rows.append(f"| {head} | {' | '.join(f'{mean:.1%}' for mean in means)} |")
@@ -148,7 +153,7 @@ def markdown(record: dict[str, Any]) -> str:
     rows = [f"| who it is, by a linear probe | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     maps = [record["runs"][0]["identity"][name]["map"] for name in names]
     rows.append(f"| the trunk's map | {' | '.join(f'{share:.1%}' for share in maps)} |")
-    for label in ("TCN, no adversary, no decoupler", "TCN, no adversary", "TCN"):
+    for label in (each for each in PROBED if each in measured):
         runs = [run["identity"] for run in record["runs"] if run["name"] == label]
         means = [float(np.mean([run[name]["left"] for run in runs])) for name in names]
         rows.append(f"| {label} | {' | '.join(f'{mean:.1%}' for mean in means)} |")
@@ -159,13 +164,21 @@ def markdown(record: dict[str, Any]) -> str:
 
 
 def measure(
-    clips: readers.DataSet, tests: Sequence[ClipSet], init: Path, out: Path, seeds: int
-) -> dict[str, Any]:
-    """Train what is not there yet, and measure all. Raises FerliteError."""
+    clips: readers.DataSet,
+    tests: Sequence[ClipSet],
+    init: Path,
+    out: Path,
+    seeds: int,
+    names: Sequence[str] = tuple(RUNS),
+) -> Iterator[dict[str, Any]]:
+    """Train what is not there yet, and measure all: what is known after each run. Raises FerliteError."""
     train, public = clips.split("train"), clips.split("public")
-    record: dict[str, Any] = {"tests": {}, "runs": []}
+    used = (train, public, *tests)
+    data = [{"name": each.name, "clips": len(each), "sha256": each.sha256} for each in used]
+    record: dict[str, Any] = {"data": data, "tests": {}, "runs": []}
     for seed in range(1, seeds + 1):
-        for name, changes in RUNS.items():
+        for name in names:
+            changes = RUNS[name]
             folder = out / f"{''.join(c if c.isalnum() else '-' for c in name)}-{seed}"
             chosen = recipe_of(changes, seed)
             loop.fit(chosen, train, public, folder, threads=1, init=init, streams={"clips": train})
@@ -179,10 +192,7 @@ def measure(
                 record["tests"][test.making] = {STILL: run["tests"][test.making]["nothing remembered"]}
             run["weights_sha256"] = trained.sha256
             record["runs"].append(run)
-            print(json.dumps(run), file=sys.stderr, flush=True)
-    used = (train, public, *tests)
-    record["data"] = [{"name": each.name, "clips": len(each), "sha256": each.sha256} for each in used]
-    return record
+            yield record
 
 
 def main() -> int:
@@ -194,6 +204,7 @@ def main() -> int:
     parser.add_argument("--test", type=Path, action="append", required=True, help="a pack that judges")
     parser.add_argument("--init", type=Path, required=True, help="weights of the trunk")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--only", action="append", choices=tuple(RUNS), help="of the runs (default: all)")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each")
     parser.add_argument("--save", type=Path, help="write the record here")
     arguments = parser.parse_args()
@@ -203,12 +214,23 @@ def main() -> int:
         if not all(isinstance(test, ClipSet) for test in tests):
             raise DataInvalid("every --test must be a pack of clips")
         shown = [test for test in tests if isinstance(test, ClipSet)]
-        measured = measure(clips, shown, arguments.init, arguments.out, arguments.seeds)
+        names = arguments.only or tuple(RUNS)
+        for known in measure(clips, shown, arguments.init, arguments.out, arguments.seeds, names):
+            record = about(arguments) | known
+            # A stopped command leaves the runs that it has done.
+            if arguments.save:
+                write_text(arguments.save, json.dumps(record, indent=1) + "\n")
     except FerliteError as error:
         print(f"tfen: {error}", file=sys.stderr)
         return 1
+    print(markdown(record))
+    return 0
+
+
+def about(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the record says of its making."""
     asked = " ".join(f"--test {path.name}" for path in arguments.test)
-    record = {
+    return {
         "schema": 1,
         "kind": "ferlite tfen",
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -216,12 +238,7 @@ def main() -> int:
             f"python -m benchmarks.systems.tfen --clips clips {asked} --init {arguments.init.name} --out runs"
         ),
         "environment": environment(),
-        **measured,
     }
-    print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from train.losses.adversarial import gradient_penalty
 from train.synth import sphere
 
 Space = Literal["sphere", "flat"]
-NOISE, HIDDEN, DIRECTIONS = 32, 128, 64
+NOISE, HIDDEN, DIRECTIONS = 32, 128, 20
 CRITIC_STEPS, PENALTY, RATE, BATCH = 5, 10.0, 1e-3, 64
 
 
@@ -38,12 +38,21 @@ class Chart:
 
     def coordinates(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Of points, float32 [N, K]."""
-        away = sphere.log(self.middle, points) if self.space == "sphere" else points - self.middle
-        return np.asarray(away @ self.axes.T / self.scale, np.float32)
+        return np.asarray(self._away(points) @ self.axes.T / self.scale, np.float32)
 
-    def points(self, coordinates: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Of coordinates, float64 [N, D]."""
-        away = np.asarray(coordinates, np.float64) * self.scale @ self.axes
+    def rest(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What the coordinates of points leave out of them, float64 [N, D]."""
+        away = self._away(points)
+        return np.asarray(away - away @ self.axes.T @ self.axes)
+
+    def _away(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return sphere.log(self.middle, points) if self.space == "sphere" else points - self.middle
+
+    def points(
+        self, coordinates: npt.NDArray[np.floating], rest: npt.NDArray[np.float64] | float = 0.0
+    ) -> npt.NDArray[np.float64]:
+        """Of coordinates, and of the ``rest`` that they leave out, float64 [N, D]."""
+        away = np.asarray(coordinates, np.float64) * self.scale @ self.axes + rest
         if self.space == "sphere":
             return sphere.exp(self.middle, away)
         return np.asarray(self.middle + away)
@@ -80,17 +89,22 @@ class Conditional(nn.Module):
 
 @dataclass(frozen=True)
 class MotionMaker:
-    """A trained generator and the chart that it makes coordinates of."""
+    """A trained generator and the chart that it makes coordinates of.
+
+    What the main directions leave out is that of a motion learnt from, whichever: ``rest`` float64 [M, D].
+    """
 
     generator: Conditional
     chart: Chart
+    rest: npt.NDArray[np.float64]
 
     def __call__(self, labels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         """A motion of each class in ``labels`` [N]: points float64 [N, D]."""
         noise = torch.randn(len(labels), NOISE, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
             made = self.generator(noise, torch.from_numpy(labels))
-        return self.chart.points(made.numpy())
+        others = np.random.default_rng(seed).integers(0, len(self.rest), len(labels))
+        return self.chart.points(made.numpy(), self.rest[others])
 
 
 def fit(
@@ -129,7 +143,7 @@ def fit(
                 _step(of_critic, worth + PENALTY * penalty)
             else:
                 _step(of_generator, -critic(made, labels_).mean())
-    return MotionMaker(generator.eval(), chart)
+    return MotionMaker(generator.eval(), chart, chart.rest(points))
 
 
 def _judged(critic: Conditional, labels: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -62,20 +62,22 @@ class Factorised(nn.Module):
     def __init__(self, channels: int, side: int, hidden: int) -> None:
         super().__init__()
         self.channels, self.side, self.width = channels, side, hidden
-        self.layers = nn.Sequential(
-            nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1), groups=channels),
-            nn.Conv3d(channels, hidden, (3, 1, 1), padding=(1, 0, 0)),
-            nn.ReLU(),
-            nn.Conv3d(hidden, hidden, (1, 3, 3), padding=(0, 1, 1), groups=hidden),
-            nn.Conv3d(hidden, hidden, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)),
-            nn.ReLU(),
-        )
+        inputs = (channels, hidden)
+        self.places = nn.ModuleList(nn.Conv2d(each, each, 3, padding=1, groups=each) for each in inputs)
+        self.times = nn.ModuleList(nn.Conv1d(each, hidden, 3, padding=1) for each in inputs)
         self.join = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """``[N, T, channels * side * side + more]`` to ``[N, width]``."""
-        flat = rows[:, :, : self.channels * self.side**2]
-        volume = flat.reshape(flat.shape[0], flat.shape[1], self.channels, self.side, self.side)
-        x = self.layers(volume.transpose(1, 2)).mean((3, 4))
-        joined: torch.Tensor = self.join(torch.cat([x.mean(2), x[:, :, -1]], 1))
+        length, cells = rows.shape[1], self.side**2
+        flat = rows[:, :, : self.channels * cells]
+        x = flat.reshape(-1, self.channels, self.side, self.side)
+        for place, time in zip(self.places, self.times, strict=True):
+            seen = place(x).reshape(-1, length, x.shape[1], cells)
+            # Each place's course: [N * cells, channels, T].
+            course = seen.permute(0, 3, 2, 1).reshape(-1, x.shape[1], length)
+            moved = F.relu(time(course)).reshape(-1, cells, self.width, length)
+            x = moved.permute(0, 3, 2, 1).reshape(-1, self.width, self.side, self.side)
+        over = x.mean((2, 3)).reshape(-1, length, self.width)
+        joined: torch.Tensor = self.join(torch.cat([over.mean(1), over[:, -1]], 1))
         return joined
