@@ -1,11 +1,12 @@
 """What the `regions` of a network cost at run time: CPU-ms and instructions a frame, with and without them.
 
-    python -m benchmarks.regions_cost --bundle BUNDLE [--engine onnx] [--save record.json]
+    python -m benchmarks.regions_cost [--bundle BUNDLE] [--save benchmarks/records/regions_cost.json]
 
-BUNDLE reads faces by the help of regions (docs/systems/map_net.md). It is run as it ships, with the shipped
-landmarks bundle, and as on a board that has none, where the network takes what it learnt for that. Every face
-of every frame is read, two a frame, found by the tests' tiny detector, so that little but the reading is
-counted. Instructions are valgrind's, which knows no AVX-512: they are those of the AVX2 code.
+BUNDLE reads faces by the help of regions (docs/systems/map_net.md); without one, map_net's network is built
+int8 and untrained: what it says is noise, what it costs is not. It runs with the shipped landmarks bundle,
+and as on a board that has none, where the network takes what it learnt for that. Every face of every frame is
+read, two a frame, found by the tests' tiny detector, so that little but the reading is counted. Instructions
+are valgrind's, which knows no AVX-512: they are those of the AVX2 code.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shlex
 import shutil
 import statistics
 import sys
+import tempfile
 import time
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -40,6 +42,61 @@ from measure import machine  # noqa: E402
 
 FRAMES, ROUNDS, CALLS = 60, 7, 300
 HOW = ("with landmarks", "without")
+
+
+def untrained(out: Path) -> Path:
+    """A bundle of map_net's network for ONNX Runtime, int8 as it would ship, with weights as they begin."""
+    import numpy as np
+    import torch
+
+    from edge import strict
+    from edge.bundle import Bundle
+    from edge.bundle_files import writer
+    from edge.bundle_files.sections import CropRule, DoubtRule
+    from edge.errors import DataInvalid
+    from faces.crop_rule import measured_rules
+    from quantize import recipe as rungs
+    from quantize.builder import Float, builder
+    from quantize.network.export import export
+    from quantize.network.source import Source
+    from train import recipe
+    from train.predict import input_spec
+    from train.systems.system import system_of
+
+    torch.manual_seed(1)
+    chosen = recipe.load(ROOT / "train" / "recipes" / "systems" / "map_net.toml")
+    system, spec = system_of(chosen), input_spec(chosen)
+    source = Source(
+        chosen.name,
+        chosen.model.backbone,
+        system.network().eval(),
+        chosen.labels,
+        spec,
+        chosen.text,
+        chosen.sha256,
+        "",
+        extras=system.extras,
+        told=system.told(64),
+    )
+    makes, network = builder("onnx"), Float(chosen.name, export(source), spec, source.told)
+    faces = np.random.default_rng(1).integers(0, 256, (64, spec.size, spec.size), np.uint8)
+    int8 = makes.quantize(network, makes.plain(network), rungs.load("onnx-minmax"), faces)
+    rules = measured_rules("fer2013")
+    about = Bundle(
+        path=out,
+        name=chosen.name,
+        description="map_net, untrained",
+        labels=chosen.labels,
+        input=spec,
+        crop=strict.fill(CropRule, {**rules["crop"], "size": 48}, "crop", DataInvalid),
+        temperature=1.0,
+        doubt=strict.fill(DoubtRule, rules["doubt"], "doubt", DataInvalid),
+        files={},
+        extras=source.extras,
+    )
+    model = writer.Model(dict(int8.parts), int8.precision, int8.layout)
+    writer.write(out, *writer.compose(about, {"onnx": model}))
+    return out
 
 
 def opened(bundle: str, engine: str, aided: bool, joint: Any = None) -> Pipeline:
@@ -129,29 +186,43 @@ def counted(bundle: str, engine: str, aided: bool, folder: Path) -> int:
 def main() -> int:
     """Measure, print, save."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--bundle", required=True, help="a bundle whose network wants regions")
+    parser.add_argument(
+        "--bundle", help="a bundle whose network wants regions (default: map_net's, untrained)"
+    )
     parser.add_argument("--engine", default="onnx", help="engine that runs it (default: %(default)s)")
     parser.add_argument("--save", type=Path, help="write the record here")
     parser.add_argument("--without", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--counted", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    bundle, engine = arguments.bundle, arguments.engine
+    engine = arguments.engine
     if arguments.counted:
-        return counted(bundle, engine, not arguments.without, arguments.counted)
+        return counted(arguments.bundle, engine, not arguments.without, arguments.counted)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = arguments.bundle or str(untrained(Path(folder) / "map_net"))
+        record = measured(bundle, engine, bool(arguments.bundle), parser)
+    print(json.dumps(record, indent=1))
+    if arguments.save:
+        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+def measured(bundle: str, engine: str, trained: bool, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """The record, JSON-ready."""
     if "regions" not in [extra.source for extra in bundles.load(bundle).extras]:
         parser.error(f"the network of bundle '{bundle}' wants no regions")
     if shutil.which("valgrind") is None:
         parser.error("valgrind is not installed: sudo apt install valgrind")
     words = ["--bundle", bundle, "--engine", engine]
-    asked = ["--bundle", Path(bundle).name, "--engine", engine]
+    asked = [*(["--bundle", Path(bundle).name] if trained else []), "--engine", engine]
     ways = {HOW[0]: words, HOW[1]: [*words, "--without"]}
-    record = {
+    return {
         "schema": 1,
         "kind": "ferlite regions cost",
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": shlex.join(["python", "-m", "benchmarks.regions_cost", *asked]),
         "machine": asdict(machine.here()),
         "versions": instructions.versions(),
+        "bundle": Path(bundle).name + ("" if trained else ", untrained"),
         "faces_a_frame": instructions.FACES,
         "landmarks": face_ms(),
         "cpu_ms_a_frame": cpu_ms(bundle, engine),
@@ -159,10 +230,6 @@ def main() -> int:
             how: instructions.count(Path(__file__), given) for how, given in ways.items()
         },
     }
-    print(json.dumps(record, indent=1))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import (  # noqa: E402 - needs the root on the path
     growth,
+    landmark_tables,
     real_time,
     rendered,
 )
@@ -318,6 +319,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "made-faces": lambda: rendered.named(read("made_faces")),
         "made-faces-seen": lambda: rendered.looked(read("made_faces")),
         "changed-heads": lambda: rendered.changed(read("fairness")),
+        "landmarks": lambda: landmark_tables.found(read("landmarks")),
     },
     MEASURING: {
         "install": install,

@@ -10,11 +10,14 @@ import pytest
 
 import edge
 from edge import bundle as bundles
+from edge.align import align
 from edge.detect import DetectorOptions
 from edge.detectors.haar import HaarDetector
 from edge.detectors.yunet import YunetDetector
+from edge.engine import EngineOptions
 from edge.errors import EngineError
 from edge.fetch import WEIGHTS, cached
+from edge.landmarks import Landmarker
 from edge.results import Box
 from edge.sources.decode import read_image
 from edge.upright import Upright, turn_back
@@ -91,6 +94,31 @@ def test_a_turned_photograph_reads_like_the_upright_one(
     with edge.open_pipeline(name, detector_options=DetectorOptions(model=yunet)) as pipeline:
         (upright,), (rolled,) = pipeline(photograph), pipeline(np.asarray(turned, np.uint8))
     assert rolled.weights == pytest.approx(upright.weights, abs=0.15)
+
+
+@pytest.mark.parametrize("name", bundles.shipped("landmarks"))
+def test_shipped_landmarks_lie_where_the_face_was_cut_to_lie_in_every_engine(
+    photograph: np.ndarray, yunet: Path, name: str
+) -> None:
+    loaded = bundles.load(name)
+    detector = YunetDetector(DetectorOptions(model=yunet))
+    (face,) = detector(photograph)
+    detector.close()
+    crop = align(photograph, face, loaded.crop, loaded.input)
+    found = {}
+    for engine in loaded.files:
+        try:
+            landmarker = Landmarker(loaded, engine, EngineOptions(threads=1))
+        except EngineError as error:
+            pytest.skip(str(error))
+        found[engine], _ = landmarker([crop])
+        landmarker.close()
+    first, *others = found.values()
+    eyes_and_mouth = [first[0, a:b].mean(0) for a, b in ((36, 42), (42, 48), (48, 49), (54, 55))]
+    wanted = [loaded.crop.landmarks[k] for k in (0, 1, 3, 4)]
+    np.testing.assert_allclose(eyes_and_mouth, wanted, atol=0.08)
+    for other in others:
+        assert np.linalg.norm(other - first, axis=-1).mean() < 0.02
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from edge import bundle as bundles
 from edge.engine import EngineOptions
 from edge.landmarks import Landmarker
 from quantize import cli
 from quantize import landmarks as export
+from quantize import landmarks_lean as lean
 from tests.train.test_landmarks import SMALL, faces
 from train.landmarks import change, judge, learn, marked
 
@@ -80,3 +84,39 @@ def test_where_no_int8_passes_the_float_network_ships_and_it_is_said(
     loaded = bundles.load(tmp_path / "made")
     assert loaded.files["onnx"].precision == "fp32"
     assert "no int8 recipe passed" in (tmp_path / "made" / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_map_that_no_face_wakes_is_left_out_and_nothing_is_said_otherwise(tmp_path: Path) -> None:
+    learn.fit(SMALL, faces(), tmp_path)
+    learnt = learn.load_learnt(tmp_path)
+    assert lean.wakes(learnt, faces()) > 0.5
+    with torch.no_grad():
+        learnt.network.coarse.bias.fill_(-1e6)
+    assert lean.wakes(learnt, faces()) == 0
+    without = replace(learnt, network=lean.WithoutCoarse(learnt.network).eval())
+    crops = change.plain(faces()).pictures
+    for ours, theirs in zip(without.ask(crops), learnt.ask(crops), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    sizes = [sum(each.numel() for each in one.network.parameters()) for one in (without, learnt)]
+    assert sizes[0] < sizes[1]
+    assert export.exported(without).error < 1e-3
+
+
+def test_a_rung_whose_model_no_engine_loads_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    learn.fit(SMALL, faces(), tmp_path)
+    learnt = learn.load_learnt(tmp_path)
+    monkeypatch.setattr(export, "MOST_LOST", 1.0)
+    sound = export.quantized
+
+    def first_damaged(*asked: Any) -> Any:
+        built = sound(*asked)
+        return replace(built, parts={".onnx": b"damaged"}) if asked[-1] == "onnx-minmax" else built
+
+    monkeypatch.setattr(export, "quantized", first_damaged)
+    held = judge.judge(faces(), learnt.ask)
+    built, row = export.climbed(learnt, faces(), faces(), "onnx", export.exported(learnt), held)
+    assert built.precision == "int8" and row["passed"] and row["recipe"] == "onnx-mse"
+    assert "failed" in row["rungs"][0] and not row["rungs"][0]["passed"]

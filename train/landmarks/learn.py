@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from edge.commands.progress import Progress
 from edge.errors import RecipeInvalid, ToolchainError
@@ -36,7 +37,7 @@ SAVE_EVERY = 120.0  # seconds
 class Learnt:
     """A trained landmark network, in evaluation mode."""
 
-    network: LandmarkNetwork
+    network: nn.Module
     recipe: Recipe
 
     def ask(
