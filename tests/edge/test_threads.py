@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 
+from edge.run import pipeline_of
+from edge.settings import RunSettings
 from edge.threads import allowed_processors, default_threads
 
 OURS = len(os.sched_getaffinity(0))
@@ -80,3 +84,23 @@ def test_affinity_bounds_opencv_and_the_engines_threads() -> None:
         preexec_fn=lambda: os.sched_setaffinity(0, one),
     )
     assert done.stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("stills", "detector", "one"), [(False, "yunet", True), (True, "yunet", False), (False, "haar", False)]
+)
+def test_opencv_has_one_thread_for_videos_but_where_it_searches_itself(
+    stills: bool, detector: str, one: bool, make_bundle: Callable[..., Path]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
+    model = Path(__file__).parent.parent / "data" / "tiny_yunet.onnx"
+    settings = RunSettings(
+        bundle=str(make_bundle()), detector=detector, detector_model=model if detector == "yunet" else None
+    )
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        pipeline_of(settings, stills).close()
+        assert cv2.getNumThreads() == (1 if one else 2)
+    finally:
+        cv2.setNumThreads(before)
