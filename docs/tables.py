@@ -312,7 +312,9 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     SYSTEMS / "prepared_cnn.md": {"light": lambda: probes.markdown(read("systems-prepared_cnn"))},
     SYSTEMS / "dcd_dan.md": {"domain": lambda: probes.markdown(read("systems-dcd_dan"))},
     SYSTEMS / "sphere.md": {"motions": lambda: motions.markdown(read("systems-sphere"))},
-    SYSTEMS / "tfen.md": {"clips": lambda: clips.markdown(read("systems-tfen"))},
+    SYSTEMS / "tfen.md": {
+        "clips": lambda: clips.markdown(read("systems-tfen")),
+    },
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {

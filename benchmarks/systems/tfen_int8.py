@@ -69,24 +69,25 @@ class Asked:
         arrays = [x, *with_absent(self._system.extras, told, len(faces))]
         return np.asarray(in_batches(self._running, arrays, first.shape[0])[0], np.float32)
 
-    def milliseconds(self) -> float:
-        """Of one face, with whatever it is told: the median."""
-        return alone(self._running)
+    def against(self, trunk: engines.Engine) -> tuple[float, float]:
+        """Median milliseconds of a face, with whatever it is told, and of the trunk alone, in turns."""
+        spent: tuple[list[float], list[float]] = ([], [])
+        pair = [(each, one_of(each)) for each in (self._running, trunk)]
+        for round_ in range(ROUNDS + ROUNDS // 10):
+            for kept, (running, one) in zip(spent, pair, strict=True):
+                began = time.perf_counter()
+                running.run(one)
+                if round_ >= ROUNDS // 10:
+                    kept.append(1000 * (time.perf_counter() - began))
+        return statistics.median(spent[0]), statistics.median(spent[1])
 
 
-def alone(running: engines.Engine) -> float:
-    """The median milliseconds of a network for one face."""
-    one = [
+def one_of(running: engines.Engine) -> list[npt.NDArray[Any]]:
+    """An input of one face for a network."""
+    return [
         np.full([size or 1 for size in each.shape], 1 if each.dtype == "uint8" else 0.5, each.dtype)
         for each in running.inputs
     ]
-    spent = []
-    for round_ in range(ROUNDS + ROUNDS // 10):
-        began = time.perf_counter()
-        running.run(one)
-        if round_ >= ROUNDS // 10:
-            spent.append(1000 * (time.perf_counter() - began))
-    return statistics.median(spent)
 
 
 def told_of(trained: Trained, clips: ClipSet) -> list[Floats | None]:
@@ -108,15 +109,24 @@ def shares(asked: Asked, trained: Trained, tests: Sequence[ClipSet]) -> dict[str
     return found
 
 
-def climbed(engine: str, network: Float, trained: Trained, faces: ClipSet, tests: Sequence[ClipSet]) -> Any:
+def climbed(
+    engine: str,
+    ladder: Sequence[str],
+    network: Float,
+    trained: Trained,
+    faces: ClipSet,
+    tests: Sequence[ClipSet],
+) -> Any:
     """What ships for ``engine``, and its row of the record: the first rung that passes, or float."""
     makes = builder(engine)
     plain = makes.plain(network)
     held = Asked(plain, engine, trained)
     of_float = shares(held, trained, tests)
+    shipped = bundles.load("mobilenetv2")
+    trunk = engines.load(engine, shipped.model(engine), EngineOptions(threads=1))
     rungs: list[dict[str, Any]] = []
-    built, asked = plain, held
-    for rung in LADDERS[engine]:
+    built = plain
+    for rung in ladder:
         try:
             tried = makes.quantize(network, plain, load_recipe(rung), faces.faces)
         except BuildFailed as error:
@@ -125,45 +135,44 @@ def climbed(engine: str, network: Float, trained: Trained, faces: ClipSet, tests
         ask = Asked(tried, engine, trained)
         own = shares(ask, trained, tests)
         lost = max(of_float[name][how] - own[name][how] for name in own for how in own[name])
+        ours, alone = ask.against(trunk)
         rungs.append(
-            {"recipe": rung, "accuracy": own, "most_lost": round(lost, 5), "passed": lost <= MOST_LOST}
+            {
+                "recipe": rung,
+                "accuracy": own,
+                "most_lost": round(lost, 5),
+                "passed": lost <= MOST_LOST,
+                "bytes": tried.size,
+                "ms_a_face": round(ours, 3),
+                "ms_a_face_of_the_trunk": round(alone, 3),
+            }
         )
         print(engine, rungs[-1], file=sys.stderr, flush=True)
         if lost <= MOST_LOST:
-            built, asked = tried, ask
+            built = tried
             break
-    row = {
-        "library": engines.engine_class(engine).version(),
-        "float": of_float,
-        "rungs": rungs,
-        "ships": built.precision,
-        "bytes": built.size,
-        "ms_a_face": round(asked.milliseconds(), 3),
-    }
-    trunk = bundles.load("mobilenetv2")
-    without = engines.load(engine, trunk.model(engine), EngineOptions(threads=1))
-    row["ms_a_face_of_the_trunk"] = round(alone(without), 3)
-    without.close()
-    return built, row
+    trunk.close()
+    library = engines.engine_class(engine).version()
+    return built, {"library": library, "float": of_float, "rungs": rungs, "ships": built.precision}
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """A row for each engine."""
+    """A row for each recipe that was tried: float and int8, and a face's time beside the trunk's alone."""
     names = list(next(iter(record["engines"].values()))["float"])
-    head = [f"{name}: float, {how}" for name in names for how in ("shipped",)]
     rows = [
-        f"| engine | precision | size | {' | '.join(head)} | ms a face | of the trunk alone |",
-        "|---" * (len(head) + 5) + "|",
+        f"| engine | recipe | {' | '.join(f'{name}: float, int8' for name in names)} | most lost "
+        "| within a point | size | ms a face | of the trunk alone |",
+        "|---" * (len(names) + 7) + "|",
     ]
     for engine, row in record["engines"].items():
-        passed = [rung for rung in row["rungs"] if rung.get("passed")]
-        cells = [engine, row["ships"], f"{row['bytes'] / 1e6:.2f} MB"]
-        for name in names:
-            own = passed[-1]["accuracy"] if passed else row["float"]
-            cells.append(f"{row['float'][name]['memory']:.1%}, {own[name]['memory']:.1%}")
-        cells += [f"{row['ms_a_face']:.2f}", f"{row['ms_a_face_of_the_trunk']:.2f}"]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
+        for rung in (each for each in row["rungs"] if "accuracy" in each):
+            pairs = [(row["float"][name]["memory"], rung["accuracy"][name]["memory"]) for name in names]
+            cells = [engine, rung["recipe"], *(f"{ours:.1%}, {theirs:.1%}" for ours, theirs in pairs)]
+            cells += [f"{100 * rung['most_lost']:.1f}", "yes" if rung["passed"] else "no"]
+            cells += [f"{rung['bytes'] / 1e6:.2f} MB"]
+            cells += [f"{rung['ms_a_face']:.2f}", f"{rung['ms_a_face_of_the_trunk']:.2f}"]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", f"{record['date']}, one thread, `{record['command']}`"])
 
 
 def main() -> int:
@@ -175,6 +184,7 @@ def main() -> int:
     parser.add_argument("--clips", type=Path, required=True, help="folder of packs that it learnt from")
     parser.add_argument("--test", type=Path, action="append", required=True, help="a pack that judges")
     parser.add_argument("--engine", action="append", choices=tuple(LADDERS), help="default: all")
+    parser.add_argument("--rungs", type=int, default=9, help="of each ladder, at most so many")
     parser.add_argument("--bundle", type=Path, help="write the bundle here")
     parser.add_argument("--save", type=Path, help="write the record here")
     arguments = parser.parse_args()
@@ -194,7 +204,9 @@ def main() -> int:
         network = Float(source.name, exported, source.input, told)
         models, record_of = {}, {}
         for engine in names:
-            built, record_of[engine] = climbed(engine, network, trained, few, shown)
+            built, record_of[engine] = climbed(
+                engine, LADDERS[engine][: arguments.rungs], network, trained, few, shown
+            )
             models[engine] = writer.Model(dict(built.parts), built.precision, built.layout)
         if arguments.bundle:
             about = train_export.describe(trained, arguments.bundle, 1.0, (), "fer2013", side=48)
@@ -207,7 +219,8 @@ def main() -> int:
         "schema": 1,
         "kind": "ferlite tfen int8",
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.systems.tfen_int8 {arguments.run.name} --clips clips {asked}",
+        "command": f"python -m benchmarks.systems.tfen_int8 {arguments.run.name} --clips clips {asked} "
+        + " ".join([*(f"--engine {name}" for name in names), f"--rungs {arguments.rungs}"]),
         "environment": environment(),
         "weights_sha256": trained.sha256,
         "engines": record_of,

@@ -78,6 +78,7 @@ def test_a_still_is_read_as_the_trunk_reads_it() -> None:
 @pytest.mark.parametrize("head", ["last", "mean", "tcn", "factorised"])
 def test_what_a_head_sees_of_the_past(head: str) -> None:
     _, network = network_of(TINY + f'head = "{head}"')
+    network.to(memory_format=torch.channels_last)  # as a run keeps it
     rows = remembered(network)
     given = answers(network, rows)
     first = rows.clone()
