@@ -315,6 +315,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     SYSTEMS / "tfen.md": {
         "clips": lambda: clips.markdown(read("systems-tfen")),
     },
+    SYSTEMS / "map_net.md": {"covered": lambda: probes.markdown(read("systems-map_net"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {"annotators": annotators, "people": people},
     MADE: {

@@ -62,13 +62,20 @@ def markdown(record: dict[str, Any]) -> str:
         for title, runs in zip(titles, groups.values(), strict=True)
     ]
     rows = [f"| probed | data | {' | '.join(titles)} |", "|---" * (len(titles) + 2) + "|"]
-    for number, first in enumerate(record["runs"][0]["rows"]):
-        shown = [_shown([each["rows"][number]["value"] for each in runs]) for runs in groups.values()]
-        rows.append(f"| {first['probed']} | {first['data']} | {' | '.join(shown)} |")
+    # A network that is told more is asked more: what another was not asked stays empty.
+    given = [
+        [{(row["probed"], row["data"]): row["value"] for row in each["rows"]} for each in runs]
+        for runs in groups.values()
+    ]
+    for asked in dict.fromkeys(key for runs in given for each in runs for key in each):
+        shown = [_shown([each[asked] for each in runs if asked in each]) for runs in given]
+        rows.append(f"| {' | '.join([*asked, *shown])} |")
     return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
 
 
 def _shown(values: Sequence[float]) -> str:
+    if not values:
+        return ""
     if len(values) == 1:
         return f"{values[0]:.1%}"
     return f"{statistics.mean(values):.1%} ± {statistics.stdev(values):.1%}"

@@ -107,6 +107,9 @@ def test_an_ablation_probes_every_run_and_its_table_takes_the_mean_of_seeds(
     json.dumps(runs)
     runs[1]["rows"][0]["value"] = runs[0]["rows"][0]["value"] + 0.1
     table = probes.markdown({"runs": runs, "date": "today", "command": "x"})
+    runs.append({"run": {"name": "plain"}, "rows": [{"probed": "accuracy", "data": "x", "value": 0.5}]})
+    more = probes.markdown({"runs": runs, "date": "today", "command": "x"})
+    assert "| accuracy | x |  | 50.0% |" in more
     mean = runs[0]["rows"][0]["value"] + 0.05
     assert "`tiny`, 2 seeds" in table and f"| accuracy | worn | {mean:.1%} ± 7.1% |" in table
 
