@@ -47,6 +47,7 @@ from benchmarks.peers import table as race  # noqa: E402
 from benchmarks.systems import probes  # noqa: E402
 from benchmarks.systems import sphere as motions  # noqa: E402
 from benchmarks.systems import tfen as clips  # noqa: E402
+from benchmarks.systems import tfen_int8 as clips_int8  # noqa: E402
 from boards import board_table  # noqa: E402
 from edge import bundle as bundles  # noqa: E402
 from edge.bundle import Bundle  # noqa: E402
@@ -314,6 +315,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     SYSTEMS / "sphere.md": {"motions": lambda: motions.markdown(read("systems-sphere"))},
     SYSTEMS / "tfen.md": {
         "clips": lambda: clips.markdown(read("systems-tfen")),
+        "clips-int8": lambda: clips_int8.markdown(read("systems-tfen-int8")),
     },
     SYSTEMS / "map_net.md": {"covered": lambda: probes.markdown(read("systems-map_net"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
