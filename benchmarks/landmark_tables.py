@@ -41,11 +41,12 @@ def found(record: dict[str, Any]) -> str:
 def cost(record: dict[str, Any]) -> str:
     """What regions cost a frame: a record of ``benchmarks.regions_cost``."""
     counts, times = record["instructions_a_frame"], record["cpu_ms_a_frame"]
-    stages = list(next(iter(counts.values())))
+    stages = list(next(iter(counts.values()), ()))
     head = ("", "CPU-ms a frame", *(f"{stage}, million instructions" for stage in stages))
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for how, count in counts.items():
-        rows.append(f"| {how} | {times[how]:.2f} | {' | '.join(f'{count[s] / 1e6:.2f}' for s in stages)} |")
+    for how in times:
+        cells = [how, f"{times[how]:.2f}", *(f"{counts[how][stage] / 1e6:.2f}" for stage in stages)]
+        rows.append(f"| {' | '.join(cells)} |")
     faces = ", ".join(
         f"{each['median_ms']:.2f} ms in {each['version']}" for each in record["landmarks"].values()
     )

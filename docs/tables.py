@@ -325,6 +325,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "made-faces-seen": lambda: rendered.looked(read("made_faces")),
         "changed-heads": lambda: rendered.changed(read("fairness")),
         "landmarks": lambda: landmark_tables.found(read("landmarks")),
+        "regions-cost": lambda: landmark_tables.cost(read("regions_cost")),
     },
     MEASURING: {
         "install": install,
