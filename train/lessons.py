@@ -65,23 +65,27 @@ def apart(
     """Each source's labels apart, faces of ``second`` after those of ``train``.
 
     ``chances`` [M] is how often each face of ``second`` is drawn; ``taught`` [N + M, 7] what the teachers
-    say, with their own priors taken out (``without_prior``), which counts ``distill_weight``.
+    say, with their own priors taken out (``without_prior``), which counts ``distill_weight``, but where it is
+    NaN: there nobody was asked, and labels count alone.
     """
     others, classes = len(second) if second else 0, len(train.classes)
     targets = np.zeros((len(train) + others, SOURCES, classes), np.float32)
     own = np.bincount(train.labels, minlength=classes).astype(np.float64) / len(train)
     voted = train.votes.sum(1) > 0
     crowd = train.votes[voted].mean(0) if voted.any() else own
-    weight = recipe.train.distill_weight if taught is not None else 0.0
+    weight = np.zeros((len(targets), 1), np.float32)
+    if taught is not None:
+        weight[answered(taught)] = recipe.train.distill_weight
+    first, others_weight = weight[: len(train)], weight[len(train) :]
     share = np.where(voted, recipe.data.votes_weight, 0.0)[:, None]
-    targets[: len(train), 0] = (1 - weight) * (1 - share) * _smoothed(recipe, train.labels, own)
-    targets[: len(train), 1] = (1 - weight) * share * train.votes
+    targets[: len(train), 0] = (1 - first) * (1 - share) * _smoothed(recipe, train.labels, own)
+    targets[: len(train), 1] = (1 - first) * share * train.votes
     drawn: npt.NDArray[np.float64] = np.full(classes, 1 / classes)
     if second:
         drawn = np.asarray(np.bincount(second.labels, chances, minlength=classes), np.float64)
-        targets[len(train) :, 2] = (1 - weight) * _smoothed(recipe, second.labels, drawn)
+        targets[len(train) :, 2] = (1 - others_weight) * _smoothed(recipe, second.labels, drawn)
     if taught is not None:
-        targets[:, 3] = weight * taught
+        targets[:, 3] = weight * np.nan_to_num(taught)
     priors = np.stack([own, crowd, drawn, np.full(classes, 1 / classes)])
     # A label that a source never gives must not have a logarithm of nothing.
     log_priors = torch.from_numpy(np.log(np.maximum(priors, 1e-3))).float()
@@ -111,7 +115,15 @@ def agreed(teachers: list[npt.NDArray[np.float64]]) -> Floats:
     return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
 
 
+def answered(taught: Floats) -> npt.NDArray[np.bool_]:
+    """Which faces [N] a teacher was asked about: ``taught`` [N, 7] is NaN elsewhere."""
+    return np.asarray(np.isfinite(taught).all(1))
+
+
 def believed(second: FaceSet, taught: Floats | None) -> npt.NDArray[np.bool_]:
     """Which faces [M] of a noisily labelled set to learn from: see ``TRUSTED``."""
     trusted: npt.NDArray[np.bool_] = np.isin(second.labels, TRUSTED)
-    return trusted if taught is None else trusted | (taught.argmax(1) == second.labels)
+    if taught is None:
+        return trusted
+    same = np.nan_to_num(taught).argmax(1) == second.labels
+    return np.asarray(trusted | (answered(taught) & same))

@@ -36,7 +36,8 @@ def without_priors(
 ) -> npt.NDArray[np.float32] | None:
     """What all teachers say of both data sets, float32 [N + M, 7], each one's prior taken out first.
 
-    That prior is what a teacher says on average of ``train``. None where nobody teaches.
+    That prior is what a teacher says on average of ``train``. NaN where nobody was asked; None where nobody
+    teaches.
     """
     own = [without_prior(answers) for answers in soft_labels.own.values()]
     others = [
@@ -53,8 +54,8 @@ def without_priors(
     said = agreed(own)
     if not second:
         return said
-    even = np.full((len(second), said.shape[1]), 1 / said.shape[1], np.float32)
-    return np.concatenate([said, agreed(others) if others else even])
+    unasked = np.full((len(second), said.shape[1]), np.nan, np.float32)
+    return np.concatenate([said, agreed(others) if others else unasked])
 
 
 def judge(

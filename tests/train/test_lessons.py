@@ -195,7 +195,13 @@ def test_a_strangers_prior_is_what_it_says_on_average_of_the_first_set() -> None
     np.testing.assert_allclose(taught[30:], expected / expected.sum(1, keepdims=True), rtol=1e-5)
     unasked = without_priors(None, first, second, SoftLabels(said.own), 1.0)
     assert unasked is not None
-    np.testing.assert_allclose(unasked[30:], 1 / 7, rtol=1e-6)
+    assert np.isnan(unasked[30:]).all() and np.isfinite(unasked[:30]).all()
+    taught = lessons.apart(apart("distill_weight = 0.5"), first, second, np.full(24, 1 / 24), unasked)
+    sums = taught.targets.view(54, -1, 7).sum(2)
+    torch.testing.assert_close(sums[:30, 3], torch.full((30,), 0.5))
+    torch.testing.assert_close(sums[30:, 2:], torch.tensor([[1.0, 0.0]]).expand(24, 2))
+    believed = lessons.believed(second, unasked[30:])
+    np.testing.assert_array_equal(believed, np.isin(second.labels, lessons.TRUSTED))
 
 
 def test_a_recipe_and_its_soft_labels_belong_together(tmp_path: Path) -> None:
