@@ -101,12 +101,18 @@ def roll_of(face: Face) -> float | None:
     return abs((math.degrees(math.atan2(right, down)) + 45) % 90 - 45)
 
 
-def sharpness(crop: Image) -> float:
+def sharpness(crop: Image, side: float = 0.0) -> float:
     """Fine detail as a share of all detail: RMS of the Laplacian over the standard deviation.
+
+    A crop of more than ``side`` pixels is brought to it first: the same face has less of it in more pixels.
 
     The Laplacian's energy is the classic focus measure (Pech-Pacheco et al., ICPR 2000); the division
     keeps a dim or flat light from counting as blur. 0 for an even surface.
     """
+    if 0 < side < crop.shape[0]:
+        crop = np.asarray(
+            cv2.resize(crop, (round(side), round(side)), interpolation=cv2.INTER_AREA), np.uint8
+        )
     grey = crop if crop.ndim == 2 else cv2.transform(crop, _MEAN_OF_COLOURS)
     spread = _deviation(grey)
     return _deviation(cv2.Laplacian(grey, cv2.CV_32F)) / spread if spread > 0.5 else 0.0

@@ -124,7 +124,9 @@ class Pipeline:
         for face, crop, row in zip(faces, crops, weights, strict=True):
             named = dict(zip(self._classifier.labels, map(float, row), strict=True))
             expression = max(named, key=named.__getitem__)
-            why = doubts(face, sharpness(crop), named[expression], self.bundle.doubt)
+            why = doubts(
+                face, sharpness(crop, self.bundle.doubt.sharpness_px), named[expression], self.bundle.doubt
+            )
             readings.append(Reading(face, named, expression, (*why.values(), *self._missing)))
         return readings
 
@@ -145,7 +147,9 @@ class Pipeline:
             crops, weights = self._read(frame, [faces[index] for index in due], numbers, time)
             for index, crop, row in zip(due, crops, weights.tolist(), strict=True):
                 portrait = Portrait(pictures[index]) if pictures else None
-                tracks[index].read = Read(time, portrait, sharpness(crop), bound_of(row))
+                tracks[index].read = Read(
+                    time, portrait, sharpness(crop, self.bundle.doubt.sharpness_px), bound_of(row)
+                )
                 tracks[index].steady.take(row, time)
         readings = [self._reading(*each, time) for each in zip(faces, tracks, strict=True)]
         self._joint("judge")

@@ -181,6 +181,7 @@ def main(argv: list[str] | None = None) -> int:
         bound, curve = blur_bound(public, classifier)
         classifier.close()
         rules["doubt"]["sharpness"] = round(bound, 3)
+        rules["doubt"]["sharpness_px"] = public.faces.shape[1]
         rules["measured"]["blur"] = {
             "data": public.name,
             "bundle": bundle.name,

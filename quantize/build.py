@@ -151,7 +151,7 @@ def _expected(source: Source, splits: Splits) -> tuple[float, ...]:
 
 def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
     """The gate's domains: those made of the public split, and each --domain's split to choose by."""
-    side = splits.public.faces.shape[1]
+    side = max(splits.public.faces.shape[1], order.framing.crop.size)
     others = [readers.read(path, side, search=False).split("public") for path in order.domains]
     relabelled = [source.relabel(Splits(faces, faces, faces)).public for faces in others]
     return tuple(board(splits.public, order.framing.crop, relabelled))

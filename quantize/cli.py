@@ -51,6 +51,13 @@ def parser() -> Parser:
         "--ladder", default="default", help="recipes to try in order: a built-in name or a .toml"
     )
     build.add_argument("--crop", default="fer2013", help="crop rule: a data set's name or a .json file")
+    build.add_argument(
+        "--crop-size",
+        type=command.whole(0, 1024),
+        default=0,
+        metavar="PX",
+        help="side of a live face's crop (default: the crop rule's, or that of the test faces)",
+    )
     build.add_argument("--name", default="", help="the bundle's name (default: the training recipe's)")
     build.add_argument(
         "--max-drop",
@@ -145,7 +152,7 @@ def _build(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         engines=_words(arguments.engines),
         ladder=ladder,
-        framing=read_framing(arguments.crop),
+        framing=read_framing(arguments.crop).of_size(arguments.crop_size),
         name=arguments.name,
         domains=arguments.domain,
         command=as_typed(arguments),
@@ -192,6 +199,7 @@ def as_typed(arguments: argparse.Namespace) -> str:
     for option, value, usual in (
         ("--ladder", Path(arguments.ladder).name, "default"),
         ("--crop", Path(arguments.crop).name, "fer2013"),
+        ("--crop-size", arguments.crop_size, 0),
         ("--name", arguments.name, ""),
         ("--max-drop", arguments.max_drop, None),
         ("--min-agreement", arguments.min_agreement, None),

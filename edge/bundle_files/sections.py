@@ -110,10 +110,15 @@ class CropRule:
 
 @dataclass(frozen=True)
 class DoubtRule:
-    """When a reading is "uncertain": see ``edge.doubt`` for what each bound is held against."""
+    """When a reading is "uncertain": see ``edge.doubt`` for what each bound is held against.
+
+    ``sharpness_px``: the side of the crops that the bound of ``sharpness`` was measured on, to which larger
+    ones are brought first; 0: as they are cut.
+    """
 
     face_px: float = 0.0
     sharpness: float = 0.0
+    sharpness_px: float = 0.0
     turn: float = float("inf")
     weight: float = 0.0
 

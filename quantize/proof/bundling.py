@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faces
@@ -20,6 +20,10 @@ class Framing:
 
     crop: CropRule
     doubt: DoubtRule
+
+    def of_size(self, side: int) -> Framing:
+        """The same with crops of ``side`` pixels, 0: as it is. Raises BundleInvalid."""
+        return replace(self, crop=replace(self.crop, size=side)) if side else self
 
 
 def read_framing(name_or_path: str) -> Framing:

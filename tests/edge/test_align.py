@@ -181,3 +181,12 @@ def test_sharpness_falls_with_blur_and_not_with_light() -> None:
     assert values == sorted(values, reverse=True)
     assert sharpness((crop // 2 + 20).astype(np.uint8)) == pytest.approx(sharpness(crop), rel=0.1)
     assert sharpness(np.full((48, 48), 90, np.uint8)) == 0
+
+
+def test_sharpness_of_a_larger_crop_is_that_of_the_face_at_the_size_of_the_bound() -> None:
+    rng = np.random.default_rng(0)
+    crop = cv2.GaussianBlur(rng.integers(0, 256, (48, 48)).astype(np.uint8), (0, 0), 1.0)
+    larger = np.asarray(cv2.resize(crop, (96, 96), interpolation=cv2.INTER_LINEAR), np.uint8)
+    assert sharpness(larger) < 0.7 * sharpness(crop)
+    assert sharpness(larger, 48) == pytest.approx(sharpness(crop), rel=0.15)
+    assert sharpness(crop, 96) == sharpness(crop)
