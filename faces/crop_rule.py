@@ -94,10 +94,10 @@ def measure(faces: FaceSet, detector_model: Path, count: int, seed: int = 0) -> 
     landmarks, turns, boxes = [], [], []
     with Progress("measuring", len(chosen), "faces") as progress:
         for picture in faces.faces[chosen]:
-            if found := _first(yunet, picture, LANDMARK_SIDE):
+            if found := surest(yunet, picture, LANDMARK_SIDE):
                 landmarks.append(_fractions(np.array(found.landmarks), LANDMARK_SIDE))
                 turns.append(turn_of(found))
-            if found := _first(haar, picture, 144):
+            if found := surest(haar, picture, 144):
                 box = found.box
                 corners = np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]])
                 boxes.append(_fractions(corners, 144))
@@ -138,7 +138,7 @@ def crop_rule_of(family: str) -> CropRule:
     return strict.fill(CropRule, measured_rules(family)["crop"], f"{family}: crop", BundleInvalid)
 
 
-def _first(detector: Detector, picture: Image, side: int) -> Face | None:
+def surest(detector: Detector, picture: Image, side: int) -> Face | None:
     """The surest face in ``picture`` enlarged to ``side`` pixels, with room of half a side around it."""
     edge = side // 2
     large = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
