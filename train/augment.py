@@ -48,10 +48,22 @@ def _changed(faces: torch.Tensor, size: int, recipe: AugmentRecipe) -> tuple[tor
     if recipe.light:
         x = _light(x, recipe.light)
     if recipe.noise:
-        x = x + torch.randn_like(x) * (torch.rand(len(x), 1, 1, 1) ** 2 * recipe.noise)
+        grain = _grain(x, faces.shape[-1])
+        x = x + grain * (torch.rand(len(x), 1, 1, 1) ** 2 * recipe.noise)
     if recipe.erase:
         x = _erase(x, recipe.erase)
     return x.clamp_(0, 255), theta
+
+
+def _grain(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Noise of deviation 1 for pictures [N, 1, S, S] that were enlarged from ``side`` pixels, as theirs was.
+
+    A sensor's noise is in the pixels that it took: drawn in those of an enlarged picture it is finer than
+    any that a camera makes of a small face, and teaches little about it.
+    """
+    if side >= x.shape[-1]:
+        return torch.randn_like(x)
+    return F.interpolate(torch.randn(len(x), 1, side, side), x.shape[-2:], mode="bilinear")
 
 
 def prepared(x: torch.Tensor, steps: Sequence[PrepareStep]) -> torch.Tensor:

@@ -162,3 +162,14 @@ def test_cutmix_mixes_targets_by_the_share_of_pixels(seed: int, alpha: float) ->
         shares = torch.bincount(face.long().view(-1), minlength=16) / 400
         torch.testing.assert_close(shares, target, atol=1e-6, rtol=0)
     assert torch.equal(x[:, 0, 0, 0], torch.arange(16.0))
+
+
+def test_the_noise_of_an_enlarged_face_is_as_coarse_as_the_face() -> None:
+    faces = torch.full((64, 24, 24), 127, dtype=torch.uint8)
+    kept = {}
+    for side in (24, 48):
+        torch.manual_seed(5)
+        x = augment(faces, side, replace(NOTHING, noise=30.0)) - 127
+        beside = (x[..., 1:] * x[..., :-1]).mean((1, 2, 3)) / (x**2).mean((1, 2, 3))
+        kept[side] = float(beside.mean())
+    assert abs(kept[24]) < 0.05 and kept[48] > 0.5
