@@ -50,6 +50,26 @@ def off(pictures: npt.NDArray[np.uint8], detector: YunetDetector) -> npt.NDArray
     return np.array(rows, np.float64)
 
 
+def markdown(record: dict[str, Any]) -> str:
+    """The record as a table: the spread, in brackets what 95 % lie within; the recipe's even changes last."""
+    rows = ["| training faces | found | degrees | size | right | down |", "|---|---|---|---|---|---|"]
+    for name, about in record["data"].items():
+        told = about["measures"]
+        shares = [
+            f"{told[key]['spread']:.0%} ({told[key]['95 %']:.0%})" for key in ("log size", "right", "down")
+        ]
+        turned = f"{told['degrees']['spread']:.1f} ({told['degrees']['95 %']:.1f})"
+        cells = [f"`{name}`", f"{about['found']} of {about['faces']}", turned, *shares]
+        rows.append(f"| {' | '.join(cells)} |")
+    changes, even = record["recipe"], 3**0.5
+    spread = [f"{changes['rotate'] / even:.1f} ({0.95 * changes['rotate']:.1f})"]
+    spread += [
+        f"{changes[key] / even:.0%} ({0.95 * changes[key]:.0%})" for key in ("scale", "shift", "shift")
+    ]
+    rows.append(f"| {' | '.join(['recipe `' + changes['name'] + '`', '', *spread])} |")
+    return "\n".join([*rows, "", f"{record['date']}, `{record['command']}`"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)

@@ -71,6 +71,20 @@ def joined(measured: Iterable[dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
+def markdown(record: dict[str, Any]) -> str:
+    """The record as a table, a row an arm; the spread over seeds where there are several."""
+    names = [name for name in next(iter(record["arms"].values())) if name != "seeds"]
+    rows = [f"| | seeds | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for arm, told in record["arms"].items():
+        shares = [
+            f"{told[name]['mean']:.1%}" + (f" ± {told[name]['spread']:.1%}" if told["seeds"] > 1 else "")
+            for name in names
+        ]
+        rows.append(f"| {arm} | {told['seeds']} | {' | '.join(shares)} |")
+    said = f"{record['note']}. " if record["note"] else ""
+    return "\n".join([*rows, "", f"{said}{record['date']}, `{record['command']}`"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="ARM=RUN")

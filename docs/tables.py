@@ -29,6 +29,7 @@ RECORDS = ROOT / "benchmarks" / "records"
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import (  # noqa: E402 - needs the root on the path
+    framing,
     growth,
     landmark_tables,
     real_time,
@@ -36,6 +37,7 @@ from benchmarks import (  # noqa: E402 - needs the root on the path
 )
 from benchmarks import install as installs  # noqa: E402
 from benchmarks import moments_table as moving  # noqa: E402
+from benchmarks import people as ways  # noqa: E402
 from benchmarks import profile as profiles  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
 from benchmarks import scale as scales  # noqa: E402
@@ -319,7 +321,12 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     SYSTEMS / "map_net.md": {"covered": lambda: probes.markdown(read("systems-map_net"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
-    TRAINING: {"annotators": annotators, "people": people},
+    TRAINING: {
+        "annotators": annotators,
+        "people": people,
+        "pixels": lambda: ways.markdown(read("people")),
+        "framing": lambda: framing.markdown(read("framing")),
+    },
     MADE: {
         "made-faces": lambda: rendered.named(read("made_faces")),
         "made-faces-seen": lambda: rendered.looked(read("made_faces")),
