@@ -17,8 +17,8 @@ from edge.video.scene import Scene
 
 BUSY, QUIET = 0.1, 0.4  # between two searches where something came into the picture, and where nothing did
 PACE = 0.5  # the oldest reading of a face that looks as it did then
-CHANGED = 0.7  # of a face read with all weight on one expression; less, the less sure the reading was
-LEAST_CHANGED = 0.35
+CHANGED = 0.6  # of a face read with all weight on one expression; less, the less sure the reading was
+LEAST_CHANGED = 0.3
 MOST_STRETCH = 3.0  # of the intervals between searches, when a camera's frames cannot be kept up with
 LOAD_OVER = 1.0  # seconds over which it is told how fast they come
 SLACK = 0.005  # frames do not come at quite the moment that they are due

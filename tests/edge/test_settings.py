@@ -44,7 +44,7 @@ VALUES: dict[str, tuple[Any, list[str], Any]] = {
     "metrics": ("1", ["--metrics", "2"], "2"),
     "source": (["a.jpg"], ["b.jpg", "c.jpg"], ("b.jpg", "c.jpg")),
 }
-SWITCHES = ("isolate", "privacy", "quiet", "notify")
+SWITCHES = ("isolate", "privacy", "quiet", "notify", "moments")
 # The same words, with the value that is the default: they were typed all the same.
 DEFAULTS = {
     "engine": ("onnx", ["--engine", "auto"]),
@@ -74,6 +74,7 @@ def test_every_setting_is_tried_here() -> None:
         "voice_bundle",
         "mqtt_password",
         "mqtt_ca",
+        "timeline",
     }
 
 
@@ -108,6 +109,16 @@ def test_a_voice_bundle_goes_with_a_voice(tmp_path: Path) -> None:
         settings(tmp_path, {"voice_bundle": "a"})
     with pytest.raises(UsageError, match="cannot both be standard input"):
         settings(tmp_path, {"voice": "-", "source": "-"})
+
+
+def test_a_timeline_goes_with_moments(tmp_path: Path) -> None:
+    both = {"moments": True, "timeline": "a.svg"}
+    assert settings(tmp_path, both).timeline == Path("a.svg")
+    assert settings(tmp_path, both, "--timeline", "b.png").timeline == Path("b.png")
+    with pytest.raises(UsageError, match="add --moments"):
+        settings(tmp_path, {"timeline": "a.svg"})
+    with pytest.raises(UsageError, match="does not go with --isolate"):
+        settings(tmp_path, {"moments": True, "isolate": True})
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
