@@ -39,6 +39,12 @@ OVER_ITSELF = (
         "d.npz e.npz old.pt run/best.pt",
     ),
     ("ferlite-train clips --heads e.npz --out {}", "e.npz"),
+    ("ferlite-train ask model --data d.npz -o {}", "d.npz model/face_expression_model.bin"),
+    ("ferlite-train mark --data d.npz --mesh m.onnx --out {}", "d.npz"),
+    (
+        "ferlite-train spotting films --annotations r.json --layout samm --detector-model m.onnx --record {}",
+        "r.json m.onnx",
+    ),
     ("ferlite-train clips --making morphed --photos d.npz --mesh m.onnx --out {}", "d.npz"),
     ("ferlite-train report r.json s.json --out {}", "r.json s.json"),
     ("ferlite-train export run --data d.npz --evaluation r.json --out {}", "d.npz run r.json"),
@@ -75,7 +81,10 @@ OTHERS = {
     "ferlite-boards flash",
     "ferlite-boards deb",
 }
-FILES = "d.npz e.npz f.npz r.json s.json old.pt run/best.pt run/landmarks.pt v.mp4 m.onnx"
+FILES = (
+    "d.npz e.npz f.npz r.json s.json old.pt run/best.pt run/landmarks.pt v.mp4 m.onnx "
+    "model/face_expression_model.bin"
+)
 CASES = [(words, place) for words, places in OVER_ITSELF for place in places.split()]
 
 
@@ -84,6 +93,7 @@ def desk(make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     make_bundle()
     Path("run").mkdir()
+    Path("model").mkdir()
     for name in FILES.split():
         Path(name).write_bytes(b"never opened")
     return tmp_path

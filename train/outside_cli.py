@@ -28,11 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     from train import outside, soft_labels
     from train.loop import use_threads
 
-    refuse_same([arguments.out], [arguments.data])
+    network = [arguments.network / name for name in (outside.MANIFEST, outside.WEIGHTS)]
+    refuse_same([arguments.out], [arguments.data, *network])
     use_threads(arguments.threads)
-    network = outside.read(arguments.network)
+    asked = outside.read(arguments.network)
     faces = readers.read(arguments.data, outside.SIDE, search=False).split("train")
-    answers = outside.answers(network, faces.faces)
+    answers = outside.answers(asked, faces.faces)
     soft_labels.write(arguments.out, outside.NAME, answers, faces)
     agreed = float((answers.argmax(1) == faces.labels).mean())
     result = {"faces": len(faces), "out": str(arguments.out), "same_as_label": agreed}

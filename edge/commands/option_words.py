@@ -83,6 +83,9 @@ OPTIONS: dict[str, str] = {
     "--ladder": "recipes to try in order",
     "--recipe": "how int8 is made",
     "--crop": "how a face is cut out",
+    "--crop-size": "the side of what is cut out, pixels",
+    "--every": "take every Nth face",
+    "--only": "what is measured, where not all of it is wanted",
     # how faces are made
     "--labels": "the set of words that faces are called by",
     "--ages": "of the heads that have them",

@@ -22,8 +22,9 @@ def test_every_built_in_recipe_reads_and_builds_its_network(name: str) -> None:
     # A later stage of a model is named MODEL-STAGE; what it makes is still MODEL.
     assert chosen.name == name.partition("-")[0]
     network = backbones.build(chosen.model, 7)
-    # The smallest, prepared_cnn at half width, has 60,855: a recipe that builds next to nothing is a mistake.
-    assert sum(each.numel() for each in network.parameters()) > 50_000
+    # A recipe that builds next to nothing is a mistake; systems that were cut short are narrow on purpose.
+    least = 100_000 if chosen.system.name == "plain" else 30_000
+    assert sum(each.numel() for each in network.parameters()) > least
 
 
 def test_there_are_built_in_recipes() -> None:
