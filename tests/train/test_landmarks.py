@@ -12,6 +12,7 @@ import torch
 
 from edge.errors import DataInvalid, RecipeInvalid
 from tests.train.synth.plain_face import landmarks
+from train import stepwise
 from train.cli import main
 from train.landmarks import change, covers, gather, judge, learn, losses, marked, recipe
 from train.landmarks.network import MIRRORED, LandmarkNetwork
@@ -158,7 +159,7 @@ def test_a_fresh_network_answers_the_mean_shape() -> None:
 def test_a_stopped_run_ends_in_the_very_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert learn.fit(SMALL, faces(), tmp_path / "whole", covers=things())
 
-    class Stop(learn.StopSignal):
+    class Stop(stepwise.StopSignal):
         """Asks after two steps, as a signal would."""
 
         def __init__(self) -> None:
@@ -175,7 +176,7 @@ def test_a_stopped_run_ends_in_the_very_same_weights(tmp_path: Path, monkeypatch
             pass
 
     with monkeypatch.context() as patched:
-        patched.setattr(learn, "StopSignal", Stop)
+        patched.setattr(stepwise, "StopSignal", Stop)
         assert not learn.fit(SMALL, faces(), tmp_path / "parts", covers=things())
     assert learn.fit(SMALL, faces(), tmp_path / "parts", covers=things())
     whole, parts = (learn.load_learnt(tmp_path / name).network.state_dict() for name in ("whole", "parts"))

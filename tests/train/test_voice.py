@@ -201,14 +201,14 @@ def test_a_run_stopped_after_its_first_step_ends_in_the_very_same_weights(
     voices: VoiceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert learn.fit(SMALL, voices, tmp_path / "whole")
-    real = learn._one_step
+    real = learn._loss
 
-    def stop_then_step(*arguments: Any) -> float:
+    def stop_then_step(*arguments: Any) -> torch.Tensor:
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(learn, "_one_step", stop_then_step)
+        patch.setattr(learn, "_loss", stop_then_step)
         assert not learn.fit(SMALL, voices, tmp_path / "parts")
     assert learn.fit(SMALL, voices, tmp_path / "parts")
     one, other = (learn.load_learnt(tmp_path / name).network.state_dict() for name in ("whole", "parts"))
