@@ -85,6 +85,12 @@ def markdown(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"{said}{record['date']}, `{record['command']}`"])
 
 
+def _named(word: str) -> str:
+    """A word of the command with its file by its name, not by where it lay here."""
+    arm, sign, run = word.rpartition("=")
+    return f"{arm}{sign}{Path(run).name}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="ARM=RUN")
@@ -105,7 +111,7 @@ def main() -> None:
         print(f"{arm:20}" + " ".join(f"{name} {share:.1%};" for name, share in told.items()))
     record: dict[str, Any] = {
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.people {shlex.join(Path(arg).name for arg in sys.argv[1:])}",
+        "command": f"python -m benchmarks.people {shlex.join(map(_named, sys.argv[1:]))}",
         "note": args.note,
         "arms": {arm: {"seeds": len(rows)} | joined(rows) for arm, rows in arms.items()},
     }
