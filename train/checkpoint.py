@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from edge.bundle import files_of
-from edge.errors import DataInvalid
+from edge.errors import DataInvalid, ToolchainError
 from edge.files import whole
 from train import lineage
 from train.lineage import NOTHING_KNOWN, Lineage
@@ -56,6 +56,14 @@ class Trained:
     def pedigree(self) -> dict[str, str]:
         """What must travel with the weights: the recipe's text and where they come from."""
         return {"recipe": self.recipe.text, "data": self.data, **self.lineage.texts}
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of a run. Raises ToolchainError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
 
 
 def write(state: dict[str, Any], path: Path) -> None:

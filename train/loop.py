@@ -26,11 +26,11 @@ from faces.metrics import accuracy, macro_f1
 from train import lineage
 from train.batches import Batches
 from train.blend import take_prior_out
-from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, read, write
+from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, make_folder, read, write
 from train.curves import add_to_tensorboard, write_history
 from train.lineage import Lineage
 from train.maps import Maps, split
-from train.optimise import learning_rate, make_optimizer, momentum
+from train.optimise import follow, learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import names, start_from
 from train.recipe import Recipe
@@ -91,10 +91,7 @@ def fit(
         refuse_other(f"recipe '{recipe.name}'", recipe.labels, each.name, each.classes)
     use_threads(threads)
     run = Run(recipe, train, out, find_device(device), teachers, second, outside, streams or {})
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
+    make_folder(out)
     if not run.resume():
         if init:
             run.start(init)
@@ -305,7 +302,7 @@ class Run:
             loss.backward()
             optimizer.step()
             total += float(loss.detach())
-        self.update_average()
+        follow(self.average, self.model, self.recipe.train.ema, self.step)
         return total
 
     def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
@@ -347,19 +344,6 @@ class Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             logits = self.above(maps.to(memory_format=torch.channels_last)).float()
         return self.batches.lessons.loss(logits, self.batches.target(indices).to(self.device))
-
-    def update_average(self) -> None:
-        """Move the averaged weights towards the present ones."""
-        # Early on the average follows closely: an average of the random start helps nobody.
-        decay = min(self.recipe.train.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, now in zip(
-                self.average.state_dict().values(), self.model.state_dict().values(), strict=True
-            ):
-                if mean.is_floating_point():
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
 
     def end_epoch(self, public: FaceSet) -> None:
         """Judge the averaged weights on ``public``, keep them if they are the best so far, write history."""

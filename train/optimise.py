@@ -53,3 +53,17 @@ def make_optimizer(modules: Sequence[nn.Module], how: TrainRecipe) -> torch.opti
     if how.optimizer == "sgd":
         return torch.optim.SGD(groups, how.lr, momentum=how.momentum, nesterov=how.momentum > 0)
     return torch.optim.AdamW(groups, how.lr)
+
+
+def follow(average: nn.Module, network: nn.Module, ema: float, step: int) -> None:
+    """Move the averaged weights towards the present ones after ``step``, keeping ``ema`` of them, 0-1.
+
+    Early on the average follows closely: an average of the random start helps nobody.
+    """
+    decay = min(ema, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now, 1 - decay)
+            else:
+                mean.copy_(now)

@@ -19,6 +19,7 @@ from torch import nn
 from edge.commands.progress import Progress
 from edge.errors import RecipeInvalid, ToolchainError
 from train.checkpoint import load_state, read, write
+from train.optimise import follow
 from train.stop import StopSignal
 
 CHECKPOINT = "checkpoint.pt"
@@ -55,14 +56,6 @@ def learning_rate(how: Steps, step: int) -> float:
         return how.lr * (step + 1) / how.warmup_steps
     done = (step - how.warmup_steps) / max(1, how.steps - how.warmup_steps)
     return how.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder of a run. Raises ToolchainError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolchainError(f"'{out}' cannot be made a folder: {error.strerror}") from error
 
 
 class Stepwise:
@@ -114,18 +107,9 @@ class Stepwise:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        self._follow(min(self.how.ema, (1 + step) / (10 + step)))
+        follow(self.average, self.network, self.how.ema, step)
         self.step += 1
         return float(loss.detach())
-
-    def _follow(self, decay: float) -> None:
-        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        with torch.no_grad():
-            for mean, now in pairs:
-                if mean.is_floating_point():
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
 
     def _save(self) -> None:
         state = {"recipe": self.text, "step": self.step, "model": self.network.state_dict()}

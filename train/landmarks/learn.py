@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from train.checkpoint import load_state, read
+from train.checkpoint import load_state, make_folder, read
 from train.landmarks.change import changed, plain
 from train.landmarks.covers import Covers
 from train.landmarks.losses import loss
 from train.landmarks.marked import MarkedFaces
 from train.landmarks.network import LandmarkNetwork
 from train.landmarks.recipe import Recipe, parse
-from train.stepwise import Stepwise, make_folder
+from train.stepwise import Stepwise
 
 LEARNT = "landmarks.pt"
 

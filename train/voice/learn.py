@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from edge.errors import DataInvalid
-from train.checkpoint import load_state, read
-from train.stepwise import Stepwise, make_folder
+from train.checkpoint import load_state, make_folder, read
+from train.stepwise import Stepwise
 from train.voice.change import changed
 from train.voice.network import VoiceNetwork
 from train.voice.recipe import Recipe, parse
