@@ -92,11 +92,11 @@ check: setup-train
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python benchmarks/runtime_cost.py
+	$(BIN)/python -m benchmarks.runtime_cost
 
 # Needs valgrind. A stage that leaves its budget fails.
 bench-instructions: setup
-	$(BIN)/python benchmarks/instructions.py
+	$(BIN)/python -m benchmarks.instructions
 
 # Takes minutes to install the peers, once. PEERS holds the arguments: see docs/how-we-measure.md.
 bench-peers: setup

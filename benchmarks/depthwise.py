@@ -8,8 +8,6 @@ Times are the thread's own CPU milliseconds on one thread, the least of several 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from edge.files import write_text
+from benchmarks.record import origin, save
 from measure import machine
 
 BATCH, RUNS = 32, 5
@@ -73,16 +71,15 @@ def main() -> None:
     print(f"{'layer':<36}{'bfloat16 ms':>12}{'float32 ms':>12}{'ratio':>8}")
     for row in rows:
         print(f"{row['layer']:<36}{row['bfloat16_ms']:>12.1f}{row['float32_ms']:>12.1f}{row['ratio']:>8.1f}")
-    if args.save:
-        record = {
-            "schema": 1,
-            "kind": "ferlite depthwise",
-            "command": " ".join(["python -m benchmarks.depthwise", *sys.argv[1:]]),
-            "machine": asdict(machine.here()),
-            "torch": torch.__version__,
-            "rows": rows,
-        }
-        write_text(args.save, json.dumps(record, indent=2) + "\n")
+    record = {
+        "schema": 1,
+        "kind": "ferlite depthwise",
+        **origin("benchmarks.depthwise"),
+        "machine": asdict(machine.here()),
+        "torch": torch.__version__,
+        "rows": rows,
+    }
+    save(record, args.save)
 
 
 if __name__ == "__main__":

@@ -13,24 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.record import RECORDS, origin, save
 from edge.align import crop_matrix
 from edge.detect import DetectorOptions
 from edge.detectors.yunet import YunetDetector
-from edge.files import write_text
 from faces import readers
 from faces.crop_rule import LANDMARK_SIDE, crop_rule_of, surest
 from train import recipe
 
-RECORD = Path(__file__).parent / "records" / "framing.json"
+RECORD = RECORDS / "framing.json"
 RECIPE = "mobilenetv2-people"
 
 
@@ -98,13 +95,12 @@ def main() -> None:
     detector.close()
     changes = recipe.load(RECIPE).augment
     record = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.framing {shlex.join(Path(arg).name for arg in sys.argv[1:])}",
+        **origin("benchmarks.framing"),
         "recipe": {"name": RECIPE, "rotate": changes.rotate, "scale": changes.scale, "shift": changes.shift},
         "data": rows,
     }
     print(json.dumps(record, indent=1))
-    write_text(RECORD, json.dumps(record, indent=1) + "\n")
+    save(record, RECORD)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import environments
 from benchmarks.peers.environments import ROOT, Peer
+from benchmarks.record import origin, save
 from edge.engines.table import ENGINES
-from edge.files import write_text
 from measure import machine
 
 SMALLEST_PEER_MB = 331  # the smallest install of a peer that reads expressions, and what ours is held against
@@ -53,14 +52,12 @@ def main() -> int:
     record: dict[str, Any] = {
         "schema": 1,
         "kind": "ferlite install",
-        "command": "python -m benchmarks.install",
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **origin("benchmarks.install"),
         "machine": asdict(machine.here()),
         "target_mb": round(TARGET_MB, 1),
         "engines": {engine: measure(engine, arguments.cache) for engine in arguments.engines},
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     print(markdown(record))
     return 0
 

@@ -1,7 +1,7 @@
 """Instructions per frame and stage, counted by valgrind: a cost that a busy machine cannot blur.
 
-    python benchmarks/instructions.py            hold the counts against the committed budget
-    python benchmarks/instructions.py --update   write the budget anew (and say why in the commit)
+    python -m benchmarks.instructions            hold the counts against the committed budget
+    python -m benchmarks.instructions --update   write the budget anew (and say why in the commit)
 
 The pipeline runs as it ships, with the tiny models of the tests, so what is counted is ferlite's own work
 around its engines: detection's decoding, alignment, tracking, the JSON. A stage more than the tolerance

@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import shlex
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +21,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.record import origin, save
 from edge import bundle as bundles
 from edge import strict
 from edge.classify import softmax
 from edge.errors import DataInvalid
-from edge.files import write_bytes, write_text
+from edge.files import write_bytes
 from faces.crop_rule import crop_rule_of
 from faces.labels import EXPRESSIONS
 from train.classifier import BundleSubject
@@ -110,7 +108,6 @@ def main() -> int:
         made = dataset.make(load_heads(path), wish, rule)
         sheets.append(dataset.sheet(made))
         rows += [said(made, name) for name in bundles.shipped()]
-    words = ["--heads", *(path.name for path in arguments.heads), "--people", str(arguments.people)]
     sheet = np.vstack(sheets)
     seen = looked(sheet)
     if seen is None:
@@ -118,8 +115,7 @@ def main() -> int:
     record = {
         "schema": 1,
         "kind": "ferlite made faces",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.made_faces", *words]),
+        **origin("benchmarks.made_faces"),
         "side": SIDE,
         "yaw": YAW,
         "weakest": WEAKEST,
@@ -130,8 +126,7 @@ def main() -> int:
     print(table(rows))
     if arguments.sheet:
         write_bytes(arguments.sheet, cv2.imencode(arguments.sheet.suffix, sheet)[1].tobytes())
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

@@ -11,20 +11,16 @@ and LFW's choosing people as they are kept (96 px) and shrunk to 48 px, all of t
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.priors import LFW, choosing
+from benchmarks.record import RECORDS, origin, save
 from edge.classify import at_size
-from edge.files import write_text
 from faces import metrics
 from faces.domains import Domain
 from faces.face_set import FaceSet
@@ -36,7 +32,6 @@ from train.predict import predict
 SHRUNK = 48
 # Of LFW's, the expressions that enough of the choosing people show.
 RARE = ("anger", "disgust", "fear", "sadness")
-RECORDS = Path(__file__).parent / "records"
 
 
 def shares_right(run: Path, train: FaceSet, found: list[Domain]) -> dict[str, float]:
@@ -85,12 +80,6 @@ def markdown(record: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"{said}{record['date']}, `{record['command']}`"])
 
 
-def _named(word: str) -> str:
-    """A word of the command with its file by its name, not by where it lay here."""
-    arm, sign, run = word.rpartition("=")
-    return f"{arm}{sign}{Path(run).name}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="ARM=RUN")
@@ -110,12 +99,11 @@ def main() -> None:
         arms.setdefault(arm, []).append(told)
         print(f"{arm:20}" + " ".join(f"{name} {share:.1%};" for name, share in told.items()))
     record: dict[str, Any] = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.people {shlex.join(map(_named, sys.argv[1:]))}",
+        **origin("benchmarks.people"),
         "note": args.note,
         "arms": {arm: {"seeds": len(rows)} | joined(rows) for arm, rows in arms.items()},
     }
-    write_text(RECORDS / args.record, json.dumps(record, indent=1) + "\n")
+    save(record, RECORDS / args.record)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ clock: it stands still while other work runs.
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.record import origin, save
 from edge import engine as engines
 from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
@@ -138,16 +136,13 @@ def main() -> int:
     record = {
         "schema": 1,
         "kind": "ferlite-placement",
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
-        "command": f"python -m benchmarks.placement --size {given.size}",
+        **origin("benchmarks.placement"),
         "machine": asdict(machine.here()),
         "libraries": {each: engines.engine_class(each).version() for each in given.engines.split(",")},
         "size": given.size,
         "results": rows,
     }
-    with tempfile.NamedTemporaryFile("w", dir=given.out.parent, delete=False, encoding="utf-8") as part:
-        json.dump(record, part, indent=1)
-    Path(part.name).replace(given.out)
+    save(record, given.out)
     return 0
 
 

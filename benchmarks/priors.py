@@ -11,14 +11,12 @@ FER+'s votes on them, the same worsened and small, and LFW's choosing people.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.record import RECORDS, origin, save
 from edge.classify import at_size
 from faces import domains, metrics, readers
 from faces.crop_rule import crop_rule_of
@@ -32,7 +30,7 @@ from train.predict import predict
 POWERS = (0.0, 0.25, 0.3, 0.4)
 TIMES = (2.0, 2.5, 3.0, 4.0, 5.0)
 LFW, NEUTRAL, HAPPINESS = "LFW", "neutral", "happiness"
-RECORD = Path(__file__).parent / "records" / "priors.json"
+RECORD = RECORDS / "priors.json"
 
 
 def candidates(classes: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -99,11 +97,10 @@ def main() -> None:
     train, public, found = choosing(args.data, args.lfw)
     networks = {run.name.partition(".")[0]: measure(run, train, public, found) for run in args.runs}
     record = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.priors {' '.join(Path(arg).name for arg in sys.argv[1:])}",
+        **origin("benchmarks.priors"),
         "networks": networks,
     }
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    save(record, RECORD)
 
 
 if __name__ == "__main__":

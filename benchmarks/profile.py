@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge.classify import Weights, load_classifier, softmax
 from edge.engine import Array, EngineOptions
@@ -28,7 +28,7 @@ from edge.results import Box, Face, Reading
 from faces import readers
 from faces.face_set import FaceSet
 
-RECORD = Path(__file__).parent / "records" / "profile.json"
+RECORD = RECORDS / "profile.json"
 ENGINE, DRAWS, LEAST = "onnx", 5, 20
 NOWHERE = Face(Box(0, 0, 96, 96))
 
@@ -139,8 +139,7 @@ def main() -> None:
     calm: dict[str, Any] = {}
     record: dict[str, Any] = {
         "schema": 1,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.profile --data {arguments.data.name}",
+        **origin("benchmarks.profile"),
         "engine": ENGINE,
         "bundles": {},
     }
@@ -157,8 +156,8 @@ def main() -> None:
         }
         print(name, json.dumps(record["bundles"][name]), file=sys.stderr)
     about = {"made_by": record["command"], "bundles": calm}
-    CALM.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    save(about, CALM)
+    save(record, RECORD)
     print(markdown(record))
 
 

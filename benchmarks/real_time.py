@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ import cv2
 import numpy as np
 
 from benchmarks.peers import clips
+from benchmarks.record import origin, save
 from benchmarks.serve_load import process_state
 from benchmarks.soak_sources import RATE, Camera
-from edge.files import write_text
 from measure import machine
 
 PERIOD = 60  # frames after which the clips' camera stands where it stood
@@ -157,21 +156,16 @@ def main() -> int:
             name: from_file(path, arguments.detector, arguments.frames, arguments.first)
             for name, (_, path) in made.items()
         }
-    words = ["--photos", *(path.name for path in arguments.photos), "--detector", arguments.detector.name]
-    words += ["--seconds", f"{arguments.seconds:g}", "--frames", str(arguments.frames)]
-    words += ["--first"] if arguments.first else []
     record = {
         "schema": 1,
         "kind": "ferlite real time",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.real_time {' '.join(words)}",
+        **origin("benchmarks.real_time"),
         "machine": {**asdict(machine.here()), **asdict(machine.moment())},
         "note": arguments.note,
         "camera": camera,
         "file": file,
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     print(markdown(record))
     return 0
 

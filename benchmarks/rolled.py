@@ -1,6 +1,6 @@
 """What becomes of a face that is rolled: found, read as it is upright, doubted. Writes records/rolled.json.
 
-    python benchmarks/rolled.py --data lfw_expressions.npz --detector-model face_detection_yunet_2023mar.onnx
+    python -m benchmarks.rolled --data lfw_expressions.npz --detector-model face_detection_yunet_2023mar.onnx
 
 Faces of LFW (40 of every label, 160 pixels on an even ground) are rolled by an angle. Once the detector
 searches the picture as it stands ("plain"), once edge/upright.py does ("upright").
@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import edge  # noqa: F401, I001 - before OpenCV, whose log level it sets
 import cv2
 import numpy as np
 
+import edge  # noqa: F401 - before OpenCV, whose log level it sets
+from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge.classify import load_classifier
 from edge.detect import DetectorOptions
@@ -30,7 +27,7 @@ from edge.pipeline import Chosen, Pipeline
 
 ANGLES = (0, 10, 20, 30, 40, 45, 60, 75, 90, 120, 135, 150, 180, 270)
 CANVAS, FACE, EACH = 400, 160, 40
-RECORD = Path(__file__).parent / "records" / "rolled.json"
+RECORD = RECORDS / "rolled.json"
 
 
 class Plain(YunetDetector):
@@ -109,8 +106,7 @@ def main() -> None:
     faces, bundle = pictures(arguments.data), bundles.load(arguments.bundle)
     record: dict[str, Any] = {
         "schema": 1,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": "python benchmarks/rolled.py --data lfw_expressions.npz",
+        **origin("benchmarks.rolled"),
         "bundle": bundle.name,
         "faces": len(faces),
         "rolled": {},
@@ -120,7 +116,7 @@ def main() -> None:
         classifier = load_classifier(bundle, "onnx", EngineOptions())
         with Pipeline(bundle, detector, classifier, Chosen(bundle.name, "onnx", name, (), ())) as pipeline:
             record["rolled"][name] = measure(pipeline, faces)
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    save(record, RECORD)
     for name, rows in record["rolled"].items():
         print(name, *(json.dumps(row) for row in rows), sep="\n  ")
 

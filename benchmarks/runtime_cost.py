@@ -1,6 +1,6 @@
 """What the runtime costs before it does anything: imports, help, cold start, memory.
 
-    python benchmarks/runtime_cost.py [--bundle NAME] [--detector-model yunet.onnx] [--save record.json]
+    python -m benchmarks.runtime_cost [--bundle NAME] [--detector-model yunet.onnx] [--save record.json]
 
 Each command runs as a process of its own, several times; CPU seconds and peak memory are the operating
 system's account of the finished process. Targets are those of the project; whether they were met is printed,
@@ -19,14 +19,13 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
-from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from edge.files import write_text
+from benchmarks.record import origin, save
 from measure import machine
 
 ROOT = Path(__file__).parent.parent
@@ -136,8 +135,7 @@ def main() -> int:
         print(f"{name:<32} {median:8.3f}  ({min(values):.3f} to {max(values):.3f})  {verdict}".rstrip())
     record = {
         "schema": 1,
-        "command": f"python benchmarks/runtime_cost.py {' '.join(extra[:2])}",
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **origin("benchmarks.runtime_cost"),
         "machine": asdict(machine.here()),
         "versions": {
             "python": platform.python_version(),
@@ -145,8 +143,7 @@ def main() -> int:
         },
         "figures": figures,
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

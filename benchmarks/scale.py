@@ -24,15 +24,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks.record import save, today
 from edge import cli
-from edge.files import write_text
 from measure import machine
 
 ROOT = Path(__file__).parent.parent
@@ -381,7 +380,7 @@ def main() -> None:
     act = {"same": same, "throughput": throughput, "tasks": tasks}[arguments.what]
     here = machine.here()
     section = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        "date": today(),
         "machine": {"cpu": here.cpu, "cores": here.usable_cores, "load": here.load, "ferlite": here.ferlite},
         **act(arguments),
     }
@@ -392,7 +391,7 @@ def main() -> None:
             if arguments.save.exists()
             else {"kind": "scale", "schema": 1}
         )
-        write_text(arguments.save, json.dumps({**record, arguments.what: section}, indent=1) + "\n")
+        save({**record, arguments.what: section}, arguments.save)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ import aiohttp
 import cv2
 import numpy as np
 
-from edge.files import write_text
+from benchmarks.record import origin, save
 from measure import machine
 
 RATE = 15.0
@@ -209,18 +208,13 @@ def main() -> int:
     record = {
         "schema": 1,
         "kind": "ferlite serve load",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.serve_load --photo {arguments.photo.name} "
-        f"--viewers {arguments.viewers} --posts {arguments.posts:g} --seconds {arguments.seconds:g}"
-        + (f" --detector-model {Path(arguments.detector_model).name}" if arguments.detector_model else ""),
+        **origin("benchmarks.serve_load"),
         "machine": asdict(machine.here()),
         "film_frames_a_second": RATE,
         "phases": phases,
     }
-    text = json.dumps(record, indent=2) + "\n"
-    if arguments.save:
-        write_text(arguments.save, text)
-    print(text, end="")
+    save(record, arguments.save)
+    print(json.dumps(record, indent=1))
     return 0
 
 

@@ -27,7 +27,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,10 @@ from typing import Any
 import cv2
 
 from benchmarks.growth import figures
+from benchmarks.record import origin, save
 from benchmarks.serve_load import film, process_state
 from benchmarks.soak_sources import Camera, FromMemory, narrowed, read_film
 from edge.commands.progress import Progress
-from edge.files import write_text
 from measure import machine
 
 SAMPLES = 400
@@ -216,16 +215,13 @@ def main() -> int:
     record = {
         "schema": 1,
         "kind": "ferlite soak",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.soak {' '.join(much(arguments))}"
-        + (f" --detector-model {Path(arguments.detector_model).name}" if arguments.detector_model else ""),
+        **origin("benchmarks.soak"),
         "machine": {**asdict(machine.here()), **asdict(machine.moment())},
         "note": arguments.note,
         "limit_mb": arguments.limit_mb,
         **found,
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     print(json.dumps({**record, "samples": len(found["samples"]), "machine": "..."}, indent=1))
     return int(found["exit_code"] not in (0, 130))
 

@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.peers.clips import photo
+from benchmarks.record import origin, save
 from edge import bundle as bundles
 from edge.align import Image, align
 from edge.bundle import Bundle
@@ -32,7 +30,6 @@ from edge.classify import load_classifier
 from edge.detect import Detector, DetectorOptions
 from edge.detectors.yunet import YunetDetector
 from edge.engine import EngineOptions
-from edge.files import write_text
 from edge.results import Box, Face
 
 ANGLES = (-30, -20, -10, 0, 10, 20, 30)
@@ -135,20 +132,17 @@ def main() -> int:
         for size in sorted({bundle.crop.size or bundle.input.size, bundle.input.size}):
             rows.append(measure(views, bundle, size))
     detector.close()
-    words = ["--photos", *(path.name for path in arguments.photos), "--detector", arguments.detector.name]
     record = {
         "schema": 1,
         "kind": "ferlite steadiness",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.steadiness", *words]),
+        **origin("benchmarks.steadiness"),
         "engine": ENGINE,
         "faces": len(views),
         "readings": sum(map(len, views)),
         "rows": rows,
     }
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

@@ -10,18 +10,15 @@ import argparse
 import json
 import os
 import signal
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
+from benchmarks.record import origin, save
 from edge.commands.progress import Progress
 from edge.errors import FrameLost
-from edge.files import write_text
 from edge.isolate import parent
 from edge.isolate.parent import Isolated
 from edge.settings import RunSettings
@@ -47,8 +44,7 @@ def main() -> None:
         restarts = pipeline.restarts
     bound = given.watchdog + 2
     record = {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": f"python -m benchmarks.supervision --times {given.times} --watchdog {given.watchdog:g}",
+        **origin("benchmarks.supervision"),
         "machine": {**asdict(machine.here()), **asdict(machine.moment())},
         "watchdog_s": given.watchdog,
         "restarts": restarts,
@@ -56,10 +52,8 @@ def main() -> None:
         "bound_s": bound,
         "gaps_s": {kind: [round(gap, 3) for gap in each] for kind, each in gaps.items()},
     }
-    text = json.dumps(record, indent=1)
-    print(text)
-    if given.record:
-        write_text(given.record, text + "\n")
+    print(json.dumps(record, indent=1))
+    save(record, given.record)
 
 
 def until_read(pipeline: Isolated, picture: cv2.typing.MatLike, expected: object) -> float:

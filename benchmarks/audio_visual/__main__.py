@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.audio_visual.table import FACES, VOICES, alone, grid_table, parts
+from benchmarks.record import origin, save
 from edge import bundle as bundles
 from edge.bundle_files.sections import Scaling
 from edge.classify import Classifier, load_classifier, softmax
@@ -241,16 +240,14 @@ def main() -> None:
     parser.add_argument("--voices", type=Path, required=True, help="EmoDB, packed")
     arguments = parser.parse_args()
     faces, public = load_fer2013(arguments.data, "private"), load_fer2013(arguments.data, "public")
-    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
     record = {
         "schema": 1,
         "kind": "audio-visual, paired by label",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.audio_visual {' '.join(words)}",
+        **origin("benchmarks.audio_visual"),
         **grid(arguments.run, readers.read(arguments.voices), faces, public, arguments.plain),
     }
     record["voice networks"] = networks(arguments.run, arguments.built)
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    save(record, RECORD)
     print(alone(record), grid_table(record), parts(record), sep="\n\n")
 
 

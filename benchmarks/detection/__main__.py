@@ -11,11 +11,8 @@ with a search at every k-th frame and held against one that searches all.
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import tempfile
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ from benchmarks.detection import table as report
 from benchmarks.detection.following import EVERY, follow, pooled
 from benchmarks.detection.sizes import by_size
 from benchmarks.peers import clips, table
-from edge.files import write_text
+from benchmarks.record import origin, save
 
 MADE = 60  # frames of each clip made from photographs
 
@@ -58,19 +55,14 @@ def main() -> int:
         }
         for name, frames in videos.items()
     }
-    words = ["--frames", str(arguments.frames), "--photos", *(path.name for path in arguments.photos)]
-    words += ["--clips", *(path.name for path in arguments.clips), "--detector", arguments.detector.name]
-    words += ["--intel", arguments.intel.name] if arguments.intel else []
     record = {
         "schema": 1,
         "kind": "ferlite detection",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.detection", *words]),
+        **origin("benchmarks.detection"),
         "by_size": found,
         "following": {"all": pooled(followed), **followed},
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     print(f"{report.sizes(record)}\n\n{report.following(record)}")
     return 0
 

@@ -18,15 +18,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import origin, save
 from edge import bundle as bundles
 from edge.bundle_files.signature import MAKE_KEYS, SIGNATURE
 from edge.commands.progress import Progress
 from edge.errors import BundleInvalid
-from edge.files import write_text
 from quantize.proof.sign import sign
 
 
@@ -56,7 +55,7 @@ def flips(name: str, count: int, seed: int) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": "ferlite bit flips",
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **origin("benchmarks.hostile.bit_flips"),
         "bundle": name,
         "flips": count,
         "refused": sum(refused.values()),
@@ -89,13 +88,8 @@ def main() -> int:
     parser.add_argument("--save", type=Path)
     arguments = parser.parse_args()
     record = flips(arguments.bundle, arguments.flips, arguments.seed)
-    record["command"] = (
-        f"python -m benchmarks.hostile.bit_flips --bundle {arguments.bundle} --flips {arguments.flips}"
-    )
-    text = json.dumps(record, indent=2) + "\n"
-    if arguments.save:
-        write_text(arguments.save, text)
-    print(text, end="")
+    save(record, arguments.save)
+    print(json.dumps(record, indent=1))
     return int(record["refused"] != record["flips"])
 
 

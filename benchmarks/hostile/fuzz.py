@@ -14,21 +14,19 @@ import json
 import os
 import random
 import resource
-import shlex
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from benchmarks.hostile.readers import READERS
+from benchmarks.record import origin, save
 from edge.commands.progress import Progress
 from edge.errors import FerliteError
-from edge.files import write_text
 
 # How the cases are shared out: where a case costs milliseconds, there are fewer.
 SHARES = {
@@ -171,24 +169,18 @@ def main() -> int:
         share = arguments.each or round(arguments.cases * SHARES[name] / whole)
         readers[name] = fuzz(name, share, arguments.seed, arguments.keep, until)
         print(f"{name}: {readers[name]}", file=sys.stderr)
-    some = [] if set(arguments.readers) == set(READERS) else ["--readers", *arguments.readers]
-    much = ["--each", str(arguments.each)] if arguments.each else ["--cases", str(arguments.cases)]
-    words = [*much, *some, "--seed", str(arguments.seed)]
     record = {
         "schema": 1,
         "kind": "ferlite fuzz",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.hostile.fuzz", *words]),
+        **origin("benchmarks.hostile.fuzz"),
         "memory_mb": MEMORY >> 20,
         "cases": sum(each["cases"] for each in readers.values()),
         "died": sum(each.get("died", 0) for each in readers.values()),
         "unexpected": sum(each.get("unexpected", 0) for each in readers.values()),
         "readers": readers,
     }
-    text = json.dumps(record, indent=2) + "\n"
-    if arguments.save:
-        write_text(arguments.save, text)
-    print(text, end="")
+    save(record, arguments.save)
+    print(json.dumps(record, indent=1))
     return int(any(each["faults"] for each in readers.values()))
 
 

@@ -12,12 +12,9 @@ faces are replaced by others at known moments, to see how soon that is named.
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +25,9 @@ from benchmarks.pace.agreement import Loop, compare, flips
 from benchmarks.pace.switches import delays, pairs
 from benchmarks.pace.table import markdown
 from benchmarks.peers import clips
+from benchmarks.record import origin, save
 from edge.detect import DetectorOptions
 from edge.detectors.yunet import YunetDetector
-from edge.files import write_text
 
 MADE, MADE_RATE = 120, 25.0
 
@@ -63,8 +60,7 @@ def main() -> int:
     ]
     record = _record(arguments, rows, changes)
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 
@@ -99,16 +95,12 @@ def _videos(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Any], flo
 
 
 def _record(arguments: argparse.Namespace, rows: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
-    words = ["--photos", *(path.name for path in arguments.photos)]
-    words += ["--clips", *(path.name for path in arguments.clips), "--detector", arguments.detector.name]
-    words += ["--chosen", *arguments.chosen] if arguments.chosen else []
     reported = [row for row in rows.values() if not row["chosen_on"]]
     keys = ("frames", "faces", "found", "beyond", "same", "same_label", "searches", "reads", "flips")
     return {
         "schema": 1,
         "kind": "ferlite pace",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.pace", *words]),
+        **origin("benchmarks.pace"),
         "clips": rows,
         "reported": {key: sum(row[key] for row in reported) for key in keys},
         "all": {key: sum(row[key] for row in rows.values()) for key in keys},

@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import sys
 import tempfile
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from benchmarks.peers import environments, table
 from benchmarks.peers.race import cold_starts, race
-from edge.files import write_text
+from benchmarks.record import origin, save
 from measure import machine
 
 
@@ -68,8 +66,7 @@ def main() -> int:
         "figures": _rounded(figures),
         "peers": _rounded(raw["peers"]),
     }
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, separators=(",", ":")) + "\n")
+    save(record, arguments.save, indent=None)
     print(json.dumps(record) if arguments.json else table.markdown(record))
     return 0
 
@@ -112,24 +109,10 @@ def _arguments() -> argparse.Namespace:
 
 def _head(arguments: argparse.Namespace, digests: dict[str, str]) -> dict[str, Any]:
     photos = [path.name for path in arguments.photos]
-    words = [
-        "python",
-        "-m",
-        "benchmarks.peers",
-        "--photos",
-        *photos,
-        "--bundle",
-        Path(arguments.bundle).name,
-        "--detector",
-        Path(arguments.detector).name,
-    ]
-    words += ["--intel", Path(arguments.intel).name] if arguments.intel else []
-    words += ["--frames", str(arguments.frames), "--rounds", str(arguments.rounds)]
     return {
         "schema": 1,
         "kind": "ferlite peers",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(words),
+        **origin("benchmarks.peers"),
         "note": arguments.note,
         "machine": asdict(machine.here()),
         "settings": {

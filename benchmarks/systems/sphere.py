@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.record import origin, save
 from edge.errors import FerliteError
-from edge.files import write_text
 from faces.crop_rule import crop_rule_of
 from train.evaluate import environment
 from train.generators import sphere as gan
@@ -200,8 +198,7 @@ def main() -> int:
     record = {
         "schema": 1,
         "kind": "ferlite motions on a sphere",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.systems.sphere --heads {arguments.heads.name}",
+        **origin("benchmarks.systems.sphere"),
         "environment": environment(),
         "people": list(arguments.people),
         "train": len(train),
@@ -214,8 +211,7 @@ def main() -> int:
         "few": of_few(train, test, arguments.steps, arguments.seeds),
     }
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

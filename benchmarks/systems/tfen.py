@@ -10,10 +10,8 @@ Their people are none of those that anything learnt from. A run that is there al
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.record import origin, save
 from edge.errors import DataInvalid, FerliteError
-from edge.files import write_text
 from faces import readers
 from faces.clip_set import ClipSet
 from faces.scores import recalls
@@ -218,8 +216,7 @@ def main() -> int:
         for known in measure(clips, shown, arguments.init, arguments.out, arguments.seeds, names):
             record = about(arguments) | known
             # A stopped command leaves the runs that it has done.
-            if arguments.save:
-                write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+            save(record, arguments.save)
     except FerliteError as error:
         print(f"tfen: {error}", file=sys.stderr)
         return 1
@@ -229,14 +226,10 @@ def main() -> int:
 
 def about(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the record says of its making."""
-    asked = " ".join(f"--test {path.name}" for path in arguments.test)
     return {
         "schema": 1,
         "kind": "ferlite tfen",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": (
-            f"python -m benchmarks.systems.tfen --clips clips {asked} --init {arguments.init.name} --out runs"
-        ),
+        **origin("benchmarks.systems.tfen"),
         "environment": environment(),
     }
 

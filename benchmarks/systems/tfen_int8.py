@@ -11,18 +11,17 @@ their own memories. --bundle writes what passed as a bundle.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.record import origin, save
 from benchmarks.systems.tfen import balanced
 from edge import bundle as bundles
 from edge import engine as engines
@@ -30,7 +29,6 @@ from edge.bundle_files import writer
 from edge.classify import in_batches, to_input, with_absent
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed, DataInvalid, FerliteError
-from edge.files import write_text
 from faces import readers
 from faces.clip_set import ClipSet
 from quantize.builder import Built, Float, builder
@@ -214,20 +212,16 @@ def main() -> int:
     except FerliteError as error:
         print(f"tfen_int8: {error}", file=sys.stderr)
         return 1
-    asked = " ".join(f"--test {path.name}" for path in arguments.test)
     record = {
         "schema": 1,
         "kind": "ferlite tfen int8",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.systems.tfen_int8 {arguments.run.name} --clips clips {asked} "
-        + " ".join([*(f"--engine {name}" for name in names), f"--rungs {arguments.rungs}"]),
+        **origin("benchmarks.systems.tfen_int8"),
         "environment": environment(),
         "weights_sha256": trained.sha256,
         "engines": record_of,
     }
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

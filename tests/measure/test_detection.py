@@ -12,9 +12,8 @@ from benchmarks import install
 from benchmarks.detection import sizes, table
 from benchmarks.detection.following import EVERY, follow, jitter, pooled
 from benchmarks.peers import clips
+from benchmarks.record import RECORDS
 from edge.results import Box, Face
-
-RECORDS = Path(install.__file__).parent / "records"
 
 
 def test_a_scene_shows_the_face_where_it_says_and_as_large() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import steadiness
+from benchmarks.record import RECORDS
 from benchmarks.steadiness import ANGLES, SCALES, copies, markdown, measure, seen, spread
 from edge import bundle as bundles
 from edge.results import Box, Face
@@ -69,7 +70,7 @@ def test_a_bundle_is_measured_at_the_size_that_is_asked_for(bundle: Path) -> Non
 
 
 def test_the_records_table_has_a_row_for_each_measurement() -> None:
-    path = Path(steadiness.__file__).parent / "records" / "steadiness.json"
+    path = RECORDS / "steadiness.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     lines = markdown(record).splitlines()
     assert len([line for line in lines if line.startswith("| ")]) == 1 + len(record["rows"])
