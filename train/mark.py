@@ -6,7 +6,6 @@ out, in the tests too, so that figures on a marked pack are of those faces only.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.commands import command
-from edge.commands.exits import OK
-from edge.errors import UsageError
-from edge.files import refuse_same, whole
+from edge.files import whole
 from faces.face_set import VOTE_NAMES, Pack, Split, read_packed
 
 if TYPE_CHECKING:
@@ -65,36 +61,3 @@ def write(arrays: Mapping[str, Any], path: Path) -> None:
     """Write the pack. Raises StorageFailed."""
     with whole(path, keep_suffix=True) as part:
         np.savez_compressed(part, **arrays)
-
-
-def add(verb: command.Parser) -> None:
-    """The options of the verb."""
-    verb.add_argument("--data", type=Path, required=True, help="FER2013, packed (.npz)")
-    verb.add_argument("--mesh", type=Path, required=True, help="face_landmark.tflite")
-    verb.add_argument("--out", type=Path, required=True, help="pack to write, .npz")
-    verb.add_argument(
-        "--every",
-        type=command.whole(1, 1000),
-        default=1,
-        metavar="N",
-        help="take every N-th face to train on and to choose by, all of the private test (default: 1)",
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Mark, write, and say how many have a mesh."""
-    from train.synth.face_mesh import MeshReader
-
-    if arguments.out.suffix != ".npz":
-        raise UsageError(f"--out is '{arguments.out}', and must end with .npz")
-    refuse_same([arguments.out], [arguments.data, arguments.mesh])
-    reader = MeshReader(arguments.mesh)
-    try:
-        arrays = make(arguments.data, reader, arguments.every)
-    finally:
-        reader.close()
-    write(arrays, arguments.out)
-    faces = {split: len(arrays[f"{split}_x"]) for split in SPLITS}
-    said = ", ".join(f"{count} {split}" for split, count in faces.items())
-    command.output(arguments, {"file": str(arguments.out), "faces": faces}, f"{arguments.out}: {said}")
-    return OK

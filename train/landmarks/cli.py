@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from train.landmarks.covers import Covers
     from train.landmarks.marked import MarkedFaces
 
+HELP = "train the landmark network: 68 points and what can be seen"
+
 LEARN, TEST, COVERS, RECORD = "learn.npz", "test.npz", "covers.npz", "record.json"
 YAW = 60.0
 THINGS = 1.5  # things to lay over faces, for each photograph of a data set

@@ -10,6 +10,8 @@ from edge.commands.exits import OK
 from edge.errors import StorageFailed, UsageError
 from edge.files import write_bytes
 
+HELP = "make a data set of rendered faces"
+
 # As train.synth.makehuman has them, which is only imported to make faces.
 AGES = ("baby", "child", "young", "old")
 

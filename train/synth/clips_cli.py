@@ -18,6 +18,8 @@ from edge.files import refuse_same, write_bytes
 from faces.clip_set import Clip
 from faces.face_set import FaceSet, Split
 
+HELP = "make clips of rendered heads or moved photographs"
+
 MAKINGS, SPLITS = ("rendered", "morphed", "warped"), ("train", "public", "private")
 
 

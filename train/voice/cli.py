@@ -14,6 +14,8 @@ from edge.files import write_text
 if TYPE_CHECKING:
     from train.voice.voice_set import VoiceSet
 
+HELP = "train the voice network of 'run --voice'"
+
 RECORD, WHOLE = "record.json", "all"
 
 

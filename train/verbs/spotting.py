@@ -10,6 +10,8 @@ from edge.commands import command
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
 
+HELP = "measure how short movements are spotted in marked films"
+
 LAYOUTS = ("casme2", "samm", "cas_me_2")
 
 

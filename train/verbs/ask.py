@@ -8,18 +8,19 @@ from pathlib import Path
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.files import refuse_same
+from train.verbs import options
+
+HELP = "ask face-api's network for soft labels of faces"
 
 
-def add(ask: command.Parser) -> None:
+def add(verb: command.Parser) -> None:
     """The options of the verb."""
-    ask.add_argument(
+    verb.add_argument(
         "network", metavar="FOLDER", type=Path, help="the folder 'model' of face-api's npm package"
     )
-    ask.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
-    ask.add_argument("-o", "--out", type=Path, required=True, help="the soft labels (.npz)")
-    ask.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
+    verb.add_argument("-o", "--out", type=Path, required=True, help="the soft labels (.npz)")
+    options.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,9 @@ from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
+from train.verbs import options
+
+HELP = "measure what a run's features know"
 
 # As train.probe has them, which is only imported to probe.
 PROBES = ("labels", "domain", "light", "occlusion")
@@ -39,9 +42,7 @@ def add(verb: Parser) -> None:
         help="which probes (default: all that the data allow; occlusion needs the landmarks of 'train mark')",
     )
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    options.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,9 @@ from pathlib import Path
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
+from train.verbs import options
+
+HELP = "measure whether a bundle reads heads of other groups otherwise"
 
 
 def add(verb: command.Parser) -> None:
@@ -28,9 +31,7 @@ def add(verb: command.Parser) -> None:
     )
     verb.add_argument("--engine", default="auto", help="engine that runs the bundles")
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    options.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

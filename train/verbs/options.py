@@ -1,0 +1,42 @@
+"""Options that several verbs have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge.commands import command
+from edge.commands.command import Parser
+
+
+def data(verb: Parser) -> None:
+    """The faces, and how they lie."""
+    verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
+    verb.add_argument("--layout", default="auto", help="how it is laid out (default: found out)")
+
+
+def threads(verb: Parser) -> None:
+    """How many the process takes."""
+    verb.add_argument(
+        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
+    )
+
+
+def beginning(verb: Parser) -> None:
+    """What a run starts with, and learns from beside its faces."""
+    verb.add_argument("--init", type=Path, help="public weights to start from (torchvision's names)")
+    verb.add_argument(
+        "--stream",
+        type=_stream,
+        action="append",
+        default=[],
+        metavar="NAME=DATA",
+        help="faces that a system learns from beside the labelled ones",
+    )
+
+
+def _stream(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=DATA, as in target=lfw.npz")
+    return name, Path(path)

@@ -1,0 +1,87 @@
+"""``ferlite train run``: train a recipe, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge.commands import command
+from edge.commands.command import Parser
+from edge.commands.exits import INTERRUPTED, OK
+from edge.errors import UsageError
+from train.verbs import messages, options
+
+HELP = "train a recipe, or go on with a run that was stopped"
+
+
+def add(verb: Parser) -> None:
+    """The options."""
+    verb.add_argument("recipe", help="a built-in recipe's name or a .toml file")
+    options.data(verb)
+    options.threads(verb)
+    verb.add_argument("--out", type=Path, required=True, help="folder of the run")
+    options.beginning(verb)
+    verb.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
+    verb.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
+    verb.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
+    verb.add_argument(
+        "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
+    )
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and say how far it came."""
+    from faces import readers
+    from train import loop, recipe, soft_labels
+    from train.checkpoint import load_run
+    from train.teaching import SoftLabels
+
+    chosen = recipe.load(arguments.recipe)
+    if arguments.second_soft_labels and not arguments.second:
+        raise UsageError("--second-soft-labels are of --second, which is missing")
+    found = readers.read(arguments.data, chosen.model.input_size, arguments.layout)
+    second = (
+        readers.read(arguments.second, chosen.model.input_size, search=False).split("train")
+        if arguments.second
+        else None
+    )
+    outcome = loop.fit(
+        chosen,
+        found.split("train"),
+        found.split("public"),
+        arguments.out,
+        threads=arguments.threads,
+        init=arguments.init,
+        teachers=[load_run(path) for path in arguments.teacher],
+        device=arguments.device,
+        second=second,
+        soft_labels=SoftLabels(
+            soft_labels.read(arguments.soft_labels, chosen.data.soft_labels, arguments.data)
+            if arguments.soft_labels
+            else {},
+            soft_labels.read_second(arguments.second_soft_labels, chosen.data.second_soft_labels, second)
+            if arguments.second_soft_labels and second
+            else {},
+        ),
+        streams={
+            name: readers.read(path, chosen.model.input_size, search=False).split("train")
+            for name, path in arguments.stream
+        },
+    )
+    result = {
+        "recipe": chosen.name,
+        "out": str(arguments.out),
+        "steps": outcome.steps,
+        "total_steps": outcome.total_steps,
+        "finished": outcome.finished,
+        "best_public_accuracy": outcome.best_accuracy,
+    }
+    best = (
+        "no epoch ended" if outcome.best_accuracy is None else f"{outcome.best_accuracy:.2%} on public test"
+    )
+    command.output(arguments, result, f"{chosen.name}: {best}, step {outcome.steps} of {outcome.total_steps}")
+    if outcome.finished:
+        return OK
+    messages.stopped()
+    return INTERRUPTED
