@@ -26,6 +26,7 @@ from edge.bundle_files.sections import (
     InputSpec,
     Kind,
     Scaling,
+    SpotRule,
     check,
 )
 from edge.engine import ModelFile
@@ -36,7 +37,7 @@ from edge.strict import shown
 
 SCHEMAS = (1, 2)
 # What only the second schema says: a bundle that says none of it is written in the first, for old runtimes.
-SINCE_2 = ("kind", "extras", "reliability")
+SINCE_2 = ("kind", "extras", "reliability", "spot")
 MANIFEST = "bundle.json"
 LARGEST_FILE = 512 * 2**20
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -54,8 +55,8 @@ class Bundle:
     engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the
     recipes. ``kind``: what its network tells; ``extras``: what it is told beside the face. ``reliability``:
     of a voice's, how often "voice" and "face" are each right in a label that they name, by which readings
-    of both are joined. Bundles of before priors were kept apart have ``scalings`` per engine, by
-    annotators, instead.
+    of both are joined. ``spot``: how what a spotter's network tells is read. Bundles of before
+    priors were kept apart have ``scalings`` per engine, by annotators, instead.
     """
 
     path: Path
@@ -76,11 +77,12 @@ class Bundle:
     kind: Kind = "expression"
     extras: tuple[Extra, ...] = ()
     reliability: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    spot: SpotRule | None = None
 
     @property
     def schema(self) -> int:
         """The oldest schema of bundle.json that says all of it."""
-        later = self.extras or self.reliability or self.input.prepare or self.input.width
+        later = self.extras or self.reliability or self.spot or self.input.prepare or self.input.width
         return 2 if self.kind != "expression" or later else 1
 
     def scaling_of(self, engine: str, prior: Prior = "") -> Scaling:
@@ -243,6 +245,8 @@ def _check(bundle: Bundle) -> None:
         check(len(labels) > 1 and different, "labels", labels, "two or more different words")
     else:
         check(not labels, "labels", labels, f"empty in a bundle of kind {bundle.kind}")
+    spots = (bundle.kind == "spotter") == (bundle.spot is not None)
+    check(spots, "spot", bundle.spot, "there in a bundle of kind spotter, and in no other")
     names = [extra.name for extra in bundle.extras]
     check(len(set(names)) == len(names), "extras", names, "extras of different names")
     check(0 < temperature < float("inf"), "temperature", temperature, "a number above 0")

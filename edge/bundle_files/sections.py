@@ -19,7 +19,7 @@ from edge.strict import is_number, shown
 
 Colour = Literal["grey", "rgb", "bgr"]
 Layout = Literal["NCHW", "NHWC"]
-Kind = Literal["expression", "landmarks", "voice"]
+Kind = Literal["expression", "landmarks", "voice", "spotter"]
 PrepareStep = Literal["equalise", "clahe", "gamma", "local"]
 
 
@@ -27,7 +27,8 @@ PrepareStep = Literal["equalise", "clahe", "gamma", "local"]
 class InputSpec:
     """What the network sees: ``size`` x ``size`` pixels, ``(level - mean) / std`` of grey levels 0-255.
 
-    A picture of sound (``edge.voice.mel``) has ``size`` bands and ``width`` moments; 0: as many.
+    A picture of sound (``edge.voice.mel``) or of motion (``edge.moments.history``) has ``size`` rows and
+    ``width`` moments; 0: as many.
 
     ``prepare``: what is done to a grey face at that size first (``edge.prepare``), in this order.
     """
@@ -126,6 +127,25 @@ class DoubtRule:
         for entry in fields(self):
             value = getattr(self, entry.name)
             check(is_number(value) and value >= 0, entry.name, value, "a number from 0 up")
+
+
+@dataclass(frozen=True)
+class SpotRule:
+    """How what a spotter's network says of moments is read: see ``edge.moments.decode``.
+
+    A movement begins to be one at ``begin`` and is over below ``end``, of the output that is 1 within one.
+    ``ahead``: so many moments after one are looked at to tell of it.
+    """
+
+    ahead: int
+    begin: float = 0.5
+    end: float = 0.3
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.ahead, int) and not isinstance(self.ahead, bool)
+        check(whole and 0 <= self.ahead <= 1024, "ahead", self.ahead, "0 to 1024 moments")
+        good = is_number(self.begin) and is_number(self.end) and 0 < self.end <= self.begin < 1
+        check(good, "begin", self.begin, f"a number below 1 and not below 'end', {shown(self.end)}")
 
 
 @dataclass(frozen=True)

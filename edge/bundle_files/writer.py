@@ -81,6 +81,8 @@ def manifest(bundle: Bundle) -> bytes:
     """bundle.json of ``bundle``."""
     table = dataclasses.asdict(bundle)
     del table["path"]
+    if bundle.spot is None:
+        del table["spot"]
     if math.isinf(table["doubt"]["turn"]):
         del table["doubt"]["turn"]
     table["accuracy"] = [
@@ -88,7 +90,7 @@ def manifest(bundle: Bundle) -> bytes:
     ]
     if bundle.schema == 1:
         for key in bundles.SINCE_2:
-            del table[key]
+            table.pop(key, None)
         for key in ("prepare", "width"):
             del table["input"][key]
     text = json.dumps({"schema": bundle.schema, **table}, indent=2, allow_nan=False)

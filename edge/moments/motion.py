@@ -29,12 +29,14 @@ class Motion:
 
     ``parts`` float32 [regions, 2]: how far each part is right and down of where it was in the quiet frame, in
     distances between the eyes. ``lost``: it cannot be compared with that frame. ``place``: where the face
-    is in the frame and how large, as (x, y, pixels between the eyes).
+    is in the frame and how large, as (x, y, pixels between the eyes). ``misfit``: how far the middling place
+    that should move with the head is from where the head's motion takes it, in distances between the eyes.
     """
 
     parts: Floats
     lost: bool
     place: tuple[float, float, float]
+    misfit: float = 0.0
 
 
 class FaceMotion:
@@ -61,7 +63,7 @@ class FaceMotion:
         here = flow[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
         own, off = without_head(here)
         lost = off > LOST or self._likeness(crop) < ALIKE
-        return Motion(MEAN @ own / np.float32(EYES), lost, place)
+        return Motion(MEAN @ own / np.float32(EYES), lost, place, off / EYES)
 
     def rest(self) -> None:
         """From now on, movements are told against the last frame."""

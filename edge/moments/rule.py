@@ -130,11 +130,11 @@ class RuleSpotter:
             if first.of_mouth and time - first.offset < TALK + HALF:
                 break
             due.append(self._waiting.pop(0))
-            if first.of_mouth and self._mouth_moves_about(first):
+            if first.of_mouth and self.mouth_moves_about(first):
                 due[-1] = replace(first, talking=True)
         return due
 
-    def _mouth_moves_about(self, span: Span) -> bool:
+    def mouth_moves_about(self, span: Span) -> bool:
         """Whether the mouth moved well shortly before or after too."""
         least = max(BEGIN, TALK_SHARE * span.strength)
         return any(

@@ -74,15 +74,13 @@ def read(path: Path) -> MarkedFaces:
     return MarkedFaces(**found, **words)
 
 
-def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """The arrays ``names`` that 'ferlite train landmarks' wrote into ``path``. Raises DataInvalid."""
+def read_arrays(path: Path, names: Sequence[str], verb: str = "landmarks") -> dict[str, Any]:
+    """The arrays ``names`` that 'ferlite train VERB' wrote into ``path``. Raises DataInvalid."""
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file]
             if missing:
-                raise DataInvalid(
-                    f"'{path}' has no '{missing[0]}': it is no set of 'ferlite train landmarks'"
-                )
+                raise DataInvalid(f"'{path}' has no '{missing[0]}': it is no set of 'ferlite train {verb}'")
             return {name: file[name] for name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataInvalid(f"'{path}' is not an .npz that can be read: {error}") from error

@@ -1,0 +1,109 @@
+"""The recipe of the spotter network: frozen dataclasses filled from one TOML file, unknown keys refused."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge import strict
+from edge.errors import RecipeInvalid
+from edge.strict import within
+
+BUILT_IN = Path(__file__).parent / "spotter.toml"
+MEAN, STD = 128.0, 32.0  # of the levels of ``edge.moments.history.picture``
+_SHARE = within(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """See ``train.spotter.network``. ``ahead`` moments after one are looked at to tell of it, and ``told``
+    moments are told of at a time.
+    """
+
+    channels: int = field(default=32, metadata=within(4, 256))
+    kernel: int = field(default=5, metadata=within(2, 15))
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    ahead: int = field(default=30, metadata=within(0, 100))
+    told: int = field(default=10, metadata=within(1, 64))
+
+    def __post_init__(self) -> None:
+        if not self.dilations or any(not 1 <= each <= 32 for each in self.dilations):
+            raise RecipeInvalid(f"'dilations' is {list(self.dilations)}, and must be numbers of 1 to 32")
+        if self.ahead >= self.seen:
+            raise RecipeInvalid(f"'ahead' is {self.ahead}, and the network sees {self.seen} moments")
+
+    @property
+    def seen(self) -> int:
+        """Moments on which what is told of one stands."""
+        return 1 + (self.kernel - 1) * sum(self.dilations)
+
+    @property
+    def window(self) -> int:
+        """Moments that it is given."""
+        return self.seen + self.told - 1
+
+
+@dataclass(frozen=True)
+class ChangeRecipe:
+    """Ranges of the random changes: of size and of time as shares, ``noise`` in distances between the eyes;
+    ``half`` and ``quarter``: chances that frames come 50 and 25 a second.
+    """
+
+    size: float = field(default=0.3, metadata=_SHARE)
+    time: float = field(default=0.1, metadata=within(0.0, 0.5))
+    noise: float = field(default=0.0005, metadata=within(0.0, 0.1))
+    half: float = field(default=0.2, metadata=_SHARE)
+    quarter: float = field(default=0.1, metadata=_SHARE)
+
+
+@dataclass(frozen=True)
+class LearnRecipe:
+    """AdamW with a linear start and a half cosine to zero.
+
+    ``near``: seconds to each side of an onset, apex or offset in which its output should say so;
+    ``bounds``: the weight of these beside that of a movement's whole length.
+    """
+
+    steps: int = field(metadata=within(1, 10_000_000))
+    batch_size: int = field(default=256, metadata=within(2, 4096))
+    lr: float = field(default=3e-3, metadata=within(1e-8, 1.0))
+    weight_decay: float = field(default=0.01, metadata=_SHARE)
+    warmup_steps: int = field(default=100, metadata=within(0, 100_000))
+    ema: float = field(default=0.995, metadata=_SHARE)
+    near: float = field(default=0.025, metadata=within(0.001, 1.0))
+    bounds: float = field(default=0.5, metadata=within(0.0, 100.0))
+    seed: int = field(default=1, metadata=within(0, 1_000_000))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe, with its text."""
+
+    name: str = field(metadata=within(1, 200))
+    network: NetworkRecipe
+    change: ChangeRecipe
+    learn: LearnRecipe
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the recipe's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load(path: Path | None = None) -> Recipe:
+    """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
+    path = path or BUILT_IN
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Recipe:
+    """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
+    sections = ("network", "change", "learn")
+    table = strict.read_toml(text, where, ("name", *sections), RecipeInvalid)
+    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
