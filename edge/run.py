@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -26,6 +27,9 @@ from edge.sources.live import LiveSource
 from edge.steps import FrameReader, Steps
 from edge.track import Tracker
 from edge.video.follow import DETECT_EVERY
+
+if TYPE_CHECKING:
+    from edge.moments.watch import Spotter
 
 STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what is found at which
 # Detectors that OpenCV's own threads compute. All else that it does for a frame of a video is over before a
@@ -187,13 +191,26 @@ def watching(
     from edge.classify import load_classifier
     from edge.moments.watch import Watcher
 
-    options = EngineOptions(settings.threads, settings.device, settings.engine_settings)
-    classifier = load_classifier(bundle, engine, options, settings.prior)
-    watcher = Watcher(bundle, classifier, remark)
-    try:
+    with ExitStack() as finish:
+        make = _spotter(settings, finish)
+        options = EngineOptions(settings.threads, settings.device, settings.engine_settings)
+        classifier = load_classifier(bundle, engine, options, settings.prior)
+        watcher = Watcher(bundle, classifier, remark, make)
+        finish.callback(watcher.close)
         yield watcher
-    finally:
-        watcher.close()
+
+
+def _spotter(settings: RunSettings, finish: ExitStack) -> Callable[[], Spotter]:
+    """What makes a spotter for each face: the rule, or the network of the bundle that was asked for."""
+    from edge.moments.rule import RuleSpotter
+
+    if not settings.spotter:
+        return RuleSpotter
+    from edge.moments.network import NetworkSpotter, open_network
+
+    network = open_network(settings.spotter, settings.engine, settings.threads)
+    finish.callback(network.close)
+    return lambda: NetworkSpotter(network)
 
 
 def _saving(settings: RunSettings, sources: Sequence[Source]) -> Sink:

@@ -132,6 +132,12 @@ class RunSettings:
             "spot movements that come and go within half a second, at 50 frames a second", "moments"
         ),
     )
+    spotter: str = field(
+        default="",
+        metadata=_said(
+            "whose network spots them: folder, .zip or name (default: a rule)", "moments", "BUNDLE"
+        ),
+    )
     timeline: Path | None = field(
         default=None, metadata=_said("draw what --moments spotted, .svg or .png", "moments", "FILE")
     )
@@ -277,6 +283,8 @@ def _check(settings: RunSettings) -> None:
         raise UsageError("--voice-bundle reads a voice: add --voice SOUND")
     if settings.moments and settings.isolate:
         raise UsageError("--moments reads faces in this process: it does not go with --isolate")
+    if settings.spotter and not settings.moments:
+        raise UsageError("--spotter spots what --moments asks for: add --moments")
     if settings.timeline and not settings.moments:
         raise UsageError("--timeline draws what --moments spots: add --moments")
     if settings.timeline and settings.timeline.suffix.lower() not in (".svg", ".png"):

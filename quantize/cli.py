@@ -100,6 +100,13 @@ def parser() -> Parser:
     voice.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
     voice.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
     voice.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    spotter = command.verb(verbs, "spotter", "the network of 'train spotter' to a bundle", _spotter)
+    spotter.add_argument("run", type=Path, help="folder of its run, with the films it made")
+    spotter.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
+    spotter.add_argument(
+        "--engines", default="onnx", help="engines to build for, with commas (default: onnx)"
+    )
+    spotter.add_argument("--record", type=Path, help="file to write the record to, as JSON")
     verify = command.verb(
         verbs, "verify", "measure a bundle again and hold it against its own record", _verify
     )
@@ -268,6 +275,30 @@ def _voice(arguments: argparse.Namespace) -> int:
         lines.append(f"{name}: {row['bytes'] / 1e6:.2f} MB, int8 {row['accuracy']:.1%}{ships}")
     command.output(arguments, record, "\n".join(lines))
     return OK
+
+
+def _spotter(arguments: argparse.Namespace) -> int:
+    from quantize import spotter
+    from train.spotter import cli as trained
+    from train.spotter.learn import LEARNT
+
+    kept = [arguments.run / name for name in (trained.LEARN, trained.CHOOSE, trained.RECORD, LEARNT)]
+    refuse_same([arguments.out, arguments.record], [arguments.run, *kept])
+    names = arguments.engines.split(",")
+    unknown = [name for name in names if name not in spotter.LADDERS]
+    if unknown:
+        raise UsageError(f"--engines '{unknown[0]}': choose {', '.join(spotter.LADDERS)}")
+    words = ["ferlite", "quantize", "spotter", arguments.run.name, "--out", arguments.out.name]
+    typed = shlex.join([*words, "--engines", arguments.engines])
+    record = spotter.build(arguments.run, arguments.out, names, typed)
+    if arguments.record:
+        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    lines = [trained.as_text(record)]
+    for name, row in record["engines"].items():
+        verdict = "the gate passed" if row["passed"] else "no int8 recipe passed the gate"
+        lines.append(f"{name}: {row['bytes'] / 1e3:.0f} kB, {row['ships']}, F1 {row['f1']:.3f}, {verdict}")
+    command.output(arguments, record, "\n".join(lines))
+    return OK if all(row["passed"] for row in record["engines"].values()) else FAILED
 
 
 def _verify(arguments: argparse.Namespace) -> int:

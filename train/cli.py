@@ -12,6 +12,7 @@ from typing import Protocol
 from edge.commands import command
 from edge.commands.command import Parser
 from train.landmarks import cli as landmarks_cli
+from train.spotter import cli as spotter_cli
 from train.synth import cli as synth_cli
 from train.synth import clips_cli
 from train.verbs import (
@@ -59,6 +60,7 @@ VERBS: Mapping[str, Verb] = {
     "probe": probe,
     "landmarks": landmarks_cli,
     "voice": voice_cli,
+    "spotter": spotter_cli,
     "recipes": recipes,
     "evaluate": evaluate,
     "domains": domains,

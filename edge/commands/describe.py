@@ -33,8 +33,8 @@ def bundle_text(facts: dict[str, Any]) -> str:
         *_row("from", facts["path"]),
         *_row("labels", ", ".join(facts["labels"])),
         *_row("input", f"{spec['size']} x {spec['width'] or spec['size']} {spec['colour']}"),
-        # A voice is not a face that could be small or turned.
-        *(_row("uncertain", bounds) if facts["kind"] != "voice" else ()),
+        # A voice or a motion is not a face that could be small or turned.
+        *(_row("uncertain", bounds) if facts["kind"] not in ("voice", "spotter") else ()),
     ]
     named = set(facts["priors"]) or {name for entry in facts["files"].values() for name in entry["scalings"]}
     if named:

@@ -59,6 +59,8 @@ def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
     if settings.voice:
         yield Path(settings.voice)
         yield from files_of(settings.voice_bundle or "voice")
+    if settings.spotter:
+        yield from files_of(settings.spotter)
     for spec in map(file_of, settings.source):
         with suppress(OSError, ValueError):
             path = Path(spec)

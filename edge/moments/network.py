@@ -17,9 +17,9 @@ import numpy.typing as npt
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Bundle
-from edge.bundle_files.sections import SpotRule
+from edge.bundle_files.sections import InputSpec, Layout, SpotRule
 from edge.classify import in_batches, to_input
-from edge.engine import EngineOptions
+from edge.engine import Engine, EngineOptions
 from edge.errors import ModelMismatch, UsageError
 from edge.moments.decode import OUTPUTS, Decoder, Found
 from edge.moments.history import MOVES, RATE, ROWS, History, picture
@@ -83,10 +83,7 @@ class SpottingNetwork:
 
     def __call__(self, levels: npt.NDArray[np.uint8]) -> Floats:
         """See ``Telling``."""
-        given = self._running.inputs[0]
-        x = to_input([levels], self._spec, self._layout, given.dtype)
-        logits = in_batches(self._running, [x], given.shape[0])[0]
-        told: Floats = told_of(logits)[0]
+        told: Floats = told_of(ask(self._running, levels, self._spec, self._layout))[0]
         return told
 
     def close(self) -> None:
@@ -97,6 +94,12 @@ class SpottingNetwork:
 def open_network(where: str | Path = "", engine: str = "auto", threads: int = 0) -> SpottingNetwork:
     """The spotter's bundle ``where`` ("": the shipped one). Raises FerliteError."""
     return SpottingNetwork(bundles.load(where or SHIPPED), engine, EngineOptions(threads))
+
+
+def ask(running: Engine, levels: npt.NDArray[np.uint8], spec: InputSpec, layout: Layout) -> Floats:
+    """Logits float32 [1, outputs * told] that a model gives for levels uint8 [ROWS, window]."""
+    given = running.inputs[0]
+    return in_batches(running, [to_input([levels], spec, layout, given.dtype)], given.shape[0])[0]
 
 
 def told_of(logits: npt.NDArray[np.floating]) -> Floats:

@@ -30,6 +30,8 @@ WORDS = (
     "detect_size",
     "detect_every",
     "detect_score",
+    "moments",
+    "spotter",
     "sink_limit_mb",
     "privacy",
     "mqtt",
@@ -100,8 +102,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     passed = Notifier().frame_passed if wanted.notify else lambda: None
     options = ServeOptions(where, token or made_up)
-    summary = serve(wanted, options, ready=ready, complain=_complain, after_frame=passed)
+    remark = _remark if not wanted.quiet else lambda sentence: None
+    summary = serve(wanted, options, ready=ready, complain=_complain, after_frame=passed, remark=remark)
     return exits.FAILED if summary.failures else exits.OK
+
+
+def _remark(sentence: str) -> None:
+    print(f"{PROGRAM}: {sentence}", file=sys.stderr)
 
 
 def _complain(error: FerliteError) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 import cv2
 
 from edge.align import Image
-from edge.results import FrameReadings
+from edge.results import FrameReadings, Moment
 from edge.sinks.overlay import draw, hide_faces
 from edge.source import Frame
 
@@ -27,6 +27,7 @@ RATE = 15.0  # pictures per second at most: a viewer sees motion, and inference 
 BUSY_RATE = 2.0  # of them while posted pictures queue: those are waited for, and a viewer sees the next one
 WIDEST = 960  # pixels of what is sent
 QUALITY = 75  # of the JPEG
+MOVEMENTS = 16  # of those that came and went: the last are kept for who looks
 NICE = 10  # of all that serves: what reads faces goes first
 
 
@@ -39,10 +40,16 @@ class Newest:
         self._lock = threading.Lock()
         self._asked: tuple[asyncio.AbstractEventLoop, asyncio.Future[Shot]] | None = None
         self.result: FrameReadings | None = None
+        # Numbered, because who looks five times a second sees the newest frame and not the one that told.
+        self.movements: tuple[tuple[int, Moment], ...] = ()
+        self._told = 0
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
         """The newest frame. Copied only where somebody waits for it: the source may use its buffer again."""
         self.result = result
+        for moment in result.moments or ():
+            self._told += 1
+            self.movements = (*self.movements, (self._told, moment))[-MOVEMENTS:]
         with self._lock:
             asked, self._asked = self._asked, None
         if asked is None:

@@ -136,6 +136,25 @@ function announce(faces, now) {
   said = now;
 }
 
+// What came and went
+
+let last = 0; // the number of the latest that is on the page
+
+function showMoments(moments, watched) {
+  part("moments").hidden = !watched;
+  const latest = moments.length ? moments[moments.length - 1].number : 0;
+  if (latest === last) return;
+  last = latest;
+  part("no-moment").hidden = moments.length > 0;
+  const lines = [...moments].reverse().map((each) => {
+    const long = Math.round(1000 * (each.offset - each.onset));
+    const what = [each.kind, ...(each.expression ? [each.expression] : [])].join(", ");
+    const doubted = each.doubts.length ? ` (${each.doubts.join("; ")})` : "";
+    return element("li", `${each.apex.toFixed(2)} s, face ${each.track}: ${what}, ${long} ms, ${each.regions.join(", ")}${doubted}`);
+  });
+  part("told").replaceChildren(...lines);
+}
+
 // The chart
 
 function remember(faces, now) {
@@ -241,6 +260,7 @@ function take(message) {
   set(part("source"), reading ? `${reading.source}, ${reading.width} x ${reading.height}` : "");
   const faces = reading && flows ? reading.faces : [];
   showFaces(faces);
+  showMoments(message.moments, Boolean(reading && reading.moments));
   remember(faces, now);
   announce(faces, now);
   drawLines(now);

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from edge.errors import FerliteError, SinkError, UsageError
 from edge.live.listen import LOOPBACK, Address
 from edge.live.vitals import Vitals
-from edge.run import Summary, open_sinks, pipeline_of, run
+from edge.run import Summary, open_sinks, pipeline_of, run, watching
 from edge.serve.film import Newest
 from edge.serve.played import open_played
 from edge.serve.server import Server, Show
@@ -41,10 +41,12 @@ def serve(
     ready: Callable[[int], None] = lambda port: None,
     complain: Callable[[FerliteError], None] = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
+    remark: Callable[[str], None] = lambda sentence: None,
 ) -> Summary:
     """Serve the source of ``settings`` until it ends, or for ever without one (stills only).
 
-    ``ready`` is told the port. Raises FerliteError.
+    ``ready`` is told the port; ``remark`` hears what is to be said of the frames (``edge.run.watching``).
+    Raises FerliteError.
     """
     if len(settings.source) > 1:
         raise UsageError("serve shows one source: give one video, camera or stream")
@@ -52,12 +54,16 @@ def serve(
     stills = Stills(lambda: pipeline_of(settings, stills=True))
     with ExitStack() as finish:
         if not settings.source:
+            if settings.moments:
+                raise UsageError("--moments watches faces move: give serve a video, a camera or a stream")
             show = Show(newest, vitals, stills, None, _numbers(vitals))
             server = finish.enter_context(closing(Server(options.address, options.token, show)))
             ready(server.port)
             threading.Event().wait()
         source = finish.enter_context(closing(open_played(settings.source[0])))
         pipeline = finish.enter_context(pipeline_of(settings, stills=False))
+        chosen = pipeline.bundle, pipeline.chosen.engine
+        watch = finish.enter_context(watching(settings, [source], *chosen, remark))
         sinks = open_sinks(settings, [source], pipeline.bundle, vitals, complain, usual=())
         for sink in sinks:
             finish.callback(sink.close)
@@ -74,6 +80,7 @@ def serve(
             overlap=settings.overlap or default_overlap(),
             complain=complain,
             after_frame=after_frame,
+            watch=watch,
         )
 
 

@@ -19,7 +19,7 @@ from edge.live.vitals import Vitals
 from edge.serve.access import HEADERS, Gate, Handler, refusal
 from edge.serve.film import NICE, Film, Newest, be_nice
 from edge.serve.stills import LARGEST, Stills
-from edge.sinks.json_lines import as_json
+from edge.sinks.json_lines import as_json, moment_as_json
 
 PAGE = {
     "/": ("page.html", "text/html"),
@@ -167,7 +167,7 @@ class _Site:
         return self._words
 
     def _state(self) -> dict[str, object]:
-        result = self._show.newest.result
+        result, moments = self._show.newest.result, self._show.newest.movements
         return {
             **self._show.vitals.as_json(),
             "video": self._show.labels is not None,
@@ -175,6 +175,9 @@ class _Site:
             "viewers": self._film.viewers,
             "stills": self._show.stills.read,
             "reading": None if result is None else as_json(result),
+            "moments": [
+                {"number": number, **moment_as_json(each)} for number, each in self._show.newest.movements
+            ],
         }
 
     async def _numbers(self, request: web.Request) -> web.Response:
