@@ -135,7 +135,7 @@ class RunSettings:
     spotter: str = field(
         default="",
         metadata=_said(
-            "whose network spots them: folder, .zip or name (default: a rule)", "moments", "BUNDLE"
+            "network that spots them: folder, .zip or name (default: a rule)", "moments", "BUNDLE"
         ),
     )
     timeline: Path | None = field(

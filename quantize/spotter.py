@@ -173,7 +173,7 @@ def write(
     about = Bundle(
         path=out,
         name=learnt.recipe.name,
-        description=f"short movements, in {net.seen / RATE:g} s of the motion of a face's {len(REGIONS)} parts",
+        description=f"short movements, in {net.seen / RATE:g} s of what {len(REGIONS)} parts of a face do",
         labels=OUTPUTS,
         input=spec_of(learnt),
         temperature=1.0,

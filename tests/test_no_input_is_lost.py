@@ -75,6 +75,7 @@ OTHERS = {
     "ferlite-train synth",
     "ferlite-train landmarks",
     "ferlite-train voice",
+    "ferlite-train spotter",
     "ferlite-train sweep",
     "ferlite-boards deploy",
     "ferlite-boards fleet",

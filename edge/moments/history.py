@@ -17,6 +17,7 @@ from edge.moments.rule import STRAY
 
 RATE = 100.0  # moments a second
 MOVES = 2 * len(REGIONS)
+LOOKED = 200  # moments that are looked back to see where parts rest: no short movement takes half of them
 ROWS = MOVES + 2  # right and down of each part; the misfit; how far the rule sees something stand out
 FINE, FAR = 0.003, 0.15  # distances between the eyes: levels are even below the one, and end at the other
 _LEVELS = 127 / math.asinh(FAR / FINE)
@@ -34,13 +35,14 @@ def row(motion: Motion, shift: Floats, height: float) -> Floats:
     return np.concatenate([moves, (motion.misfit, height * STRAY)]).astype(np.float32)
 
 
-def picture(rows: Floats) -> npt.NDArray[np.uint8]:
-    """Levels uint8 [ROWS, N] of moments float32 [N, ROWS]: moves against the middling moment, 128 is none.
+def picture(rows: Floats, window: int) -> npt.NDArray[np.uint8]:
+    """Levels uint8 [ROWS, window] of the last of moments float32 [LOOKED, ROWS], 128 being none.
 
-    Levels are even near none and go on as a logarithm does, so that 0.001 and 0.1 distances both show.
+    Moves are told against where a part is for most of the time that is looked back. Levels are even near
+    none and go on as a logarithm does, so that 0.001 and 0.1 distances both show.
     """
-    seen = rows.T.copy()
-    seen[:MOVES] -= np.median(seen[:MOVES], 1, keepdims=True)
+    seen = rows[-window:].T.copy()
+    seen[:MOVES] -= np.median(rows[:, :MOVES], 0)[:, None]
     levels = np.rint(128 + _LEVELS * np.arcsinh(seen / FINE))
     return np.asarray(np.clip(levels, 0, 255), np.uint8)
 

@@ -22,13 +22,13 @@ from edge.classify import in_batches, to_input
 from edge.engine import Engine, EngineOptions
 from edge.errors import ModelMismatch, UsageError
 from edge.moments.decode import OUTPUTS, Decoder, Found
-from edge.moments.history import MOVES, RATE, ROWS, History, picture
+from edge.moments.history import LOOKED, MOVES, RATE, ROWS, History, picture
 from edge.moments.motion import Motion
 from edge.moments.regions import Floats
 from edge.moments.rule import STRAY, RuleSpotter, Span
 
 SHIPPED = "spotter"
-KEPT = 2.0  # seconds of moments beside the network's window, from which a movement's size is taken
+KEPT = 2.0  # seconds of moments beside those looked back to: frames may come seldom
 
 
 class Telling(Protocol):
@@ -74,10 +74,10 @@ class SpottingNetwork:
                 f"bundle '{bundle.name}': a spotter's model tells {', '.join(OUTPUTS)} of moments in one row"
             )
         told = many // len(OUTPUTS)
-        if rows != ROWS or self.window < told + self.rule.ahead:
+        if rows != ROWS or not told + self.rule.ahead <= self.window <= LOOKED:
             raise ModelMismatch(
-                f"bundle '{bundle.name}': motion has {ROWS} rows, and of {self.window} moments a model that "
-                f"looks {self.rule.ahead} ahead cannot tell of {told}; the bundle says {rows} rows"
+                f"bundle '{bundle.name}': {told} moments cannot be told of from {rows} rows of "
+                f"{self.window}, {self.rule.ahead} ahead: motion has {ROWS} rows, of {LOOKED} moments at most"
             )
         return told
 
@@ -113,7 +113,7 @@ class NetworkSpotter:
 
     def __init__(self, network: Telling) -> None:
         self._network, self._rule, self._decoder = network, RuleSpotter(), Decoder(network.rule)
-        self._history = History(network.window + round(KEPT * RATE))
+        self._history = History(LOOKED + round(KEPT * RATE))
         self._untold = 0
         self.rest, self.height = True, 0.0
 
@@ -146,16 +146,18 @@ class NetworkSpotter:
     def _ask(self) -> list[Span]:
         """What the network says of the earliest moments that it was not asked of."""
         network, late = self._network, self._untold - self._network.told
-        rows = self._history.last(network.window + late)[: network.window]
+        rows = self._history.last(LOOKED + late)[:LOOKED]
         last = self._history.time - (late + network.rule.ahead) / RATE
-        spans = []
-        for index, told in enumerate(network(picture(rows)), 1 - network.told):
-            found = self._decoder(last + index / RATE, told)
-            if found is not None:
-                spans.append(self._span(found))
-        return spans
+        answers = enumerate(network(picture(rows, network.window)), 1 - network.told)
+        return [span for index, told in answers for span in self.heard(last + index / RATE, told)]
 
-    def _span(self, found: Found) -> Span:
+    def heard(self, time: float, told: Floats) -> list[Span]:
+        """The movement, if one is over by what was ``told``, float32 [outputs], of the moment at ``time``."""
+        found = self._decoder(time, told)
+        return [] if found is None else [self.span(found)]
+
+    def span(self, found: Found) -> Span:
+        """What was ``found``, with the parts that moved."""
         rows = self._history.between(found.onset, found.offset)
         rest, apex = rows[0], self._history.between(found.apex, found.apex)[0]
         parts = (apex - rest)[:MOVES].reshape(-1, 2)

@@ -175,9 +175,7 @@ class _Site:
             "viewers": self._film.viewers,
             "stills": self._show.stills.read,
             "reading": None if result is None else as_json(result),
-            "moments": [
-                {"number": number, **moment_as_json(each)} for number, each in self._show.newest.movements
-            ],
+            "moments": [{"number": number, **moment_as_json(each)} for number, each in moments],
         }
 
     async def _numbers(self, request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.moments.decode import OUTPUTS
-from edge.moments.history import MOVES, RATE, ROWS, picture
+from edge.moments.history import LOOKED, MOVES, RATE, ROWS, picture
 from edge.moments.regions import REGIONS, Floats
 from train.spotter.motion_set import KINDS, MotionSet
 from train.spotter.recipe import Recipe
@@ -37,9 +37,10 @@ class Drawer:
 
     def __call__(self, count: int, rng: np.random.Generator) -> Windows:
         """So many windows."""
+        window = self._recipe.network.window
         drawn = [self._window(rng) for _ in range(count)]
         return Windows(
-            np.stack([picture(rows) for rows, _ in drawn]),
+            np.stack([picture(rows, window) for rows, _ in drawn]),
             np.stack([wanted for _, wanted in drawn]),
         )
 
@@ -48,16 +49,16 @@ class Drawer:
         while True:
             film, middle = self._place(rng)
             faster = 1 + float(rng.uniform(-how.time, how.time))
-            # The window's moments in those of the film; what is told of lies about ``middle``.
-            steps = np.arange(net.window) - (net.seen - 1 - net.ahead) - net.told // 2
+            # Moments in those of the film; the window is the last, what is told of lies about ``middle``.
+            steps = np.arange(LOOKED) - (LOOKED - 1 - net.ahead - net.told) - 1 - net.told // 2
             at = np.clip(middle + faster * steps, 0, self._rows.shape[1] - 1.001)
             rows = _sampled(self._rows[film], at, _apart(how.half, how.quarter, rng), rng)
             if np.isfinite(rows).all():
                 break
-        told = at[net.seen - 1 - net.ahead :][: net.told]
+        told = at[LOOKED - net.ahead - net.told :][: net.told]
         wanted = self._wanted[film][np.rint(told).astype(int)].T
         rows[:, :MOVES] *= np.exp(rng.uniform(np.log1p(-how.size), np.log1p(how.size)))
-        rows[:, :MOVES] += rng.normal(0, how.noise * rng.random(), (net.window, MOVES))
+        rows[:, :MOVES] += rng.normal(0, how.noise * rng.random(), (LOOKED, MOVES))
         return (mirrored(rows) if rng.random() < 0.5 else rows), wanted
 
     def _place(self, rng: np.random.Generator) -> tuple[int, float]:

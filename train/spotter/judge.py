@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle_files.sections import SpotRule
+from edge.moments.decode import Decoder
 from edge.moments.history import MOVES, RATE
 from edge.moments.motion import Motion
 from edge.moments.network import NetworkSpotter, Telling, told_of
@@ -27,26 +28,17 @@ APART = (1, 2, 4)  # moments from frame to frame: 100, 50 and 25 frames a second
 
 
 class Asked:
-    """A network that answers from memory where it was asked before. See ``edge.moments.network.Telling``."""
+    """A network in torch. See ``edge.moments.network.Telling``."""
 
     def __init__(self, learnt: Learnt, rule: SpotRule | None = None) -> None:
         self.window, self.told = learnt.recipe.network.window, learnt.recipe.network.told
         self.rule = rule or SpotRule(learnt.recipe.network.ahead)
         self._ask = learnt.ask
-        self._known: dict[bytes, Floats] = {}
 
     def __call__(self, levels: npt.NDArray[np.uint8]) -> Floats:
         """See ``Telling``."""
-        key = levels.tobytes()
-        if key not in self._known:
-            self._known[key] = told_of(self._ask(levels[None]).reshape(1, -1))[0]
-        return self._known[key]
-
-    def by(self, rule: SpotRule) -> Asked:
-        """The same network and memory, read by another rule."""
-        other = object.__new__(Asked)
-        other.__dict__ = {**self.__dict__, "rule": rule}
-        return other
+        told: Floats = told_of(self._ask(levels[None]).reshape(1, -1))[0]
+        return told
 
 
 def replayed(films: MotionSet, film: int, spotter: Spotter, apart: int = 1) -> list[Span]:
@@ -66,14 +58,42 @@ def replayed(films: MotionSet, film: int, spotter: Spotter, apart: int = 1) -> l
     return found
 
 
+class Several(NetworkSpotter):
+    """A network that is read by several rules at once: ``found`` has the spans of each."""
+
+    def __init__(self, network: Telling, rules: Sequence[SpotRule]) -> None:
+        self._decoders = [Decoder(rule) for rule in rules]
+        self.found: list[list[Span]] = [[] for _ in rules]
+        super().__init__(network)
+
+    def restart(self) -> None:
+        """See ``NetworkSpotter``."""
+        for decoder in self._decoders:
+            decoder.restart()
+        super().restart()
+
+    def heard(self, time: float, told: Floats) -> list[Span]:
+        """Nothing, but what each rule finds is kept."""
+        for decoder, kept in zip(self._decoders, self.found, strict=True):
+            found = decoder(time, told)
+            if found is not None:
+                kept.append(self.span(found))
+        return []
+
+
 def measure(films: MotionSet, make: Callable[[], Spotter], apart: int = 1) -> dict[str, Any]:
     """Counts, F1 and times of short movements over all ``films``, without those taken for talk.
 
     JSON-ready.
     """
+    return figures(films, [replayed(films, film, make(), apart) for film in range(len(films))])
+
+
+def figures(films: MotionSet, spotted: Sequence[Sequence[Span]]) -> dict[str, Any]:
+    """``measure`` for what was ``spotted`` in each of the ``films``."""
     total, off = Counts(), []
-    for film in range(len(films)):
-        spans = [span for span in replayed(films, film, make(), apart) if span.micro and not span.talking]
+    for film, found in enumerate(spotted):
+        spans = [span for span in found if span.micro and not span.talking]
         ours = [Interval(span.onset, span.offset, span.apex) for span in spans]
         true = [
             Interval(onset, offset, apex)
@@ -99,18 +119,21 @@ def choose(films: MotionSet, learnt: Learnt, most_false: float) -> tuple[SpotRul
     Best is the F1 at 100 frames a second among those with at most ``most_false`` false alarms a minute, or
     the fewest of these where none keeps to it.
     """
-    asked, tried = Asked(learnt), []
-    for begin in BEGINS:
-        for end in (each for each in ENDS if each <= begin):
-            rule = replace(asked.rule, begin=begin, end=end)
-            network: Telling = asked.by(rule)
-            tried.append(
-                {"begin": begin, "end": end, **measure(films, lambda told=network: NetworkSpotter(told))}  # type: ignore[misc]
-            )
-    good = [each for each in tried if each["false_a_minute"] <= most_false]
+    asked = Asked(learnt)
+    rules = [replace(asked.rule, begin=begin, end=end) for begin in BEGINS for end in ENDS if end <= begin]
+    spotted = []
+    for film in range(len(films)):
+        spotter = Several(asked, rules)
+        replayed(films, film, spotter)
+        spotted.append(spotter.found)
+    tried = [
+        {"begin": rule.begin, "end": rule.end, **figures(films, [each[index] for each in spotted])}
+        for index, rule in enumerate(rules)
+    ]
+    good = [index for index, each in enumerate(tried) if each["false_a_minute"] <= most_false]
     best = (
-        max(good, key=lambda each: float(each["f1"]))
+        max(good, key=lambda index: float(tried[index]["f1"]))
         if good
-        else min(tried, key=lambda each: float(each["false_a_minute"]))
+        else min(range(len(tried)), key=lambda index: float(tried[index]["false_a_minute"]))
     )
-    return replace(asked.rule, begin=best["begin"], end=best["end"]), tried
+    return rules[best], tried

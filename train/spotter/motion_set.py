@@ -47,6 +47,7 @@ class MotionSet:
 
 
 ARRAYS = ("rows", "film", "kind", "times", "reach")
+Event = tuple[str, float, float, float, float]  # kind, onset, apex and offset in seconds, reach
 
 
 def write(films: MotionSet, path: Path) -> None:
@@ -65,9 +66,9 @@ def read(path: Path) -> MotionSet:
 
 
 def joined(
-    films: Sequence[tuple[npt.NDArray[np.float16], Sequence[tuple[str, float, float, float, float]]]],
+    films: Sequence[tuple[npt.NDArray[np.float16], Sequence[Event]]],
 ) -> MotionSet:
-    """Films one by one: their rows, and (kind, onset, apex, offset, reach) of each thing that happens."""
+    """Films one by one: their rows, and each thing that happens."""
     events = [(index, *event) for index, (_, happened) in enumerate(films) for event in happened]
     return MotionSet(
         np.stack([rows for rows, _ in films]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge import strict
 from edge.errors import RecipeInvalid
+from edge.moments.history import LOOKED
 from edge.strict import within
 
 BUILT_IN = Path(__file__).parent / "spotter.toml"
@@ -21,15 +22,19 @@ class NetworkRecipe:
     moments are told of at a time.
     """
 
-    channels: int = field(default=32, metadata=within(4, 256))
+    channels: int = field(default=28, metadata=within(4, 256))
     kernel: int = field(default=5, metadata=within(2, 15))
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    ahead: int = field(default=30, metadata=within(0, 100))
-    told: int = field(default=10, metadata=within(1, 64))
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    ahead: int = field(default=36, metadata=within(0, 100))
+    told: int = field(default=16, metadata=within(1, 64))
 
     def __post_init__(self) -> None:
         if not self.dilations or any(not 1 <= each <= 32 for each in self.dilations):
             raise RecipeInvalid(f"'dilations' is {list(self.dilations)}, and must be numbers of 1 to 32")
+        if self.window > LOOKED:
+            raise RecipeInvalid(
+                f"'dilations' and 'told' ask for {self.window} moments, and {LOOKED} are looked back to"
+            )
         if self.ahead >= self.seen:
             raise RecipeInvalid(f"'ahead' is {self.ahead}, and the network sees {self.seen} moments")
 
