@@ -58,6 +58,11 @@ OVER_ITSELF = (
         "ferlite-quantize voice run --data d.npz --domain e.npz --out new --record {}",
         "d.npz e.npz run/all/voice.pt",
     ),
+    ("ferlite-quantize spotter run --out {}", "run run/spotter.pt run/learn.npz"),
+    (
+        "ferlite-quantize spotter run --out new --record {}",
+        "run/spotter.pt run/learn.npz run/choose.npz run/record.json",
+    ),
     ("ferlite-quantize sizes run --data d.npz --record {}", "d.npz run/best.pt"),
     ("ferlite-quantize sizes run --data d.npz --html {}", "d.npz run/best.pt"),
     (

@@ -75,6 +75,7 @@ def test_every_setting_is_tried_here() -> None:
         "mqtt_password",
         "mqtt_ca",
         "timeline",
+        "spotter",
     }
 
 
@@ -117,6 +118,11 @@ def test_a_timeline_goes_with_moments(tmp_path: Path) -> None:
     assert settings(tmp_path, both, "--timeline", "b.png").timeline == Path("b.png")
     with pytest.raises(UsageError, match="add --moments"):
         settings(tmp_path, {"timeline": "a.svg"})
+    both = {"moments": True, "spotter": "a"}
+    assert settings(tmp_path, both).spotter == "a"
+    assert settings(tmp_path, both, "--spotter", "b").spotter == "b"
+    with pytest.raises(UsageError, match="add --moments"):
+        settings(tmp_path, {"spotter": "a"})
     with pytest.raises(UsageError, match="does not go with --isolate"):
         settings(tmp_path, {"moments": True, "isolate": True})
 

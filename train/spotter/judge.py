@@ -66,11 +66,11 @@ class Several(NetworkSpotter):
         self.found: list[list[Span]] = [[] for _ in rules]
         super().__init__(network)
 
-    def restart(self) -> None:
+    def _forget(self) -> None:
         """See ``NetworkSpotter``."""
         for decoder in self._decoders:
             decoder.restart()
-        super().restart()
+        super()._forget()
 
     def heard(self, time: float, told: Floats) -> list[Span]:
         """Nothing, but what each rule finds is kept."""

@@ -15,6 +15,7 @@ from edge.moments.motion import Motion
 from edge.moments.regions import REGIONS
 from edge.moments.rule import RuleSpotter, Span
 from edge.results import Box, Face
+from edge.source import Frame
 from edge.sources.decode import read_image
 
 # Grace Hopper's, in the part of the photograph that comes with matplotlib, at half its size.
@@ -54,6 +55,25 @@ def hill(time: float, onset: float, offset: float, hold: float = 0.1) -> float:
         return 0.0
     near = min(1.0, min(share, 1 - share) / ((1 - hold) / 2))
     return near * near * (3 - 2 * near)
+
+
+@lru_cache
+def a_film(rate: float, seconds: float = 2.6) -> list[Frame]:
+    """Raised brows from 2.0 to 2.3 s."""
+    rng, still = np.random.default_rng(1), photograph()
+    return [
+        Frame("film", n, n / rate, noisy(brows_raised(still, 0.05 * hill(n / rate, 2.0, 2.3)), rng))
+        for n in range(round(seconds * rate))
+    ]
+
+
+def write_film(path: Path, rate: float) -> Path:
+    """``a_film`` as a video."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (168, 180))
+    for frame in a_film(rate):
+        writer.write(frame.image)
+    writer.release()
+    return path
 
 
 def motions(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -25,12 +24,14 @@ from edge.sinks.timeline import TimelineSink
 from edge.source import Frame
 from tests.edge.moments.acted import (
     FACE,
+    a_film,
     brows_raised,
     hill,
     motions,
     noisy,
     photograph,
     spotted,
+    write_film,
 )
 
 RATES = (50.0, 100.0, 200.0)
@@ -125,16 +126,6 @@ def test_a_face_that_was_lost_is_learnt_anew() -> None:
     assert spotted(iter(moved)) == []
 
 
-@lru_cache
-def a_film(rate: float, seconds: float = 2.6) -> list[Frame]:
-    """Raised brows from 2.0 to 2.3 s."""
-    rng, still = np.random.default_rng(1), photograph()
-    return [
-        Frame("film", n, n / rate, noisy(brows_raised(still, 0.05 * hill(n / rate, 2.0, 2.3)), rng))
-        for n in range(round(seconds * rate))
-    ]
-
-
 def watched(watcher: Watcher, frames: list[Frame]) -> list[FrameReadings]:
     reading = Reading(FACE, {"neutral": 1.0}, "neutral", (), 1)
     return [
@@ -215,12 +206,7 @@ def test_a_timeline_without_a_face_says_so(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "film.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 100, (168, 180))
-    for frame in a_film(100):
-        writer.write(frame.image)
-    writer.release()
-    return path
+    return write_film(tmp_path_factory.mktemp("film") / "film.avi", 100)
 
 
 def test_run_prints_moments_and_draws_them_only_if_asked(
