@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import statistics
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -145,8 +145,6 @@ class Watcher:
         looks = self._watched[reading.track or 0].looks
         weights, before = self._named(span, looks)
         rises = {name: weights[name] - before[name] for name in weights}
-        heaviest = max(rises, key=rises.__getitem__, default="")
-        expression = heaviest if heaviest and rises[heaviest] >= NAMED else None
         return Moment(
             "micro" if span.micro else "macro",
             reading.track,
@@ -154,7 +152,7 @@ class Watcher:
             span.apex,
             span.offset,
             span.regions,
-            expression,
+            named(rises),
             rises,
             self._doubts(span, looks),
         )
@@ -184,6 +182,12 @@ class Watcher:
         if during and min(look.place[2] for look in during) < SMALL:
             found.append("small face")
         return tuple(found)
+
+
+def named(rises: Mapping[str, float]) -> str | None:
+    """The expression whose weight rose most from the onset to the apex, None where none did clearly."""
+    heaviest = max(rises, key=rises.__getitem__, default="")
+    return heaviest if heaviest and rises[heaviest] >= NAMED else None
 
 
 def too_few(rate: float | None, least: float = FEWEST) -> str:

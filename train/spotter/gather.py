@@ -15,7 +15,7 @@ from edge.moments.history import RATE, ROWS, row
 from edge.moments.motion import FaceMotion
 from edge.moments.regions import REGIONS, Floats
 from edge.moments.rule import RuleSpotter
-from train.spotter.motion_set import MotionSet, joined
+from train.spotter.motion_set import Event, MotionSet, joined
 from train.synth.face_mesh import MeshReader
 from train.synth.mesh import Head
 from train.synth.moments import Film, shoot
@@ -42,6 +42,11 @@ def films(
         made += 1
         if made == people:
             return
+
+
+def happened(film: Film) -> list[Event]:
+    """What happens in a film, as a motion set keeps it."""
+    return [(each.kind, each.curve.start, each.apex, each.curve.end, each.reach) for each in film.happenings]
 
 
 def rows_of(film: Film, rate: float) -> npt.NDArray[np.float16]:
@@ -95,11 +100,7 @@ def gathered(
     found = []
     with Progress("films", people, "films") as progress:
         for film in films(photos, mesh, head, people, seconds, seed):
-            happened = [
-                (each.kind, each.curve.start, each.apex, each.curve.end, each.reach)
-                for each in film.happenings
-            ]
-            found.append((rows_of(film, rate), happened))
+            found.append((rows_of(film, rate), happened(film)))
             progress.advance()
     if not found:
         raise DataInvalid("no calm face was found among the photographs: nothing can be made to move")

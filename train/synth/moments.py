@@ -50,17 +50,31 @@ SEARCHED = 0.4  # seconds between two searches for the face
 
 @dataclass(frozen=True)
 class Happening:
-    """A movement: ``kind`` is micro, macro, blink or talk; ``reach`` in distances between the eyes."""
+    """A movement: ``kind`` is micro, macro, blink or talk; ``reach`` in distances between the eyes.
+
+    ``actions``: of FACS, which it is made of; of micro and macro alone.
+    """
 
     kind: str
     curve: Curve
     reach: float
     field: Field
+    actions: tuple[int, ...] = ()
 
     @property
     def apex(self) -> float:
         """Seconds: the middle of the time at its strongest."""
         return self.curve.start + self.curve.rise + self.curve.hold / 2
+
+    @property
+    def expression(self) -> str:
+        """The one expression that always has all of its actions, "" where there is none or are several."""
+        whose = [
+            name
+            for name, each in actions.EXPRESSIONS.items()
+            if self.actions and set(self.actions) <= set(each.always)
+        ]
+        return whose[0] if len(whose) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -88,30 +102,45 @@ class Film:
         """Time, picture uint8 [S, S] and where a detector would see the face, ``rate`` times a second."""
         rng = np.random.default_rng([self.seed, round(rate)])
         side = self.picture.shape[0]
-        rows, columns = np.mgrid[:side, :side].astype(np.float32)
         grains = rng.normal(0, self.noise, (8, side, side)).astype(np.float32)
         off, searched = np.zeros((5, 2)), -1.0
-        source = self.picture.astype(np.float32)
         for index in range(round(self.seconds * rate)):
             time = index / rate
-            moved = self._moved(time)
-            # The head's own motion, about the middle: shift, turn, zoom and a narrowing as of a turned head.
-            shift_x, shift_y, turn, zoom, narrow = (wander.at(time) for wander in self.drift)
-            x, y = columns - side / 2 - shift_x, rows - side / 2 - shift_y
-            c, s = np.cos(turn) / (1 + zoom), np.sin(turn) / (1 + zoom)
-            u = ((c * x + s * y) * (1 + narrow) + side / 2).astype(np.float32)
-            v = (c * y - s * x + side / 2).astype(np.float32)
-            if moved is not None:
-                flow = cv2.remap(moved, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                u, v = u - flow[..., 0], v - flow[..., 1]
-            seen = cv2.remap(source, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            light = 1 + self.mains[1] * np.sin(2 * np.pi * self.mains[0] * time)
+            seen = self._seen(time)
             # Eight sheets of noise, each shifted anew, are as good as one for each frame.
             grain = np.roll(grains[index % 8], tuple(rng.integers(0, side, 2)), (0, 1))
-            picture = np.clip(seen * light + grain, 0, 255).astype(np.uint8)
+            picture = np.clip(seen + grain, 0, 255).astype(np.uint8)
             if time - searched >= SEARCHED:
                 off, searched = rng.normal(0, self.jitter * self.eyes, (5, 2)), time
-            yield time, picture, self._face(off, (shift_x, shift_y, turn, zoom))
+            yield time, picture, self._face(off, self._head(time))
+
+    def still(self, time: float) -> tuple[Grey, Face]:
+        """What a camera without noise, and a search without error, would see at ``time``."""
+        picture = np.clip(self._seen(time), 0, 255).astype(np.uint8)
+        return picture, self._face(np.zeros((5, 2)), self._head(time))
+
+    def _head(self, time: float) -> tuple[float, float, float, float]:
+        shift_x, shift_y, turn, zoom, _ = (wander.at(time) for wander in self.drift)
+        return shift_x, shift_y, turn, zoom
+
+    def _seen(self, time: float) -> npt.NDArray[np.float32]:
+        """The picture float32 [S, S] at ``time``, in its light, without noise."""
+        side = self.picture.shape[0]
+        rows, columns = np.mgrid[:side, :side].astype(np.float32)
+        moved = self._moved(time)
+        # The head's own motion, about the middle: shift, turn, zoom and a narrowing as of a turned head.
+        shift_x, shift_y, turn, zoom, narrow = (wander.at(time) for wander in self.drift)
+        x, y = columns - side / 2 - shift_x, rows - side / 2 - shift_y
+        c, s = np.cos(turn) / (1 + zoom), np.sin(turn) / (1 + zoom)
+        u = ((c * x + s * y) * (1 + narrow) + side / 2).astype(np.float32)
+        v = (c * y - s * x + side / 2).astype(np.float32)
+        if moved is not None:
+            flow = cv2.remap(moved, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            u, v = u - flow[..., 0], v - flow[..., 1]
+        source = self.picture.astype(np.float32)
+        seen = cv2.remap(source, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        light = 1 + self.mains[1] * np.sin(2 * np.pi * self.mains[0] * time)
+        return np.asarray(seen * np.float32(light), np.float32)
 
     def _moved(self, time: float) -> Field | None:
         moved = None
@@ -223,7 +252,7 @@ def _happening(
     reach = float(rng.uniform(*(REACH if short else FAR)))
     rise, fall = float(rng.uniform(0.3, 0.5)) * total, float(rng.uniform(0.3, 0.5)) * total
     curve = Curve(start, rise, total - rise - fall, fall, reach / most)
-    return [Happening(kind, curve, reach, field_)]
+    return [Happening(kind, curve, reach, field_, tuple(chosen))]
 
 
 def _talk(
