@@ -58,6 +58,20 @@ def crop_matrix(face: Face, rule: CropRule, size: int) -> Matrix:
     return _box_matrix(face.box, rule, size)
 
 
+def between_crops(face: Face, theirs: CropRule, their_size: int, ours: CropRule, size: int) -> Matrix:
+    """Float64 [2, 3] from places in one crop of ``face`` to the same places in another.
+
+    Both in fractions of the crop, as landmarks networks tell them: a pixel's middle is half a pixel in.
+    ``their_size`` and ``size`` are the crops' sides in pixels.
+    """
+    back = cv2.invertAffineTransform(crop_matrix(face, theirs, their_size))
+    there = np.vstack([back, (0, 0, 1)])
+    to_pixels = np.array([[their_size, 0, -0.5], [0, their_size, -0.5], [0, 0, 1]])
+    to_fractions = np.array([[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size]])
+    here = np.vstack([crop_matrix(face, ours, size), (0, 0, 1)])
+    return np.asarray(to_fractions @ here @ there @ to_pixels, np.float64)
+
+
 def align(frame: Image, face: Face, rule: CropRule, spec: InputSpec) -> Image:
     """The face as uint8 [S, S] (grey) or [S, S, 3] in the colour order of ``spec``, S pixels by the rule.
 

@@ -10,6 +10,7 @@ import torch
 
 from faces.face_set import FaceSet
 from train.augment import augment_moving, prepared
+from train.lessons import Lessons, apart, as_they_come
 from train.recipe import Recipe
 from train.streams import Stream
 from train.synth.wear import KINDS, wear
@@ -20,7 +21,8 @@ class Landmarked(NamedTuple):
 
     ``grey`` and ``indices`` as ``train.streams.Drawn`` has them; ``points`` float32 [B, 68, 2], where the
     landmarks came to lie, in fractions of the picture, and ``visible`` float32 [B, 68], 0-1. Of a
-    ``mirrored`` face (bool [B]) the person's right lies where the left is meant.
+    ``mirrored`` face (bool [B]) the person's right lies where the left is meant. ``lessons`` judge answers by
+    ``target``, float32 [B, sources * labels].
     """
 
     grey: torch.Tensor
@@ -28,6 +30,8 @@ class Landmarked(NamedTuple):
     points: npt.NDArray[np.float32]
     visible: npt.NDArray[np.float32]
     mirrored: npt.NDArray[np.bool_]
+    target: torch.Tensor
+    lessons: Lessons
 
 
 class LandmarkedStream(Stream):
@@ -38,6 +42,7 @@ class LandmarkedStream(Stream):
     ) -> None:
         super().__init__(recipe, name, faces)
         self._share, self._kinds = share, kinds
+        self._lessons = apart(recipe, faces) if recipe.data.balanced else as_they_come(recipe, faces)
 
     def at(self, step: int, size: int) -> Landmarked:  # type: ignore[override]
         """The batch that belongs to ``step``, in pictures of ``size`` pixels. Seeds torch."""
@@ -58,4 +63,6 @@ class LandmarkedStream(Stream):
         torch.manual_seed(int(rng.integers(2**31)))
         grey, points, mirrored = augment_moving(torch.from_numpy(worn), points, size, self._recipe.augment)
         grey = prepared(grey, self._recipe.data.prepare)
-        return Landmarked(grey, torch.from_numpy(chosen), points, visible, mirrored)
+        indices = torch.from_numpy(chosen)
+        target = self._lessons.targets[indices]
+        return Landmarked(grey, indices, points, visible, mirrored, target, self._lessons)

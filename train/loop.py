@@ -30,7 +30,7 @@ from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, mak
 from train.curves import add_to_tensorboard, write_history
 from train.lineage import Lineage
 from train.maps import Maps, split
-from train.optimise import follow, learning_rate, make_optimizer, momentum
+from train.optimise import SHARE, follow, learning_rate, make_optimizer, momentum
 from train.predict import predict
 from train.pretrained import names, start_from
 from train.recipe import Recipe
@@ -148,7 +148,10 @@ class Run:
         self.average = copy.deepcopy(self.model)
         self.turns = self.system.turns()
         self.optimizers = [
-            make_optimizer(Parts(self.model, self.helpers).of(turn), recipe.train) for turn in self.turns
+            make_optimizer(
+                Parts(self.model, self.helpers).of(turn), recipe.train, self.system.trunk(self.model)
+            )
+            for turn in self.turns
         ]
         self.step, self.best = 0, 0.0
         self.starts: tuple[str, ...] = ()
@@ -308,7 +311,9 @@ class Run:
     def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
         how = self.recipe.train
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
+            # Checkpoints of before shares were written have none.
+            rate = learning_rate(how, self.step, self.batches.per_epoch, self.batches.total)
+            group["lr"] = rate * group.get(SHARE, 1.0)
             if how.optimizer == "sgd":
                 group["momentum"] = momentum(how, self.step, self.batches.total)
 

@@ -12,6 +12,7 @@ from train.recipe import TrainRecipe
 
 RISE = 0.3  # share of a one-cycle run in which the rate rises
 START, END = 25, 1e4  # what the highest rate is divided by at a one-cycle run's start and end
+SHARE = "share"
 SWING = 0.1  # how far one-cycle lowers the momentum while the rate is high
 
 
@@ -43,16 +44,29 @@ def _between(start: float, end: float, peak: float, done: float) -> float:
     return end + (peak - end) * 0.5 * (1 + math.cos(math.pi * (done - RISE) / (1 - RISE)))
 
 
-def make_optimizer(modules: Sequence[nn.Module], how: TrainRecipe) -> torch.optim.Optimizer:
-    """Biases, normalisation and depthwise filters are not decayed: they have too few weights to overfit."""
-    decayed: list[torch.Tensor] = []
-    free: list[torch.Tensor] = []
+def make_optimizer(
+    modules: Sequence[nn.Module], how: TrainRecipe, started: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """Biases, normalisation and depthwise filters are not decayed: they have too few weights to overfit.
+
+    Those of ``started`` move at ``how.start_rate`` of the rate: SHARE in a group is what it is multiplied by.
+    """
+    slow = {id(each) for each in started.parameters()} if started and how.start_rate != 1 else set()
+    groups: dict[tuple[bool, bool], list[torch.Tensor]] = {(False, True): [], (False, False): []}
     for parameter in (each for module in modules for each in module.parameters()):
-        (decayed if parameter.ndim > 1 and parameter.shape[1] > 1 else free).append(parameter)
-    groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": free, "weight_decay": 0.0}]
+        decays = parameter.ndim > 1 and parameter.shape[1] > 1
+        groups.setdefault((id(parameter) in slow, decays), []).append(parameter)
+    made = [
+        {
+            "params": parameters,
+            "weight_decay": how.weight_decay if decays else 0.0,
+            SHARE: how.start_rate if is_slow else 1.0,
+        }
+        for (is_slow, decays), parameters in groups.items()
+    ]
     if how.optimizer == "sgd":
-        return torch.optim.SGD(groups, how.lr, momentum=how.momentum, nesterov=how.momentum > 0)
-    return torch.optim.AdamW(groups, how.lr)
+        return torch.optim.SGD(made, how.lr, momentum=how.momentum, nesterov=how.momentum > 0)
+    return torch.optim.AdamW(made, how.lr)
 
 
 def follow(average: nn.Module, network: nn.Module, ema: float, step: int) -> None:

@@ -106,6 +106,7 @@ class TrainRecipe:
     ``distill_view``: the teacher answers for the "changed" pictures that the student sees, at every step,
     or for the "plain" faces and their mirror images, once. ``frozen``: so many of the network's first parts
     keep their weights, and ``views`` changed views of each face are made with them once (``train.maps``).
+    ``start_rate``: weights that may come from a start (--init) move at that share of ``lr``.
     """
 
     epochs: int = field(metadata=within(1, 100_000))
@@ -113,6 +114,7 @@ class TrainRecipe:
     batch_size: int = field(default=128, metadata=within(2, 65_536))
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = field(default=0.1, metadata=within(1e-8, 100.0))
+    start_rate: float = field(default=1.0, metadata=within(0.0, 1.0))
     momentum: float = field(default=0.9, metadata=within(0.0, 0.9999))
     weight_decay: float = field(default=5e-4, metadata=_PROBABILITY)
     schedule: Literal["cosine", "one-cycle"] = "cosine"

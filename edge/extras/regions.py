@@ -7,13 +7,15 @@ part's landmarks whose largest cell is how visible they are on average, 0-1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edge import bundle as bundles
 from edge import engine as engines
-from edge.bundle_files.sections import Extra
+from edge.align import align, between_crops
+from edge.bundle_files.sections import CropRule, Extra
 from edge.errors import ModelMismatch
 from edge.extras.extra import Context, Surroundings
 from edge.landmarks import Landmarker
@@ -64,6 +66,11 @@ def _gaussians(
     return np.asarray(drawn * seen[..., None, None], np.float32)
 
 
+def _cut_alike(rule: CropRule, other: CropRule) -> bool:
+    """Whether a face's crops show the same part of the frame, be they of as many pixels or not."""
+    return replace(rule, size=0) == replace(other, size=0)
+
+
 class Regions:
     """See ``edge.extras.extra.Source``."""
 
@@ -76,12 +83,7 @@ class Regions:
         where = around.landmarks or (SHIPPED if SHIPPED in bundles.shipped("landmarks") else "")
         if where:
             loaded = bundles.load(where)
-            ours, theirs = around.bundle.crop, loaded.crop
-            if (ours.landmarks, ours.box_scale) != (theirs.landmarks, theirs.box_scale):
-                raise ModelMismatch(
-                    f"bundle '{loaded.path}' finds landmarks in faces that are cut out otherwise than "
-                    f"'{around.bundle.name}' wants them"
-                )
+            self._ours, self._theirs = around.bundle, loaded
             engine = engines.choose(around.engine if around.engine in loaded.files else "auto", loaded.files)
             self._landmarker = Landmarker(loaded, engine.name, around.options)
         self.doubt = "" if self._landmarker else "no landmarks bundle: parts of the face are guessed"
@@ -90,7 +92,23 @@ class Regions:
         """Masks [N, 6, grid, grid], None without a landmarks bundle."""
         if self._landmarker is None:
             return None
-        return masks(*self._landmarker(context.crops), self._grid)
+        if _cut_alike(self._ours.crop, self._theirs.crop):
+            return masks(*self._landmarker(context.crops), self._grid)
+        return masks(*self._found_otherwise(self._landmarker, context), self._grid)
+
+    def _found_otherwise(self, landmarker: Landmarker, context: Context) -> tuple[Floats, Floats]:
+        """The landmarks in crops of their own, brought to where they lie in those that are read."""
+        ours, theirs = self._ours, self._theirs
+        side = theirs.crop.size or theirs.input.size
+        points, visible = landmarker(
+            [align(context.frame, face, theirs.crop, theirs.input) for face in context.faces]
+        )
+        ways = [
+            between_crops(face, theirs.crop, side, ours.crop, crop.shape[0])
+            for face, crop in zip(context.faces, context.crops, strict=True)
+        ]
+        moved = [own @ way[:, :2].T + way[:, 2] for own, way in zip(points, ways, strict=True)]
+        return np.asarray(moved, np.float32).reshape(points.shape), visible
 
     def take(self, context: Context, features: Floats, weights: npt.NDArray[np.floating]) -> None:
         """Nothing to learn."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edge.align import align, crop_matrix, sharpness, similarity, turn_of
+from edge.align import align, between_crops, crop_matrix, sharpness, similarity, turn_of
 from edge.bundle_files.sections import CropRule, InputSpec
 from edge.results import Box, Face, Landmarks, Point
 
@@ -65,6 +65,27 @@ def test_no_other_similarity_is_closer(
     centre = best.mean(0)
     other = np.array(moved([tuple(p) for p in best - centre], angle, scale, (0, 0))) + centre
     assert ((best - target) ** 2).sum() <= ((other - target) ** 2).sum() + 1e-6
+
+
+@given(scale=st.floats(0.5, 4), angle=st.floats(-1, 1), x=st.floats(-50, 50), y=st.floats(-50, 50))
+def test_a_place_in_one_crop_is_the_same_place_in_another(
+    scale: float, angle: float, x: float, y: float
+) -> None:
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    where = np.array(RULE.landmarks) * 100 @ turn.T + (x, y)
+    face = Face(Box(0, 0, 100, 100), 1.0, cast(Landmarks, tuple((float(u), float(v)) for u, v in where)))
+    other = dataclasses.replace(
+        RULE, landmarks=tuple((0.1 + 0.7 * u, 0.2 + 0.7 * v) for u, v in RULE.landmarks)
+    )
+    spots = np.array([[0.3, 0.4], [0.9, 0.1]])
+    way = between_crops(face, other, 64, RULE, 48)
+    moved = spots @ way[:, :2].T + way[:, 2]
+    for spot, place in zip(spots, moved, strict=True):
+        frames = [
+            np.linalg.inv(np.vstack([crop_matrix(face, rule, size), (0, 0, 1)])) @ (*(point * size - 0.5), 1)
+            for rule, size, point in ((other, 64, spot), (RULE, 48, place))
+        ]
+        np.testing.assert_allclose(*frames, atol=1e-6)
 
 
 def test_points_in_one_place_fall_back_to_the_box() -> None:

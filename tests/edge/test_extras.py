@@ -13,6 +13,7 @@ import pytest
 
 import edge
 from edge import bundle as bundles
+from edge.align import align
 from edge.bundle_files import writer
 from edge.bundle_files.sections import Extra
 from edge.classify import absent, load_classifier
@@ -20,7 +21,9 @@ from edge.detect import DetectorOptions
 from edge.engine import EngineOptions
 from edge.errors import BundleInvalid, ModelMismatch, UsageError
 from edge.extras import regions
+from edge.extras.extra import Context, Surroundings
 from edge.landmarks import Landmarker
+from edge.results import Box, Face
 
 onnx = pytest.importorskip("onnx", reason="the tiny two-input model is made with onnx")
 pytest.importorskip("onnxruntime", reason="and run with ONNX Runtime")
@@ -106,6 +109,30 @@ def test_a_network_with_an_extra_is_told_where_the_parts_are(
     middle = regions.masks(np.full((1, 68, 2), 0.5), np.full((1, 68), 0.5), GRID).sum((2, 3))
     weights = np.array(list(reading.weights.values()))
     np.testing.assert_allclose(weights[:6] / weights[0], np.exp(middle[0] - middle[0, 0]), rtol=1e-3)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_landmarks_found_in_a_crop_of_another_rule_are_brought_to_where_they_lie(
+    told: Path, landmarks: Path, marked: bool
+) -> None:
+    path, aside = landmarks / "bundle.json", 0.125
+    ours, table = bundles.load(told), json.loads(path.read_text())
+    crop = table["crop"]
+    # A face lies further right in their crop, so that what they see in its middle is left in ours.
+    crop["landmarks"] = [[x + aside, y] for x, y in crop["landmarks"]]
+    crop["box_shift"] = [crop["box_shift"][0] - aside * crop["box_scale"], crop["box_shift"][1]]
+    path.write_text(json.dumps(table))
+    points = tuple((100 + 80 * x, 50 + 80 * y) for x, y in ours.crop.landmarks)
+    face = Face(Box(100, 50, 180, 130), 1.0, points if marked else None)
+    frame = np.full((300, 300, 3), 90, np.uint8)
+    crops = [align(frame, face, ours.crop, ours.input)]
+    wanted = Extra("regions", "regions", (6, GRID, GRID), (0.5,))
+    source = regions.Regions(wanted, Surroundings(ours, "onnx", EngineOptions(), landmarks))
+    found = source(Context(frame, [face], crops))
+    source.close()
+    there = np.tile(np.array([0.5 - aside, 0.5]), (1, 68, 1))
+    assert found is not None
+    np.testing.assert_allclose(found, regions.masks(there, np.full((1, 68), 0.5), GRID), atol=1e-4)
 
 
 def test_without_landmarks_it_takes_what_it_learnt_for_absent_and_says_so(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from edge.errors import DataInvalid, RecipeInvalid
 from edge.extras.regions import PARTS
 from faces.face_set import FaceSet
 from tests.train import make
-from train import recipe
+from train import loop, recipe
 from train.augment import augment, augment_moving
-from train.landmarked import LandmarkedStream
+from train.landmarked import Landmarked, LandmarkedStream
 from train.recipe import AugmentRecipe, Recipe
 from train.streams import streams_of
 from train.systems.map_net import MapNet, RegionBranch
@@ -96,6 +97,24 @@ def test_the_truth_ones_and_shuffled_masks_are_told_apart(chosen: Recipe, faces:
     # The person's right is where x is small, mirrored or not.
     columns = told("true", worn=0.0)[:, :4].sum(2).argmax(2)
     assert (columns[:, 0] < columns[:, 1]).all() and (columns[:, 2] < columns[:, 3]).all()
+
+
+def test_faces_with_landmarks_teach_with_their_prior_apart_where_the_recipe_wants_that(
+    faces: FaceSet, tmp_path: Path
+) -> None:
+    apart = recipe.parse(TEXT.replace("[data]", "[data]\nbalanced = true"), "tiny")
+    drawn = MapNet(apart).stream("landmarked", faces).at(1, 48)
+    assert isinstance(drawn, Landmarked)
+    own = np.log(np.bincount(faces.labels, minlength=7) / len(faces))
+    np.testing.assert_allclose(drawn.lessons.log_priors[0], np.maximum(own, np.log(1e-3)), rtol=1e-5)
+    hard = drawn.target[:, :7].argmax(1)
+    assert torch.equal(hard, torch.from_numpy(faces.labels)[drawn.indices])
+    done = loop.fit(
+        apart, make.face_set(16, 1), make.face_set(14, 2), tmp_path, threads=1, streams={"landmarked": faces}
+    )
+    assert done.finished
+    with pytest.raises(RecipeInvalid, match=r"learns from teachers only with data\.balanced"):
+        MapNet(recipe.parse(TEXT.replace("[train]", "[train]\ndistill_weight = 0.5"), "tiny"))
 
 
 def test_faces_without_landmarks_and_blends_of_faces_are_refused(chosen: Recipe, faces: FaceSet) -> None:

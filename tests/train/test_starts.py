@@ -14,6 +14,7 @@ from train import backbones, loop, recipe
 from train.backbones.trunk import Trunk
 from train.pretrained import start_from
 from train.streams import Stream, StreamWish, streams_of
+from train.systems.system import parts_of, system_of
 
 STRIDES = "input_size = 24\nstrides = [2, 1, 1, 2, 1, 1, 2, 1]"
 TEXT = make.RECIPE.replace("mixup = 0.2", "").replace("epochs = 3", "epochs = 1")
@@ -34,6 +35,36 @@ def test_a_trunk_takes_its_part_of_a_whole_networks_weights(tmp_path: Path) -> N
     torch.save({"model": {"features.0.0.weight": torch.zeros(1)}}, tmp_path / "best.pt")
     with pytest.raises(DataInvalid, match="does not fit this network: features"):
         start_from(trunk, tmp_path / "best.pt")
+
+
+@pytest.mark.parametrize("system", ["dcd_dan", "map_net"])
+def test_a_system_that_adds_to_a_classifier_begins_as_the_classifier_that_it_was_started_from(
+    tmp_path: Path, system: str
+) -> None:
+    chosen = recipe.parse(TEXT + f'[system]\nname = "{system}"\nfeatures = 8\n', "tiny")
+    whole = backbones.build(chosen.model, 7).eval()
+    torch.save({"model": whole.state_dict()}, tmp_path / "best.pt")
+    network = parts_of(chosen).network.eval()
+    start = start_from(system_of(chosen).trunk(network), tmp_path / "best.pt")
+    assert start.taken == len(whole.state_dict()) and start.fresh == ()
+    x = torch.randn(5, 1, 24, 24)
+    told = [torch.rand(5, *extra.shape) for extra in system_of(chosen).extras]
+    with torch.no_grad():
+        torch.testing.assert_close(network(x, *told), whole(x))
+        # What it adds is nothing yet, not nothing for good.
+        network.join.weight.fill_(0.1)
+        assert not torch.allclose(network(x, *told), whole(x))
+
+
+def test_weights_that_may_come_from_a_start_move_at_a_share_of_the_rate(tmp_path: Path) -> None:
+    text = TEXT.replace("lr = 0.01", "lr = 0.01\nstart_rate = 0.0\nweight_decay = 0.0") + SOURCE
+    chosen = recipe.parse(text, "tiny")
+    sets = make.face_set(16, 1), make.face_set(14, 2)
+    before = {name: value.clone() for name, value in parts_of(chosen).network.named_parameters()}
+    loop.fit(chosen, *sets, tmp_path, threads=1, streams={"target": make.face_set(12, 3)})
+    after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) == name.startswith("trunk."), name
 
 
 def test_a_source_alone_learns_nothing_of_the_target_not_even_its_brightness(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 from edge.errors import RecipeInvalid
 from tests.required import absent
 from tests.train import make
-from train import recipe, sweep
+from train import cli, recipe, sweep
+from train.verbs import options
 
 
 def written(folder: Path, text: str) -> Path:
@@ -66,6 +67,29 @@ def test_a_mistake_in_the_file_is_named(text: str, says: str, tmp_path: Path) ->
     with pytest.raises(RecipeInvalid) as caught:
         sweep.variants(sweep.load(path), tmp_path)
     assert says in str(caught.value)
+
+
+def test_a_runs_process_is_told_all_that_the_sweep_was_told_to_begin_with(tmp_path: Path) -> None:
+    words = [
+        "--init",
+        "a.pt",
+        "--teacher",
+        "b.pt",
+        "--teacher",
+        "c.pt",
+        "--second",
+        "d.npz",
+        "--soft-labels",
+        "e.npz",
+    ]
+    words += ["--second-soft-labels", "f.npz", "--stream", "target=g.npz", "--stream", "clips=h.npz"]
+    asked = cli.parser().parse_args(["sweep", "s.toml", "--data", "d", "--out", "o", *words])
+    again = cli.parser().parse_args(["run", "r", "--data", "d", "--out", "o", *options.begun_with(asked)])
+    for name in ("init", "second", "soft_labels", "second_soft_labels"):
+        assert getattr(again, name) == getattr(asked, name).resolve()
+    assert again.teacher == [path.resolve() for path in asked.teacher]
+    assert again.stream == [(name, path.resolve()) for name, path in asked.stream]
+    assert options.begun_with(cli.parser().parse_args(["sweep", "s.toml", "--data", "d", "--out", "o"])) == []
 
 
 def test_the_table_has_mean_and_spread_of_the_seeds_that_finished() -> None:

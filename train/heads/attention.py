@@ -5,15 +5,23 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-OPEN = 2.0  # a bias whose sigmoid is 0.88
-
 
 def opened(gate: ChannelGate | SpatialGate) -> ChannelGate | SpatialGate:
-    """``gate``, letting 0.88 of everything through at first: for a network that was trained without it."""
+    """``gate``, weighing 0-2 and everything by 1 at first: for a network that was trained without it."""
     last = gate.fc2 if isinstance(gate, ChannelGate) else gate.conv
     assert last.bias is not None
-    nn.init.constant_(last.bias, OPEN)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    gate.gate = Twice()
     return gate
+
+
+class Twice(nn.Module):
+    """A sigmoid from 0 to 2."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Any shape; the same shape."""
+        return 2 * torch.sigmoid(x)
 
 
 class ChannelGate(nn.Module):
@@ -23,7 +31,8 @@ class ChannelGate(nn.Module):
         super().__init__()
         squeezed = max(4, channels // 8)
         self.fc1, self.fc2 = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
-        self.activation, self.gate = nn.ReLU(), nn.Sigmoid()
+        self.activation = nn.ReLU()
+        self.gate: nn.Module = nn.Sigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[N, C, H, W]`` to the same shape."""
@@ -37,7 +46,8 @@ class SpatialGate(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.gate = nn.Conv2d(2, 1, 3, padding=1), nn.Sigmoid()
+        self.conv = nn.Conv2d(2, 1, 3, padding=1)
+        self.gate: nn.Module = nn.Sigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[N, C, H, W]`` to the same shape."""

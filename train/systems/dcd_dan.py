@@ -1,7 +1,8 @@
 """DCD-DAN: dual attention, adversaries on global and local features, pseudo-labels of the target domain.
 
 After Alzahrani et al. (PeerJ Computer Science, 2025), as far as its abstract tells. Labelled faces are the
-source; the stream ``target`` is a domain without labels. See docs/systems/dcd_dan.md.
+source; the stream ``target`` is a domain without labels. A trained network keeps its classifier, to which
+what is local adds: it begins as it was. See docs/systems/dcd_dan.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edge.strict import within
 from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
 from train import backbones
-from train.backbones.trunk import LAST, MIDDLE, Trunk
+from train.backbones.trunk import MIDDLE, Whole, nothing_yet
 from train.heads.attention import ChannelGate, SpatialGate, opened
 from train.heads.regions import WindowPooling
 from train.losses.adversarial import discriminator, domain_loss, ramp
@@ -29,7 +30,7 @@ from train.onnx_export import OUTPUT
 from train.predict import predict
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
-from train.systems.system import NETWORK, Losses, Step, Turn
+from train.systems.system import NETWORK, Losses, Step, Turn, refuse_ignored_teachers
 
 TARGET = "target"
 BRANCH = 0.3  # how much a head on one kind of features counts beside the joint one
@@ -41,7 +42,7 @@ class DcdDanRecipe(SystemRecipe):
 
     ``adversary_weight`` is the most that a reversed gradient counts, at the run's end; ``pseudo_weight`` 0
     learns nothing from the target's own labels, ``sure`` is what both heads must exceed. ``features``: how
-    many of each kind.
+    many are local.
     """
 
     name: str = "dcd_dan"
@@ -54,40 +55,39 @@ class DcdDanRecipe(SystemRecipe):
 
 
 class DcdDanNetwork(nn.Module):
-    """A trunk with gates on its middle map, a global and a local branch, and a head on both.
+    """A trunk with gates on its middle map, and a local branch that adds to what its classifier reads.
 
-    The local branch pools five windows around eyes, nose and mouth corners, where the crop rule puts them.
+    The local branch pools five windows around eyes, nose and mouth corners, where the crop rule puts them;
+    what the classifier reads of the trunk itself is global.
     """
 
-    def __init__(self, trunk: Trunk, labels: int, how: DcdDanRecipe, dropout: float) -> None:
+    def __init__(self, trunk: Whole, labels: int, how: DcdDanRecipe) -> None:
         super().__init__()
-        self.trunk = trunk
         channels = trunk.channels[MIDDLE]
         gates = [opened(ChannelGate(channels)), opened(SpatialGate())] if how.attention else []
         self.gates = nn.Sequential(*gates)
         points = crop_rule_of("fer2013").landmarks
         self.pool = WindowPooling(points, trunk.sides[MIDDLE])
-        self.to_global = nn.Sequential(nn.Linear(trunk.channels[LAST], how.features), nn.ReLU())
         self.to_local = nn.Sequential(nn.Linear(len(points) * channels, how.features), nn.ReLU())
-        self.head_global = nn.Linear(how.features, labels)
-        self.head_local = nn.Linear(how.features, labels)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * how.features, labels))
+        self.head_local, self.join = nn.Linear(how.features, labels), nothing_yet(how.features, trunk.width)
+        # Last, as its classifier is the last that forward asks: probes and priors look for that.
+        self.trunk = trunk
 
     def features(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Global and local features [N, features] each of float [N, 1, S, S]."""
+        """Global features [N, width] and local ones [N, features] of float [N, 1, S, S]."""
         middle = self.gates(self.trunk.lower(x))
-        return self.to_global(self.trunk.upper(middle).mean((2, 3))), self.to_local(self.pool(middle))
+        return self.trunk.vector(self.trunk.upper(middle)), self.to_local(self.pool(middle))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Float [N, 1, S, S] to the joint head's logits [N, labels]."""
-        logits: torch.Tensor = self.head(torch.cat(self.features(x), 1))
-        return logits
+        """Float [N, 1, S, S] to logits [N, labels] by both kinds of features."""
+        whole, local = self.features(x)
+        return self.trunk.answer(whole + self.join(local))
 
     def heads(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Logits of the joint, the global and the local head, then both kinds of features."""
+        """Logits by both kinds of features, by the global and by the local ones, then both kinds."""
         whole, local = self.features(x)
-        joint = self.head(torch.cat([whole, local], 1))
-        return joint, self.head_global(whole), self.head_local(local), whole, local
+        joint = self.trunk.answer(whole + self.join(local))
+        return joint, self.trunk.answer(whole), self.head_local(local), whole, local
 
 
 class DcdDan:
@@ -100,6 +100,7 @@ class DcdDan:
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, DcdDanRecipe)
+        refuse_ignored_teachers(recipe)
         self._recipe, self._how = recipe, recipe.system
 
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -112,14 +113,17 @@ class DcdDan:
 
     def network(self) -> nn.Module:
         """The exported network."""
-        model, labels = self._recipe.model, len(self._recipe.labels)
-        trunk = Trunk(backbones.build(model, labels), model.input_size)
-        return DcdDanNetwork(trunk, labels, self._how, model.dropout)
+        return DcdDanNetwork(self._trunk(), len(self._recipe.labels), self._how)
+
+    def _trunk(self) -> Whole:
+        model = self._recipe.model
+        return Whole(backbones.build(model, len(self._recipe.labels)), model.input_size)
 
     def helpers(self) -> nn.ModuleDict:
         """A critic for each kind of features that has an adversary."""
         kinds = {"none": (), "global": ("global",), "both": ("global", "local")}[self._how.adversary]
-        return nn.ModuleDict({kind: discriminator(self._how.features) for kind in kinds})
+        wide = {"global": self._trunk().width, "local": self._how.features}
+        return nn.ModuleDict({kind: discriminator(wide[kind]) for kind in kinds})
 
     def turns(self) -> tuple[Turn, ...]:
         """One: reversed gradients let the critics and the network learn at once."""

@@ -2,7 +2,8 @@
 
 After Ju and Zhao (ICASSP 2022), of which only the survey's sentence is public. Labelled faces without
 landmarks teach what to do where nothing is known of the parts; the stream ``landmarked`` has landmarks, and
-things are drawn over half of its faces. See docs/systems/map_net.md.
+things are drawn over half of its faces. A trained network keeps its classifier, to which the regions add: it
+begins as it was. See docs/systems/map_net.md.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from edge.strict import within
 from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
 from train import backbones
-from train.backbones.trunk import LAST, MIDDLE, Trunk
+from train.backbones.trunk import MIDDLE, Whole, nothing_yet
 from train.heads.attention import SpatialGate, opened
 from train.landmarked import Landmarked, LandmarkedStream
 from train.onnx_export import OUTPUT
 from train.recipe import Recipe, SystemRecipe
 from train.streams import Stream, StreamWish
-from train.systems.system import Losses, Step, Turn
+from train.systems.system import Losses, Step, Turn, refuse_ignored_teachers
 
 STREAM, BRANCH = "landmarked", 0.3
 LEAST = 1e-3  # visibility that is none: its logarithm must be a number
@@ -77,31 +78,33 @@ class RegionBranch(nn.Module):
 
 
 class MapNetNetwork(nn.Module):
-    """A trunk, the regions' branch on its middle map, and a spatial gate before the rest of it."""
+    """A trunk with a spatial gate before its last parts, and the regions' branch on its middle map.
 
-    def __init__(self, trunk: Trunk, labels: int, features: int, dropout: float) -> None:
+    What the branch finds is added to what the trunk's classifier reads.
+    """
+
+    def __init__(self, trunk: Whole, labels: int, features: int) -> None:
         super().__init__()
-        self.trunk, self.gate = trunk, opened(SpatialGate())
-        self.by_region = RegionBranch(trunk.channels[MIDDLE], features)
-        self.whole = nn.Sequential(nn.Linear(trunk.channels[LAST], features), nn.ReLU())
-        self.head_region, self.head_whole = nn.Linear(features, labels), nn.Linear(features, labels)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * features, labels))
+        self.gate, self.by_region = opened(SpatialGate()), RegionBranch(trunk.channels[MIDDLE], features)
+        self.head_region, self.join = nn.Linear(features, labels), nothing_yet(features, trunk.width)
+        # Last, as its classifier is the last that forward asks: probes and priors look for that.
+        self.trunk = trunk
 
     def branches(self, faces: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features [N, features] of the regions and of the whole."""
+        """Features [N, features] of the regions and [N, width] of the whole."""
         middle = self.trunk.lower(faces)
-        whole = self.whole(self.trunk.upper(self.gate(middle)).mean((2, 3)))
-        return self.by_region(middle, regions), whole
+        return self.by_region(middle, regions), self.trunk.vector(self.trunk.upper(self.gate(middle)))
 
     def forward(self, faces: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
         """Float [N, 1, S, S] and masks [N, 6, G, G] to logits [N, labels]."""
-        logits: torch.Tensor = self.head(torch.cat(self.branches(faces, regions), 1))
-        return logits
+        parts, whole = self.branches(faces, regions)
+        return self.trunk.answer(whole + self.join(parts))
 
     def heads(self, faces: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Logits of the joint head, the regions' and the whole's."""
+        """Logits of both together, of the regions and of the whole."""
         parts, whole = self.branches(faces, regions)
-        return self.head(torch.cat([parts, whole], 1)), self.head_region(parts), self.head_whole(whole)
+        joint = self.trunk.answer(whole + self.join(parts))
+        return joint, self.head_region(parts), self.trunk.answer(whole)
 
 
 class MapNet:
@@ -114,6 +117,7 @@ class MapNet:
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, MapNetRecipe)
         self._recipe, self._how = recipe, recipe.system
+        refuse_ignored_teachers(recipe)
         if recipe.augment.mixup or recipe.augment.cutmix or recipe.train.sizes:
             raise RecipeInvalid(
                 f"recipe '{recipe.name}': the system map_net knows where the parts of one face lie at one "
@@ -121,9 +125,9 @@ class MapNet:
             )
         self._grid = self._trunk().sides[MIDDLE]
 
-    def _trunk(self) -> Trunk:
+    def _trunk(self) -> Whole:
         model = self._recipe.model
-        return Trunk(backbones.build(model, len(self._recipe.labels)), model.input_size)
+        return Whole(backbones.build(model, len(self._recipe.labels)), model.input_size)
 
     @property
     def extras(self) -> tuple[Extra, ...]:
@@ -145,9 +149,7 @@ class MapNet:
 
     def network(self) -> nn.Module:
         """The exported network."""
-        return MapNetNetwork(
-            self._trunk(), len(self._recipe.labels), self._how.features, self._recipe.model.dropout
-        )
+        return MapNetNetwork(self._trunk(), len(self._recipe.labels), self._how.features)
 
     def helpers(self) -> nn.ModuleDict:
         """None."""
@@ -180,13 +182,16 @@ class MapNet:
         fixed = torch.from_numpy(self._fixed()).expand(len(step.batch.grey), -1, -1, -1)
         regions = torch.cat([fixed, self.regions(drawn)]).to(step.device)
         faces = step.normal(torch.cat([step.batch.grey, drawn.grey]))
-        known = step.targets(STREAM, drawn.indices)
-        target = torch.cat([step.batch.target, known]).to(step.device)
-        joint, by_region, whole = step.answers(network.heads, faces, regions)
+        named = {"labels": 1.0, "regions": BRANCH, "whole": BRANCH}
+        answers = step.answers(network.heads, faces, regions)
+        y, known = step.batch.target.to(step.device), drawn.target.to(step.device)
+
+        def loss(logits: torch.Tensor) -> torch.Tensor:
+            own, others = logits[: len(y)], logits[len(y) :]
+            return (step.lessons.loss(own, y) + drawn.lessons.loss(others, known)) / 2
+
         return {
-            "labels": F.cross_entropy(joint, target),
-            "regions": BRANCH * F.cross_entropy(by_region, target),
-            "whole": BRANCH * F.cross_entropy(whole, target),
+            name: weight * loss(logits) for (name, weight), logits in zip(named.items(), answers, strict=True)
         }
 
     def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64] | None:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from edge.bundle_files.sections import Extra
+from edge.errors import RecipeInvalid
 from faces.face_set import FaceSet
 from train.recipe import Recipe, SystemRecipe
 from train.systems.table import SYSTEMS
@@ -186,6 +187,15 @@ def system_class(name: str) -> type[System]:
 def system_of(recipe: Recipe) -> System:
     """The system that ``recipe`` trains. Raises RecipeInvalid."""
     return system_class(recipe.system.name)(recipe)
+
+
+def refuse_ignored_teachers(recipe: Recipe) -> None:
+    """Raise RecipeInvalid where a system that hears teachers in its lessons alone would not hear them."""
+    if recipe.train.distill_weight and not recipe.data.balanced:
+        raise RecipeInvalid(
+            f"recipe '{recipe.name}': the system {recipe.system.name} learns from teachers only with "
+            "data.balanced = true: set it, or leave out train.distill_weight"
+        )
 
 
 def known_of(system: System, network: nn.Module, faces: FaceSet) -> list[npt.NDArray[np.float32] | None]:

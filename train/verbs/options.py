@@ -33,6 +33,25 @@ def beginning(verb: Parser) -> None:
         metavar="NAME=DATA",
         help="faces that a system learns from beside the labelled ones",
     )
+    verb.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
+    verb.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
+    verb.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
+    verb.add_argument(
+        "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
+    )
+
+
+def begun_with(arguments: argparse.Namespace) -> list[str]:
+    """What ``beginning`` added, as it was given: words for a run in a process of its own."""
+    words = []
+    for option in ("init", "second", "soft_labels", "second_soft_labels"):
+        if path := getattr(arguments, option):
+            words += [f"--{option.replace('_', '-')}", str(path.resolve())]
+    for path in arguments.teacher:
+        words += ["--teacher", str(path.resolve())]
+    for name, path in arguments.stream:
+        words += ["--stream", f"{name}={path.resolve()}"]
+    return words
 
 
 def _stream(text: str) -> tuple[str, Path]:

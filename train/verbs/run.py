@@ -21,12 +21,6 @@ def add(verb: Parser) -> None:
     options.threads(verb)
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
     options.beginning(verb)
-    verb.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
-    verb.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
-    verb.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
-    verb.add_argument(
-        "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
-    )
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")
 
 

@@ -45,9 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = sweep.variants(sweep.load(arguments.sweep), arguments.sweep.parent)
     passed_on = ["--data", str(arguments.data.resolve()), "--layout", arguments.layout]
     passed_on += ["--threads", str(arguments.threads), "--device", arguments.device]
-    passed_on += ["--init", str(arguments.init.resolve())] if arguments.init else []
-    for name, path in arguments.stream:
-        passed_on += ["--stream", f"{name}={path.resolve()}"]
+    passed_on += options.begun_with(arguments)
     try:
         done = sweep.run(found, spec.parse(arguments.on), arguments.out, passed_on, messages.complain)
     except KeyboardInterrupt:
