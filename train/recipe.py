@@ -6,7 +6,6 @@ say how it came to be.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge.bundle_files.sections import PrepareStep
 from edge.errors import RecipeInvalid
 from edge.strict import shown, within
 from faces.labels import LABEL_SETS, LabelSet
+from train.recipe_base import Written, read_text
 from train.systems.table import SYSTEMS
 
 BUILT_IN = Path(__file__).parent / "recipes"
@@ -141,26 +141,20 @@ class SystemRecipe:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A whole recipe, with the text it was read from (its sha256 identifies it)."""
+class Recipe(Written):
+    """A whole recipe."""
 
     name: str = field(metadata=within(1, 200))
     model: ModelRecipe
     data: DataRecipe
     augment: AugmentRecipe
     train: TrainRecipe
-    text: str
     system: SystemRecipe = SystemRecipe()
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The words that the network learns, in the order of its logits."""
         return LABEL_SETS[self.data.labels]
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the recipe's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def built_in() -> list[str]:
@@ -182,11 +176,7 @@ def load(name_or_path: str) -> Recipe:
         raise RecipeInvalid(
             f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(built_in())}"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
-    return parse(text, str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import nn
@@ -20,37 +19,14 @@ from edge.commands.progress import Progress
 from edge.errors import RecipeInvalid, ToolchainError
 from train.checkpoint import load_state, read, write
 from train.optimise import follow
+from train.recipe_base import StepsRecipe
 from train.stop import StopSignal
 
 CHECKPOINT = "checkpoint.pt"
 SAVE_EVERY = 60.0  # seconds
 
 
-class Steps(Protocol):
-    """The section ``learn`` of a recipe: AdamW, a linear start and a half cosine to zero."""
-
-    @property
-    def steps(self) -> int:
-        """How many there are."""
-
-    @property
-    def lr(self) -> float:
-        """The highest rate."""
-
-    @property
-    def weight_decay(self) -> float:
-        """AdamW's."""
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps until the highest rate."""
-
-    @property
-    def ema(self) -> float:
-        """How much of the averaged weights a step keeps, 0-1."""
-
-
-def learning_rate(how: Steps, step: int) -> float:
+def learning_rate(how: StepsRecipe, step: int) -> float:
     """Of ``step``: linear over the warm-up, then a half cosine to zero."""
     if step < how.warmup_steps:
         return how.lr * (step + 1) / how.warmup_steps
@@ -64,7 +40,7 @@ class Stepwise:
     A checkpoint that is there is continued. Raises DataInvalid and RecipeInvalid.
     """
 
-    def __init__(self, text: str, how: Steps, network: nn.Module, out: Path) -> None:
+    def __init__(self, text: str, how: StepsRecipe, network: nn.Module, out: Path) -> None:
         self.text, self.how, self.network, self.out = text, how, network, out
         self.average = copy.deepcopy(network)
         self.optimizer = torch.optim.AdamW(network.parameters(), how.lr, weight_decay=how.weight_decay)

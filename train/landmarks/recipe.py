@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from edge import strict
 from edge.errors import RecipeInvalid
 from edge.strict import within
+from train.recipe_base import StepsRecipe, Written, read_text
 
 BUILT_IN = Path(__file__).parent / "landmarks.toml"
 _SHARE = within(0.0, 1.0)
@@ -49,54 +49,37 @@ class ChangeRecipe:
 
 
 @dataclass(frozen=True)
-class LearnRecipe:
-    """AdamW with a linear start and a half cosine to zero.
+class LearnRecipe(StepsRecipe):
+    """See ``StepsRecipe``.
 
     ``wing`` and ``curve`` are w and epsilon of the wing loss (Feng et al., CVPR 2018), in pixels of a crop of
     256; ``seen_weight`` and ``cover_weight`` are the shares that what is seen and what is covered have in the
     loss. ``autocast`` "bfloat16" reckons the maps so.
     """
 
-    steps: int = field(metadata=within(1, 10_000_000))
-    batch_size: int = field(default=128, metadata=within(2, 4096))
-    lr: float = field(default=3e-3, metadata=within(1e-8, 1.0))
-    weight_decay: float = field(default=1e-4, metadata=_SHARE)
-    warmup_steps: int = field(default=200, metadata=within(0, 100_000))
-    ema: float = field(default=0.999, metadata=_SHARE)
     wing: float = field(default=10.0, metadata=within(0.1, 100.0))
     curve: float = field(default=2.0, metadata=within(0.01, 100.0))
     seen_weight: float = field(default=6.0, metadata=within(0.0, 100.0))
     cover_weight: float = field(default=12.0, metadata=within(0.0, 100.0))
     autocast: Literal["none", "bfloat16"] = "none"
-    seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A whole recipe, with its text. ``mean`` and ``std`` standardise grey levels."""
+class Recipe(Written):
+    """A whole recipe. ``mean`` and ``std`` standardise grey levels."""
 
     name: str = field(metadata=within(1, 200))
     network: NetworkRecipe
     change: ChangeRecipe
     learn: LearnRecipe
-    text: str
     mean: float = 127.5
     std: float = 64.0
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the recipe's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def load(path: Path | None = None) -> Recipe:
     """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
     path = path or BUILT_IN
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
-    return parse(text, str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from edge import strict
 from edge.errors import RecipeInvalid
 from edge.moments.history import LOOKED
 from edge.strict import within
+from train.recipe_base import StepsRecipe, Written, read_text
 
 BUILT_IN = Path(__file__).parent / "spotter.toml"
 MEAN, STD = 128.0, 32.0  # of the levels of ``edge.moments.history.picture``
@@ -63,48 +63,31 @@ class ChangeRecipe:
 
 
 @dataclass(frozen=True)
-class LearnRecipe:
-    """AdamW with a linear start and a half cosine to zero.
+class LearnRecipe(StepsRecipe):
+    """See ``StepsRecipe``.
 
     ``near``: seconds to each side of an onset, apex or offset in which its output should say so;
     ``bounds``: the weight of these beside that of a movement's whole length.
     """
 
-    steps: int = field(metadata=within(1, 10_000_000))
-    batch_size: int = field(default=256, metadata=within(2, 4096))
-    lr: float = field(default=3e-3, metadata=within(1e-8, 1.0))
-    weight_decay: float = field(default=0.01, metadata=_SHARE)
-    warmup_steps: int = field(default=100, metadata=within(0, 100_000))
-    ema: float = field(default=0.995, metadata=_SHARE)
     near: float = field(default=0.025, metadata=within(0.001, 1.0))
     bounds: float = field(default=0.5, metadata=within(0.0, 100.0))
-    seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A whole recipe, with its text."""
+class Recipe(Written):
+    """A whole recipe."""
 
     name: str = field(metadata=within(1, 200))
     network: NetworkRecipe
     change: ChangeRecipe
     learn: LearnRecipe
-    text: str
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the recipe's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def load(path: Path | None = None) -> Recipe:
     """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
     path = path or BUILT_IN
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
-    return parse(text, str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import strict
 from edge.errors import RecipeInvalid
 from edge.strict import within
+from train.recipe_base import StepsRecipe, Written, read_text
 
 BUILT_IN = Path(__file__).parent / "voice.toml"
 _SHARE = within(0.0, 1.0)
@@ -48,45 +48,28 @@ class ChangeRecipe:
 
 
 @dataclass(frozen=True)
-class LearnRecipe:
-    """AdamW with a linear start and a half cosine to zero."""
+class LearnRecipe(StepsRecipe):
+    """See ``StepsRecipe``. ``smoothing`` is of the labels."""
 
-    steps: int = field(metadata=within(1, 10_000_000))
-    batch_size: int = field(default=64, metadata=within(2, 4096))
-    lr: float = field(default=2e-3, metadata=within(1e-8, 1.0))
-    weight_decay: float = field(default=0.02, metadata=_SHARE)
-    warmup_steps: int = field(default=100, metadata=within(0, 100_000))
-    ema: float = field(default=0.99, metadata=_SHARE)
     smoothing: float = field(default=0.1, metadata=within(0.0, 0.9))
-    seed: int = field(default=1, metadata=within(0, 1_000_000))
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A whole recipe, with its text. ``mean`` and ``std`` standardise the levels of ``edge.voice.mel``."""
+class Recipe(Written):
+    """A whole recipe. ``mean`` and ``std`` standardise the levels of ``edge.voice.mel``."""
 
     name: str = field(metadata=within(1, 200))
     network: NetworkRecipe
     change: ChangeRecipe
     learn: LearnRecipe
-    text: str
     mean: float = 128.0
     std: float = 32.0
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the recipe's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def load(path: Path | None = None) -> Recipe:
     """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
     path = path or BUILT_IN
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error
-    return parse(text, str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:
