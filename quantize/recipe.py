@@ -6,7 +6,6 @@ they are tried, and the gate that the first of them must pass.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import Any, Literal, TypeVar
 
 from edge import strict
 from edge.errors import RecipeInvalid
+from edge.files import read_text
 from edge.strict import within
+from train.recipe_base import Written
 
 T = TypeVar("T")
 RECIPES = Path(__file__).parent / "recipes"
@@ -100,21 +101,15 @@ class SensitivityRecipe:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """One rung, with the text it was read from (its sha256 identifies it)."""
+class Recipe(Written):
+    """One rung."""
 
     name: str = field(metadata=within(1, 200))
     engine: str = field(metadata=within(1, 20))
     calibration: CalibrationRecipe
     quantize: QuantizeRecipe
-    text: str
     mixed: MixedRecipe | None = None
     qat: QatRecipe | None = None
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the recipe's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
     def refuse_unsupported(self, **supported: tuple[Any, ...]) -> None:
         """Raise RecipeInvalid if a setting has a value that this recipe's builder cannot honour."""
@@ -143,19 +138,13 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ladder(Written):
     """The recipes to try per engine, in order, and the gate."""
 
     name: str = field(metadata=within(1, 200))
     gate: Gate
     engines: Mapping[str, tuple[Recipe, ...]]
-    text: str
     sensitivity: SensitivityRecipe = field(default=SensitivityRecipe())
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the ladder's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def built_in(kind: Path = RECIPES) -> list[str]:
@@ -219,8 +208,4 @@ def _load(name: str, kind: str, folders: tuple[Path, ...], read: Callable[[str, 
     if path is None:
         known = ", ".join(built_in(folders[-1]))
         raise RecipeInvalid(f"no {kind} '{name}': give a .toml file or one of {known}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"{kind} '{path}' cannot be read: {error}") from error
-    return read(text, path)
+    return read(read_text(path, RecipeInvalid), path)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from edge import strict
 from edge.bundle_files.sections import PrepareStep
 from edge.errors import RecipeInvalid
+from edge.files import read_text
 from edge.strict import shown, within
 from faces.labels import LABEL_SETS, LabelSet
-from train.recipe_base import Written, read_text
+from train.recipe_base import Written
 from train.systems.table import SYSTEMS
 
 BUILT_IN = Path(__file__).parent / "recipes"
@@ -176,7 +177,7 @@ def load(name_or_path: str) -> Recipe:
         raise RecipeInvalid(
             f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(built_in())}"
         )
-    return parse(read_text(path), str(path))
+    return parse(read_text(path, RecipeInvalid), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:

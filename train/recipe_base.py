@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from edge.errors import RecipeInvalid
 from edge.strict import within
 
 
@@ -40,11 +38,3 @@ class StepsRecipe:
     warmup_steps: int = field(default=100, metadata=within(0, 100_000))
     ema: float = field(default=0.995, metadata=within(0.0, 1.0))
     seed: int = field(default=1, metadata=within(0, 1_000_000))
-
-
-def read_text(path: Path) -> str:
-    """The text of the file. Raises RecipeInvalid."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"recipe '{path}' cannot be read: {error}") from error

@@ -8,8 +8,9 @@ from typing import Literal
 
 from edge import strict
 from edge.errors import RecipeInvalid
+from edge.files import read_text
 from edge.strict import within
-from train.recipe_base import StepsRecipe, Written, read_text
+from train.recipe_base import StepsRecipe, Written
 
 BUILT_IN = Path(__file__).parent / "landmarks.toml"
 _SHARE = within(0.0, 1.0)
@@ -79,7 +80,7 @@ class Recipe(Written):
 def load(path: Path | None = None) -> Recipe:
     """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
     path = path or BUILT_IN
-    return parse(read_text(path), str(path))
+    return parse(read_text(path, RecipeInvalid), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from edge import strict
 from edge.errors import RecipeInvalid
+from edge.files import read_text
 from edge.moments.history import LOOKED
 from edge.strict import within
-from train.recipe_base import StepsRecipe, Written, read_text
+from train.recipe_base import StepsRecipe, Written
 
 BUILT_IN = Path(__file__).parent / "spotter.toml"
 MEAN, STD = 128.0, 32.0  # of the levels of ``edge.moments.history.picture``
@@ -87,7 +88,7 @@ class Recipe(Written):
 def load(path: Path | None = None) -> Recipe:
     """Read a recipe, by default the built-in one. Raises RecipeInvalid."""
     path = path or BUILT_IN
-    return parse(read_text(path), str(path))
+    return parse(read_text(path, RecipeInvalid), str(path))
 
 
 def parse(text: str, where: str) -> Recipe:
