@@ -5,12 +5,10 @@ Results go to standard output and nothing else does; messages and progress go to
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
-from typing import Protocol
 
 from edge.commands import command
-from edge.commands.command import Parser
+from edge.commands.command import Parser, Verb
 from train.landmarks import cli as landmarks_cli
 from train.spotter import cli as spotter_cli
 from train.synth import cli as synth_cli
@@ -35,19 +33,6 @@ from train.verbs import (
 )
 from train.verbs.messages import PROGRAM
 from train.voice import cli as voice_cli
-
-
-class Verb(Protocol):
-    """What the module of a verb has."""
-
-    HELP: str
-
-    def add(self, verb: Parser, /) -> None:
-        """Add the options."""
-
-    def run(self, arguments: argparse.Namespace, /) -> int:
-        """Do it, and return the exit code. Raises FerliteError."""
-
 
 # As the help lists them.
 VERBS: Mapping[str, Verb] = {
@@ -82,10 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The whole command line."""
-    top, verbs = command.program(PROGRAM, "Train and judge expression classifiers.")
-    for name, verb in VERBS.items():
-        verb.add(command.verb(verbs, name, verb.HELP, verb.run))
-    return top
+    return command.table(PROGRAM, "Train and judge expression classifiers.", VERBS)
 
 
 if __name__ == "__main__":

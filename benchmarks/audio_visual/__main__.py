@@ -35,7 +35,7 @@ from edge.voice.reader import SILENT_DB, presence
 from faces.corruptions import corrupt
 from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet, load_fer2013
-from quantize.voice import precision_of_faces
+from quantize.kinds.voice import precision_of_faces
 from train.voice import judge, readers
 from train.voice.cli import folder
 from train.voice.learn import load_learnt

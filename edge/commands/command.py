@@ -4,12 +4,16 @@
         return command.main("ferlite-tea", parser, argv)
 
     def parser() -> command.Parser:
-        top, verbs = command.program("ferlite-tea", "Make tea.")
-        brew = command.verb(verbs, "brew", "make a pot", _brew)
-        brew.add_argument("--minutes", type=command.number(0.5, 20), default=4, metavar="N", help="...")
-        return top
+        return command.table("ferlite-tea", "Make tea.", {"brew": brew})
 
-    def _brew(arguments: argparse.Namespace) -> int:
+and the module ``brew``, a file of its own:
+
+    HELP = "make a pot"
+
+    def add(verb: command.Parser) -> None:
+        verb.add_argument("--minutes", type=command.number(0.5, 20), default=4, metavar="N", help="...")
+
+    def run(arguments: argparse.Namespace) -> int:
         from tea import pot                     # what is heavy is imported by the verb that needs it
 
         command.output(arguments, {"cups": 4}, "4 cups")
@@ -24,7 +28,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from edge.commands import exits
 from edge.errors import SinkError, UsageError
@@ -65,6 +69,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
+class Verb(Protocol):
+    """What the module of a verb has."""
+
+    HELP: str
+
+    def add(self, verb: Parser, /) -> None:
+        """Add the options."""
+
+    def run(self, arguments: argparse.Namespace, /) -> int:
+        """Do it, and return the exit code. Raises FerliteError."""
+
+
 def main(program: str, parser: Callable[[], Parser], argv: list[str] | None = None) -> int:
     """Run ``argv`` (default: the process's own arguments) and return the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -84,6 +100,14 @@ def program(name: str, text: str, **settings: Any) -> tuple[Parser, Any]:
     parser = Parser(prog=name, description=text, **settings)
     add_version(parser)
     return parser, parser.add_subparsers(dest="verb", metavar="COMMAND", parser_class=Parser)
+
+
+def table(name: str, text: str, verbs: Mapping[str, Verb]) -> Parser:
+    """The parser of a program that has these ``verbs``, in the order in which its help lists them."""
+    parser, place = program(name, text)
+    for word, module in verbs.items():
+        module.add(verb(place, word, module.HELP, module.run))
+    return parser
 
 
 def add_version(parser: Parser) -> None:

@@ -15,18 +15,22 @@ from edge import bundle as bundles
 from edge.engine import EngineOptions
 from edge.landmarks import Landmarker
 from quantize import cli
-from quantize import landmarks as export
-from quantize import landmarks_lean as lean
+from quantize.builder import Built, Float
+from quantize.builders.onnx import OnnxBuilder
+from quantize.kinds import landmarks as export
+from quantize.kinds import landmarks_lean as lean
+from quantize.recipe import Recipe
 from tests.train.test_landmarks import SMALL, faces
 from train.landmarks import change, judge, learn, marked
 
 
-def test_a_bundle_of_it_answers_like_the_network(tmp_path: Path) -> None:
+def test_a_bundle_of_it_answers_like_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     learn.fit(SMALL, faces(), tmp_path)
     learnt = learn.load_learnt(tmp_path)
-    form = export.exported(learnt)
-    built = export.quantized(learnt, faces(), "onnx", form)
+    monkeypatch.setattr(export, "MOST_LOST", 1.0)
+    held = judge.judge(faces(), learnt.ask)
+    built, _ = export.climb_of(learnt, faces(), faces(), export.exported(learnt), held)("onnx")
     made = export.bundle(learnt, {"onnx": built}, tmp_path / "landmarks", {})
     assert made.kind == "landmarks" and not made.labels and made.schema == 2
     crops = change.plain(faces()).pictures
@@ -109,14 +113,14 @@ def test_a_rung_whose_model_no_engine_loads_is_passed_over(
     learn.fit(SMALL, faces(), tmp_path)
     learnt = learn.load_learnt(tmp_path)
     monkeypatch.setattr(export, "MOST_LOST", 1.0)
-    sound = export.quantized
+    sound = OnnxBuilder.quantize
 
-    def first_damaged(*asked: Any) -> Any:
-        built = sound(*asked)
-        return replace(built, parts={".onnx": b"damaged"}) if asked[-1] == "onnx-minmax" else built
+    def first_damaged(self: OnnxBuilder, network: Float, plain: Built, recipe: Recipe, crops: Any) -> Built:
+        built = sound(self, network, plain, recipe, crops)
+        return replace(built, parts={".onnx": b"damaged"}) if recipe.name == "onnx-minmax" else built
 
-    monkeypatch.setattr(export, "quantized", first_damaged)
+    monkeypatch.setattr(OnnxBuilder, "quantize", first_damaged)
     held = judge.judge(faces(), learnt.ask)
-    built, row = export.climbed(learnt, faces(), faces(), "onnx", export.exported(learnt), held)
+    built, row = export.climb_of(learnt, faces(), faces(), export.exported(learnt), held)("onnx")
     assert built.precision == "int8" and row["passed"] and row["recipe"] == "onnx-mse"
     assert "failed" in row["rungs"][0] and not row["rungs"][0]["passed"]

@@ -1,9 +1,6 @@
 """A trained landmark network to a bundle of kind "landmarks": exported, made int8, held against the network.
 
-The builders are those of every other bundle. Their gate compares answers of a classifier, so here ``judge``
-says what int8 costs, in the engine itself, and the gate is of a hundredth: of the eyes' distance for the
-error, and of the AUC of what is seen. The first rung of an engine's ladder that passes ships; where none
-does, the float network does, and the record says so.
+The gate is of a hundredth: of the eyes' distance for the error, and of the AUC of what is seen (``climb``).
 """
 
 from __future__ import annotations
@@ -21,21 +18,20 @@ import torch
 from torch import nn
 
 from edge import engine as engines
-from edge import strict
 from edge.bundle import Bundle
 from edge.bundle_files import writer
-from edge.bundle_files.sections import AccuracyRecord, CropRule, DoubtRule, InputSpec
+from edge.bundle_files.sections import AccuracyRecord, InputSpec
 from edge.classify import in_batches
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import BuildFailed, DataInvalid, EngineError, ModelMismatch
-from faces.crop_rule import measured_rules
+from edge.errors import BuildFailed
 from pages.card import FILE
-from quantize.builder import Built, Float, builder
-from quantize.landmarks_card import accuracy_of, card_of
-from quantize.landmarks_lean import HARDLY, WithoutCoarse, wakes
+from quantize.builder import Built, Float
+from quantize.kinds.climb import Climb
+from quantize.kinds.landmarks_card import accuracy_of, card_of
+from quantize.kinds.landmarks_lean import HARDLY, WithoutCoarse, wakes
+from quantize.kinds.shared import face_rules, parts_of
 from quantize.network import onnx_graph
 from quantize.network.export import Exported, fold
-from quantize.recipe import load as load_recipe
 from train.landmarks import judge
 from train.landmarks.change import plain
 from train.landmarks.judge import Ask
@@ -45,12 +41,6 @@ from train.landmarks.network import POINTS
 from train.onnx_export import INPUT, IR_VERSION, OPSET, TOLERANCE, quiet, tidy
 
 OUTPUTS = ("points", "visible")
-# The rungs of each engine's ladder, the plainest first.
-LADDERS = {
-    "onnx": ("onnx-minmax", "onnx-mse", "onnx-percentile"),
-    "tflite": ("tflite-static", "tflite-mse", "tflite-static-a16"),
-    "openvino": ("openvino-minmax", "openvino-average"),
-}
 MOST_LOST = 0.01  # by which int8 may be worse: of the eyes' distance, and of the AUC
 WANTED = {"error": 0.05, "auc_worn": 0.95}  # of the network, before int8
 
@@ -112,18 +102,6 @@ def exported(learnt: Learnt, program: bool = False) -> Exported:
     return Exported(content, saved.getvalue() if program else None, off)
 
 
-def quantized(learnt: Learnt, faces: MarkedFaces, engine: str, form: Exported, rung: str = "") -> Built:
-    """The engine's int8 model by its recipe ``rung`` ("": the first), calibrated on ``faces``.
-
-    Raises BuildFailed and RecipeInvalid.
-    """
-    recipe = load_recipe(rung or LADDERS[engine][0])
-    makes, network = builder(engine), Float(learnt.recipe.name, form, spec_of(learnt))
-    spread = np.linspace(0, len(faces) - 1, min(recipe.calibration.faces, len(faces))).astype(int)
-    crops = plain(faces, spread.astype(np.int64)).pictures[:, 0].astype(np.uint8)
-    return makes.quantize(network, makes.plain(network), recipe, crops)
-
-
 def spec_of(learnt: Learnt) -> InputSpec:
     """What the network wants to see."""
     recipe = learnt.recipe
@@ -146,43 +124,30 @@ def asker(built: Built, engine: str, spec: InputSpec) -> Ask:
     return ask
 
 
-def climbed(
-    learnt: Learnt, faces: MarkedFaces, test: MarkedFaces, engine: str, form: Exported, held: dict[str, Any]
-) -> tuple[Built, dict[str, Any]]:
-    """What ships for ``engine``, and its row of the record: the first rung that passes against ``held``, what
-    the float network does on ``test``.
+def climb_of(
+    learnt: Learnt, faces: MarkedFaces, test: MarkedFaces, form: Exported, held: dict[str, Any]
+) -> Climb:
+    """How the network of ``form`` is made int8, calibrated on ``faces``, and held against what it does on
+    ``test`` in float: ``held``.
     """
-    rungs: list[dict[str, Any]] = []
-    for rung in LADDERS[engine]:
-        try:
-            built = quantized(learnt, faces, engine, form, rung)
-            figures = judge.judge(test, asker(built, engine, spec_of(learnt)))
-        except (EngineError, ModelMismatch) as error:
-            passed = False
-            rungs.append({"recipe": rung, "failed": str(error), "passed": passed})
-            continue
-        lost = {
+
+    def calibration(many: int) -> npt.NDArray[np.uint8]:
+        spread = np.linspace(0, len(faces) - 1, min(many, len(faces))).astype(np.int64)
+        return plain(faces, spread).pictures[:, 0].astype(np.uint8)
+
+    def lost(figures: dict[str, Any]) -> dict[str, float]:
+        return {
             "error": round(figures["error"] - held["error"], 5),
             "auc_worn": round(held["auc_worn"] - figures["auc_worn"], 5),
         }
-        passed = max(lost.values()) <= MOST_LOST
-        rungs.append({"recipe": rung, "lost": lost, "passed": passed})
-        if passed:
-            break
-    else:
-        makes = builder(engine)
-        built = makes.plain(Float(learnt.recipe.name, form, spec_of(learnt)))
-        figures = judge.judge(test, asker(built, engine, spec_of(learnt)))
-    row = {
-        "passed": passed,
-        "recipe": rung if passed else "",
-        "ships": built.precision,
-        "version": engines.engine_class(engine).version(),
-        "bytes": built.size,
-        "rungs": rungs,
-        **figures,
-    }
-    return built, row
+
+    return Climb(
+        Float(learnt.recipe.name, form, spec_of(learnt)),
+        calibration,
+        lambda built, engine: judge.judge(test, asker(built, engine, spec_of(learnt))),
+        lost,
+        MOST_LOST,
+    )
 
 
 def bundle(
@@ -198,26 +163,22 @@ def bundle(
     Raises DataInvalid, StorageFailed and UsageError.
     """
     writer.refuse_output(out)
-    rules = measured_rules("fer2013")
+    rules = face_rules()
     about = Bundle(
         path=out,
         name=learnt.recipe.name,
         description="68 landmarks and how surely each is seen, 64 px grey",
         labels=(),
         input=spec_of(learnt),
-        crop=strict.fill(CropRule, {**rules["crop"], "size": CROP}, "fer2013: crop", DataInvalid),
+        crop=replace(rules["crop"], size=CROP),
         temperature=1.0,
-        doubt=strict.fill(DoubtRule, rules["doubt"], "fer2013: doubt", DataInvalid),
+        doubt=rules["doubt"],
         files={},
         accuracy=accuracy,
         made_by={**made_by, "recipe": learnt.recipe.text},
         kind="landmarks",
     )
-    parts = {
-        engine: writer.Model(dict(built.parts), built.precision, built.layout)
-        for engine, built in models.items()
-    }
-    told, content = writer.compose(about, parts)
+    told, content = writer.compose(about, parts_of(models))
     cards = {FILE: card.encode()} if card else {}
     return writer.write(out, told, {**content, **cards, "landmarks.toml": learnt.recipe.text.encode()})
 
@@ -229,7 +190,7 @@ def build(
     ``out``.
 
     ``faces`` calibrate. The record, JSON-ready: the float network's figures, each engine's with the gate's
-    verdict, and ``command``. Raises what ``quantized`` and ``bundle`` do.
+    verdict, and ``command``. Raises what ``Climb`` and ``bundle`` do.
     """
     learnt = load_learnt(run)
     woken, left_out = wakes(learnt, faces), ""
@@ -253,7 +214,8 @@ def build(
         "steps": learnt.recipe.learn.steps,
         "engines": {},
     }
+    climb = climb_of(learnt, faces, test, form, held)
     for name in names:
-        models[name], record["engines"][name] = climbed(learnt, faces, test, name, form, held)
+        models[name], record["engines"][name] = climb(name)
     bundle(learnt, models, out, {"train": record["model"]}, card_of(record), accuracy_of(record))
     return record

@@ -7,7 +7,6 @@ it: so each utterance of the set tells what int8 costs, and nobody judges what l
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,17 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge import engine as engines
-from edge import strict
 from edge.bundle import Bundle
 from edge.bundle_files import writer
-from edge.bundle_files.sections import AccuracyRecord, CropRule, DoubtRule, InputSpec
+from edge.bundle_files.sections import AccuracyRecord, InputSpec
 from edge.classify import Classifier, in_batches
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import DataInvalid
 from edge.voice.mel import BANDS, FRAMES
 from faces.corruptions import STRENGTHS, corrupt
-from faces.crop_rule import crop_rule_of, measured_rules
+from faces.crop_rule import crop_rule_of
 from faces.face_set import FaceSet
 from quantize.builder import Built, Float, builder
+from quantize.kinds.shared import face_rules, parts_of, sha256
 from quantize.network.export import export
 from quantize.network.source import Source
 from quantize.recipe import load as load_recipe
@@ -201,9 +199,6 @@ def build(
         )
     record["temperature"] = warmth
     heard = {label: value or 0.0 for label, value in record["float"]["precision"].items()}
-    parts = {
-        name: writer.Model(dict(built.parts), built.precision, built.layout) for name, built in models.items()
-    }
     about = Bundle(
         path=out,
         name=learnt.recipe.name,
@@ -223,9 +218,9 @@ def build(
         },
         kind="voice",
         reliability={"voice": heard, "face": dict(face)},
-        **rules(),
+        **face_rules(),
     )
-    bundle, content = writer.compose(about, parts)
+    bundle, content = writer.compose(about, parts_of(models))
     extra = {"CARD.md": card(record, voices).encode(), "voice.toml": learnt.recipe.text.encode()}
     writer.write(out, bundle, {**content, **extra})
     return record
@@ -271,17 +266,3 @@ def precision_of_faces(classifier: Classifier, faces: FaceSet) -> dict[str, floa
     named /= named.sum(1, keepdims=True)
     right = np.diag(named) / np.maximum(named.sum(0), 1e-9)
     return {name: round(float(value), 4) for name, value in zip(faces.classes, right, strict=True)}
-
-
-def rules() -> dict[str, Any]:
-    """What every bundle says of faces, and a voice's does not use."""
-    measured = measured_rules("fer2013")
-    return {
-        "crop": strict.fill(CropRule, measured["crop"], "fer2013: crop", DataInvalid),
-        "doubt": strict.fill(DoubtRule, measured["doubt"], "fer2013: doubt", DataInvalid),
-    }
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,9 +1,6 @@
 """A trained spotter network to a bundle of kind "spotter": exported, made int8, held against the network.
 
-The builders are those of every other bundle. Their gate compares answers of a classifier, so here what int8
-costs is judged by the movements that are spotted, in the engine itself, on the people who were chosen by. The
-first rung of an engine's ladder that passes ships; where none does, the float network does, and the record
-says so.
+What int8 costs is judged by the movements that are spotted on the people who were chosen by (``climb``).
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from edge.bundle import Bundle
 from edge.bundle_files import writer
 from edge.bundle_files.sections import AccuracyRecord, InputSpec, SpotRule
 from edge.engine import EngineOptions, ModelFile
-from edge.errors import DataInvalid, EngineError, ModelMismatch
+from edge.errors import DataInvalid
 from edge.files import read_json
 from edge.moments.decode import OUTPUTS
 from edge.moments.history import RATE, ROWS
@@ -29,11 +26,11 @@ from edge.moments.network import NetworkSpotter, ask, told_of
 from edge.moments.regions import REGIONS, RULE, Floats
 from edge.strict import fill
 from pages.card import FILE
-from quantize.builder import Built, Float, builder
+from quantize.builder import Built, Float
+from quantize.kinds.climb import Climb
+from quantize.kinds.shared import face_rules, parts_of, sha256
 from quantize.network.export import export
 from quantize.network.source import Source
-from quantize.recipe import load as load_recipe
-from quantize.voice import rules, sha256
 from train.spotter import judge
 from train.spotter.change import Drawer
 from train.spotter.cli import CHOOSE, LEARN, RECORD
@@ -41,12 +38,6 @@ from train.spotter.learn import LEARNT, Learnt, load_learnt
 from train.spotter.motion_set import MotionSet, read
 from train.spotter.recipe import MEAN, STD
 
-# The rungs of each engine's ladder, the plainest first.
-LADDERS = {
-    "onnx": ("onnx-minmax", "onnx-mse", "onnx-percentile"),
-    "tflite": ("tflite-static", "tflite-mse", "tflite-static-a16"),
-    "openvino": ("openvino-minmax", "openvino-average"),
-}
 MOST_LOST = 0.01  # of F1 that int8 may lose
 
 
@@ -82,41 +73,20 @@ def network_of(learnt: Learnt, names: Sequence[str]) -> Float:
     return Float(recipe.name, export(source, program="tflite" in names), source.input)
 
 
-def climbed(
-    learnt: Learnt, films: MotionSet, others: MotionSet, engine: str, network: Float, held: dict[str, Any]
-) -> tuple[Built, dict[str, Any]]:
-    """What ships for ``engine``, and its row of the record: the first rung that passes against ``held``, what
-    the float network does on the ``others``; ``films`` calibrate.
+def climb_of(
+    learnt: Learnt, films: MotionSet, others: MotionSet, network: Float, held: dict[str, Any]
+) -> Climb:
+    """How the ``network`` is made int8, calibrated on ``films``, and held against what it does on the
+    ``others`` in float: ``held``.
     """
-    rule, makes = SpotRule(**held["spot"]), builder(engine)
-    plain, rungs = makes.plain(network), []
-    for rung in LADDERS[engine]:
-        recipe = load_recipe(rung)
-        windows = Drawer(films, learnt.recipe)(recipe.calibration.faces, np.random.default_rng(1))
-        try:
-            built = makes.quantize(network, plain, recipe, windows.levels)
-            figures = judged(built, engine, learnt, rule, others)
-        except (EngineError, ModelMismatch) as error:
-            rungs.append({"recipe": rung, "failed": str(error), "passed": False})
-            continue
-        lost = round(held["f1"] - figures["f1"], 4)
-        rungs.append({"recipe": rung, "lost": lost, "passed": lost <= MOST_LOST})
-        if rungs[-1]["passed"]:
-            break
-    passed = bool(rungs[-1]["passed"])
-    if not passed:
-        built = plain
-        figures = judged(built, engine, learnt, rule, others)
-    row = {
-        "passed": passed,
-        "recipe": rung if passed else "",
-        "ships": built.precision,
-        "version": engines.engine_class(engine).version(),
-        "bytes": built.size,
-        "rungs": rungs,
-        **figures,
-    }
-    return built, row
+    rule = SpotRule(**held["spot"])
+    return Climb(
+        network,
+        lambda many: Drawer(films, learnt.recipe)(many, np.random.default_rng(1)).levels,
+        lambda built, engine: judged(built, engine, learnt, rule, others),
+        lambda figures: {"f1": round(held["f1"] - figures["f1"], 4)},
+        MOST_LOST,
+    )
 
 
 def judged(built: Built, engine: str, learnt: Learnt, rule: SpotRule, others: MotionSet) -> dict[str, Any]:
@@ -154,8 +124,9 @@ def build(run: Path, out: Path, names: Sequence[str], command: str = "") -> dict
         "float": held,
         "engines": {},
     }
+    climb = climb_of(learnt, films, others, network, held)
     for name in names:
-        models[name], record["engines"][name] = climbed(learnt, films, others, name, network, held)
+        models[name], record["engines"][name] = climb(name)
     write(run, learnt, spot, models, record, out)
     return record
 
@@ -196,12 +167,9 @@ def write(
         },
         kind="spotter",
         spot=spot,
-        **{**rules(), "crop": RULE},
+        **{**face_rules(), "crop": RULE},
     )
-    parts = {
-        name: writer.Model(dict(built.parts), built.precision, built.layout) for name, built in models.items()
-    }
-    bundle, content = writer.compose(about, parts)
+    bundle, content = writer.compose(about, parts_of(models))
     extra = {FILE: card(record).encode(), "spotter.toml": learnt.recipe.text.encode()}
     return writer.write(out, bundle, {**content, **extra})
 

@@ -1,0 +1,3 @@
+"""What verbs say on standard error."""
+
+PROGRAM = "ferlite-quantize"
