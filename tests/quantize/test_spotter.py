@@ -24,7 +24,8 @@ from edge.moments.decode import OUTPUTS
 from edge.moments.history import ROWS
 from edge.moments.network import SpottingNetwork, told_of
 from edge.voice.reader import VoiceReader
-from quantize import cli, spotter
+from quantize import cli
+from quantize.kinds import spotter
 from tests.train.motions import SMALL, run_of
 from train import cli as train_cli
 from train.spotter.change import Drawer

@@ -19,7 +19,8 @@ from edge import bundle as bundles
 from edge.errors import UsageError
 from edge.voice.mel import SAMPLES, log_mel, picture
 from edge.voice.reader import VoiceReader
-from quantize import cli, voice
+from quantize import cli
+from quantize.kinds import voice
 from tests import media
 from tests.edge.test_voice import speech, wav
 from tests.train.test_voice import SMALL, SPEAKERS, pack
