@@ -36,7 +36,6 @@ from benchmarks import (  # noqa: E402 - needs the root on the path
     rendered,
 )
 from benchmarks import install as installs  # noqa: E402
-from benchmarks import moments_table as moving  # noqa: E402
 from benchmarks import people as ways  # noqa: E402
 from benchmarks import profile as profiles  # noqa: E402
 from benchmarks import rolled as rolls  # noqa: E402
@@ -44,6 +43,7 @@ from benchmarks import scale as scales  # noqa: E402
 from benchmarks import steadiness as steady  # noqa: E402
 from benchmarks.audio_visual import table as hearing  # noqa: E402
 from benchmarks.detection import table as detections  # noqa: E402
+from benchmarks.moments import table as moving  # noqa: E402
 from benchmarks.pace import table as doing_less  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from benchmarks.systems import probes  # noqa: E402
@@ -304,6 +304,8 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     MOMENTS: {
         "moments": lambda: moving.by_rate(read("moments")),
         "moments-kinds": lambda: moving.by_kind(read("moments")),
+        "moments-engines": lambda: moving.engines(read("moments")),
+        "moments-naming": lambda: moving.naming(read("moments")),
         "moments-real": lambda: moving.real(read("moments")),
         "moments-cost": lambda: moving.cost(read("moments")),
     },

@@ -83,19 +83,21 @@ def without_head(flow: Floats) -> tuple[Floats, float]:
 
     Weighted least squares, again with what does not fit counting less (Beaton and Tukey, 1974).
     """
-    steady = flow[STEADY]
-    weights = _ONES
+    # As complex numbers: a similarity is a product and a sum.
+    z = np.ascontiguousarray(flow).view(np.complex64)[:, 0]
+    steady, weights = z[STEADY], _ONES
     for _ in range(FITS):
-        scaled = _WAYS * weights[:, None]
-        square = scaled.T @ _WAYS
-        square[_DIAGONAL] += 1e-6
-        fit = np.linalg.solve(square, scaled.T @ steady.ravel())
-        rest = steady - (_WAYS @ fit).reshape(-1, 2)
-        off = np.sqrt((rest * rest).sum(1))
+        total = weights.sum()
+        middle, place = weights @ steady / total, weights @ _STEADY / total
+        away = _STEADY - place
+        pull = weights * away.conj()
+        turn = pull @ (steady - middle) / (pull @ away + _STIFF)
+        off = np.abs(steady - middle - turn * away)
         middling = float(np.median(off))
         share = np.minimum(1, off / max(OUTLIER, 3 * middling))
-        weights = np.repeat((1 - share * share) ** 2, 2).astype(np.float32)
-    return flow - (_ALL @ fit).reshape(-1, 2), middling
+        weights = (1 - share * share) ** 2
+    own = z - (middle + turn * (_ALL - place))
+    return own.astype(np.complex64).view(np.float32).reshape(-1, 2), middling
 
 
 def _flow_room() -> Floats:
@@ -109,14 +111,6 @@ def _small(crop: Image) -> Floats:
     return np.asarray(middle / max(1.0, float(np.linalg.norm(middle))), np.float32)
 
 
-def _ways(x: Floats, y: Floats) -> Floats:
-    """What a small shift right, shift down, turn and zoom do at each place, float32 [places * 2, 4]."""
-    x, y = (x - np.float32(0.5)), (y - np.float32(0.5))
-    one, none = np.ones_like(x), np.zeros_like(x)
-    right, down = np.stack([one, none, -y, x], 1), np.stack([none, one, x, y], 1)
-    return np.stack([right, down], 1).reshape(-1, 4).astype(np.float32)
-
-
 def _place(face: Face) -> tuple[float, float, float]:
     """Where the crop's middle lies in the frame, and the pixels of the frame between the eyes."""
     (a, b, x), (c, d, y) = crop_matrix(face, RULE, regions.SIDE).tolist()
@@ -126,6 +120,7 @@ def _place(face: Face) -> tuple[float, float, float]:
     return (d * u - b * v) / determinant, (a * v - c * u) / determinant, EYES / abs(determinant) ** 0.5
 
 
-_ALL, _WAYS = _ways(X, Y), _ways(X[STEADY], Y[STEADY])
-_ONES = np.ones(len(_WAYS), np.float32)
-_DIAGONAL = np.diag_indices(4)
+_ALL = (X + 1j * Y).astype(np.complex64)
+_STEADY = _ALL[STEADY]
+_ONES = np.ones(len(_STEADY), np.float32)
+_STIFF = np.float32(1e-6)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks.moments import Tally, undoubted
+from benchmarks.moments import table
+from benchmarks.moments.tally import Tally, naming, undoubted
 from edge.results import Moment
 from train.synth.moments import Film, Happening
 from train.synth.motion import Curve
@@ -45,3 +48,32 @@ def test_right_false_and_missed_movements_are_counted_and_told_apart() -> None:
 def test_few_frames_alone_are_no_doubt_of_a_movement() -> None:
     assert undoubted(moment(1, 2, "25 frames a second are few"))
     assert not undoubted(moment(1, 2, "25 frames a second are few", "talking"))
+
+
+def test_an_expression_is_one_that_alone_always_has_the_actions_and_its_name_right_null_or_wrong() -> None:
+    smile = Happening("micro", Curve(1.0, 0.1, 0.0, 0.1), 0.03, STILL, (6, 12))
+    assert smile.expression == "happiness"
+    # Brows go up in fear and in surprise; lips press in none but anger; a dimple is of none.
+    others = [replace(smile, actions=actions).expression for actions in ((1, 2), (24,), (14,), ())]
+    assert others == ["", "anger", "", ""]
+    words = [naming(smile, named) for named in ("happiness", None, "anger")]
+    assert words == ["right", "null", "wrong"]
+    tally, film = Tally(), replace(a_film(), happenings=[smile])
+    tally.take(film, [replace(moment(1.0, 1.2), expression="anger")])
+    assert tally.as_json()["named"] == {"right": 0, "null": 0, "wrong": 1}
+
+
+def test_tables_show_the_rule_beside_the_network() -> None:
+    tally = Tally()
+    tally.take(a_film(), [moment(1.02, 1.2)])
+    figures = tally.as_json()
+    record = {
+        "spotters": {"rule": {"100": figures}, "network": {"100": {**figures, "f1": 0.125}}},
+        "engine": "onnx",
+        "engines": {"float": {**figures, "apex_off_ms": None}},
+        "naming": {"people": 3, "at_true_times": {"0.02-0.035": {"right": 1, "null": 3, "wrong": 0}}},
+    }
+    assert "1 / 1 | 0 / 0" not in table.by_kind(record) and "100% / 100%" in table.by_kind(record)
+    assert "| the network in float | 0.667 |" in table.engines(record)
+    assert "farthest point 2-3.5 % | 4 | 1 (25%) | 3 (75%) | 0 (0%) |" in table.naming(record)
+    assert "| spotted by the network at 100 frames a second | 0 | - | - | - |" in table.naming(record)

@@ -20,7 +20,7 @@ HELP = "train the network that spots short movements, of 'run --moments'"
 LEARN, CHOOSE, RECORD = "learn.npz", "choose.npz", "record.json"
 # Seconds of a film and frames a second: to learn from, and to choose by.
 LEARNT_FROM, CHOSEN_BY = (16.0, 50.0), (10.0, 100.0)
-SHARE = 3  # people learnt from for each one chosen by
+SHARE = 2 / 3  # people chosen by for each one learnt from
 MOST_FALSE = 1.0  # false alarms a minute
 
 
@@ -36,9 +36,9 @@ def add(verb: command.Parser) -> None:
     verb.add_argument(
         "--people",
         type=command.whole(1, 10_000),
-        default=150,
+        default=60,
         metavar="N",
-        help="of how many to learn, and a third as many others to choose by (default: 150)",
+        help="of how many to learn, and two thirds as many others to choose by (default: 60)",
     )
     verb.add_argument(
         "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
@@ -77,7 +77,7 @@ def gather(arguments: argparse.Namespace) -> tuple[MotionSet, MotionSet]:
         photos = readers.read(arguments.photos, 96, search=False)
         head = load_heads(arguments.heads).head(0)
         arguments.out.mkdir(parents=True, exist_ok=True)
-        few = max(1, arguments.people // SHARE)
+        few = max(1, round(arguments.people * SHARE))
         for path, part, people, (seconds, rate) in (
             (paths[0], photos.split("train"), arguments.people, LEARNT_FROM),
             (paths[1], photos.split("public"), few, CHOSEN_BY),

@@ -44,7 +44,7 @@ def fit(recipe: Recipe, films: MotionSet, out: Path, name: str = "training") -> 
     """
     make_folder(out)
     torch.manual_seed(recipe.learn.seed)
-    network = SpotterNetwork(recipe.network)
+    network = SpotterNetwork(recipe.network).to(memory_format=torch.channels_last)
     run = Stepwise(recipe.text, recipe.learn, network, out)
     drawer = Drawer(films, recipe)
     return run.run(lambda step: _loss(recipe, drawer, network, step), LEARNT, name)
@@ -63,8 +63,9 @@ def load_learnt(path: Path) -> Learnt:
 def _loss(recipe: Recipe, drawer: Drawer, network: SpotterNetwork, step: int) -> torch.Tensor:
     how = recipe.learn
     windows = drawer(how.batch_size, np.random.default_rng([how.seed, step]))
-    x = (torch.from_numpy(windows.levels[:, None]).float() - MEAN) / STD
+    x = torch.from_numpy(windows.levels[:, None]).float().to(memory_format=torch.channels_last)
     wanted = torch.from_numpy(windows.wanted)
-    lost = F.binary_cross_entropy_with_logits(network(x).view_as(wanted), wanted, reduction="none")
+    logits = network((x - MEAN) / STD).view_as(wanted)
+    lost = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     inside, *bounds = lost.mean((0, 2)).unbind()
     return inside + how.bounds * torch.stack(bounds).sum()

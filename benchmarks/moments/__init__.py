@@ -1,0 +1,1 @@
+"""What spotting movements that come and go is worth, and costs: ``python -m benchmarks.moments``."""
