@@ -192,7 +192,7 @@ def watching(
     from edge.moments.watch import Watcher
 
     with ExitStack() as finish:
-        make = _spotter(settings, finish)
+        make = spotter_of(settings.spotter, finish, settings.engine, settings.threads)
         options = EngineOptions(settings.threads, settings.device, settings.engine_settings)
         classifier = load_classifier(bundle, engine, options, settings.prior)
         watcher = Watcher(bundle, classifier, remark, make)
@@ -200,15 +200,20 @@ def watching(
         yield watcher
 
 
-def _spotter(settings: RunSettings, finish: ExitStack) -> Callable[[], Spotter]:
-    """What makes a spotter for each face: the rule, or the network of the bundle that was asked for."""
+def spotter_of(
+    bundle: str, finish: ExitStack, engine: str = "auto", threads: int = 0
+) -> Callable[[], Spotter]:
+    """What makes a spotter for each face: the rule ("") or the network of a bundle, freed by ``finish``.
+
+    Raises UsageError and what opening a bundle does.
+    """
     from edge.moments.rule import RuleSpotter
 
-    if not settings.spotter:
+    if not bundle:
         return RuleSpotter
     from edge.moments.network import NetworkSpotter, open_network
 
-    network = open_network(settings.spotter, settings.engine, settings.threads)
+    network = open_network(bundle, engine, threads)
     finish.callback(network.close)
     return lambda: NetworkSpotter(network)
 

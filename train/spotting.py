@@ -13,7 +13,8 @@ from edge import bundle as bundles
 from edge.commands.progress import Progress
 from edge.detect import Detector
 from edge.errors import DataInvalid
-from edge.moments.watch import Watcher
+from edge.moments.rule import RuleSpotter
+from edge.moments.watch import Spotter, Watcher
 from edge.results import FrameReadings, Moment, Reading
 from edge.source import Frame
 from edge.sources.decode import read_image
@@ -24,6 +25,8 @@ from faces.spotting.annotations import Annotation
 from faces.spotting.score import Counts, Interval, counted, matched
 
 LEAD = 1.0  # seconds for which a film's first frame is shown before it: many begin just before the movement
+TAIL = 0.8  # and its last after it: what was spotted is told when more than that was seen
+Make = Callable[[], Spotter]
 Detect = Callable[[], Detector]
 
 
@@ -55,7 +58,10 @@ def films(root: Path, sheet: Path, layout: str) -> tuple[list[Film], list[str]]:
 
 
 def frames_of(film: Film, rate: float) -> Iterator[Frame]:
-    """The film's frames at ``rate`` a second, after LEAD seconds of its first. Raises SourceError."""
+    """The film's frames at ``rate`` a second, after LEAD seconds of its first and before TAIL of its last.
+
+    Raises SourceError.
+    """
     first = film.frames[0][0]
     still = read_image(film.frames[0][1])
     lead = round(LEAD * rate)
@@ -63,12 +69,15 @@ def frames_of(film: Film, rate: float) -> Iterator[Frame]:
         yield Frame(film.name, index, index / rate, still)
     for number, path in film.frames:
         index = lead + number - first
-        yield Frame(film.name, index, index / rate, read_image(path))
+        image = read_image(path)
+        yield Frame(film.name, index, index / rate, image)
+    for late in range(1, round(TAIL * rate) + 1):
+        yield Frame(film.name, index + late, (index + late) / rate, image)
 
 
-def spotted(frames: Iterable[Frame], detector: Detector) -> list[Moment]:
-    """What is told of the largest face of the ``frames``."""
-    follow, tracker, watch = Follower(detector), Tracker(), Watcher(bundles.load(""), None)
+def spotted(frames: Iterable[Frame], detector: Detector, make: Make = RuleSpotter) -> list[Moment]:
+    """What is told of the largest face of the ``frames`` by the spotter that ``make`` makes."""
+    follow, tracker, watch = Follower(detector), Tracker(), Watcher(bundles.load(""), None, spotter=make)
     found: list[Moment] = []
     for frame in frames:
         assert frame.time is not None
@@ -82,7 +91,7 @@ def spotted(frames: Iterable[Frame], detector: Detector) -> list[Moment]:
     return found
 
 
-def measure(found: list[Film], rate: float, detector: Detector) -> dict[str, Any]:
+def measure(found: list[Film], rate: float, detector: Detector, make: Make = RuleSpotter) -> dict[str, Any]:
     """F1 over all ``found`` films for short movements, longer ones and both, JSON-ready.
 
     Doubted movements do not count. Raises SourceError.
@@ -92,7 +101,7 @@ def measure(found: list[Film], rate: float, detector: Detector) -> dict[str, Any
     with Progress("spotting", len(found), "films") as progress:
         for film in found:
             begin = film.frames[0][0] - LEAD * rate
-            told = [each for each in spotted(frames_of(film, rate), detector) if not each.doubts]
+            told = [each for each in spotted(frames_of(film, rate), detector, make) if not each.doubts]
             for kind in totals:
                 true = [_interval(each, begin, rate) for each in film.marked if each.kind == kind]
                 ours = [Interval(each.onset, each.offset, each.apex) for each in told if each.kind == kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge.commands import command
@@ -26,25 +27,35 @@ def add(verb: command.Parser) -> None:
     verb.add_argument("--layout", choices=LAYOUTS, required=True, help="whose films and sheet they are")
     verb.add_argument("--detector", default="auto", help="auto, yunet, haar (default: auto)")
     verb.add_argument("--detector-model", type=Path, metavar="FILE", help="its weights")
+    verb.add_argument(
+        "--spotter",
+        default="",
+        metavar="BUNDLE",
+        help="network that spots: folder, .zip or name (default: a rule)",
+    )
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Spot, count, write the record."""
+    from edge.bundle import files_of
     from edge.detect import DetectorOptions, choose, detector_class
+    from edge.run import spotter_of
     from faces.spotting.annotations import LAYOUTS as KNOWN
     from train import spotting
 
-    refuse_same([arguments.record], [arguments.annotations, arguments.detector_model])
+    network = files_of(arguments.spotter) if arguments.spotter else []
+    refuse_same([arguments.record], [arguments.annotations, arguments.detector_model, *network])
     found, absent = spotting.films(arguments.films, arguments.annotations, arguments.layout)
     options = DetectorOptions(model=arguments.detector_model)
     chosen = choose(arguments.detector, options)
     detector = detector_class(chosen.name)(options)
-    try:
-        record = spotting.measure(found, KNOWN[arguments.layout].rate, detector)
-    finally:
-        detector.close()
+    with ExitStack() as finish:
+        finish.callback(detector.close)
+        make = spotter_of(arguments.spotter, finish)
+        record = spotting.measure(found, KNOWN[arguments.layout].rate, detector, make)
     record |= {"schema": 1, "layout": arguments.layout, "detector": chosen.name, "absent": absent}
+    record["spotter"] = arguments.spotter or "rule"
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=1) + "\n")
     command.output(arguments, record, spotting.as_text(record))
