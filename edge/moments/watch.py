@@ -14,7 +14,7 @@ from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.moments.motion import FaceMotion, Motion
 from edge.moments.rule import RuleSpotter, Span
-from edge.results import FrameReadings, Moment, Reading
+from edge.results import Face, FrameReadings, Moment, Reading
 from edge.source import Frame
 
 FEW, FEWEST = 48.0, 24.0  # frames a second: below, short movements are missed; below, none is told
@@ -24,6 +24,10 @@ CALM_S = 0.08  # before the onset, and after the offset, a face is at rest
 NAMED = 0.15  # of all weight must go to an expression from the onset to the apex
 TURNED, MOVED = 0.10, 0.25  # of a face: its nose's way off the middle; its own, in distances between eyes
 SMALL = 24.0  # pixels between the eyes
+NO_LANDMARKS = (
+    "--spotter's network knows faces by their landmarks, and these have none: the rule watches them "
+    "(ferlite fetch yunet gives a detector that finds landmarks)"
+)
 FORGET = 1.0  # seconds unseen after which a face is nobody known
 
 
@@ -65,8 +69,8 @@ class Watcher:
 
     ``classifier`` reads faces cut out for ``bundle``, at the onset and the apex of what was spotted; nothing
     that was seen is kept for longer than KEPT seconds. ``remark`` hears, once a source, that frames are too
-    few. ``spotter`` makes one for each face. ``least`` frames a second are wanted for short movements to be
-    told at all.
+    few. ``spotter`` makes one for each face; a face without landmarks gets the rule, which is said once.
+    ``least`` frames a second are wanted for short movements to be told at all.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Watcher:
         self._bundle, self._classifier, self._remark, self._spotter = bundle, classifier, remark, spotter
         self._least = least
         self.rate: float | None = None  # frames a second of late, None before it is known
-        self._source, self._said = "", False
+        self._source, self._said, self._said_marks = "", False, False
         self._times: deque[float] = deque(maxlen=COUNTED + 1)
         self._watched: dict[int, _Watched] = {}
 
@@ -129,7 +133,7 @@ class Watcher:
         track = reading.track or 0
         known = self._watched.get(track)
         if known is None:
-            known = self._watched[track] = _Watched(self._spotter())
+            known = self._watched[track] = _Watched(self._make(reading.face))
         known.seen = time
         motion = known.motion(image, reading.face)
         spans = known.spotter(time, motion)
@@ -140,6 +144,15 @@ class Watcher:
         while known.looks[0].time < time - KEPT:
             known.looks.popleft()
         return spans, None if motion.lost else known.spotter.height
+
+    def _make(self, face: Face) -> Spotter:
+        """A spotter for ``face``; a network knows only faces that are cut out by their landmarks."""
+        if face.landmarks is not None or self._spotter is RuleSpotter:
+            return self._spotter()
+        if not self._said_marks:
+            self._said_marks = True
+            self._remark(NO_LANDMARKS)
+        return RuleSpotter()
 
     def _moment(self, span: Span, reading: Reading) -> Moment:
         looks = self._watched[reading.track or 0].looks

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.commands import command
 from edge.commands.exits import OK
+from edge.errors import UsageError
 from edge.files import refuse_same, write_text
 
 HELP = "measure how short movements are spotted in marked films"
@@ -49,6 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     found, absent = spotting.films(arguments.films, arguments.annotations, arguments.layout)
     options = DetectorOptions(model=arguments.detector_model)
     chosen = choose(arguments.detector, options)
+    if arguments.spotter and chosen.name == "haar":
+        raise UsageError(
+            "--spotter knows faces by landmarks, and haar finds none: give --detector-model YUNET"
+        )
     detector = detector_class(chosen.name)(options)
     with ExitStack() as finish:
         finish.callback(detector.close)

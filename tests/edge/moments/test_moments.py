@@ -16,6 +16,7 @@ from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.moments.motion import FaceMotion, Motion, without_head
 from edge.moments.regions import GRID, INSIDE, REGIONS, X, Y
+from edge.moments.rule import RuleSpotter
 from edge.moments.watch import FEWEST, Watcher, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.sinks.json_lines import as_json
@@ -164,6 +165,26 @@ def test_few_frames_a_second_are_said_once_and_doubted_and_fewer_tell_no_short_m
     assert moments_of(watched(Watcher(bundles.load(""), None, said.append), a_film(12))) == []
     assert len(said) == 1 and "too few" in said[0]
     assert too_few(50) == too_few(None) == "" and too_few(FEWEST - 1) != too_few(FEWEST + 1)
+
+
+def test_a_network_watches_faces_with_landmarks_and_the_rule_the_others_which_is_said_once() -> None:
+    made: list[int] = []
+
+    class Counted(RuleSpotter):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(1)
+
+    said: list[str] = []
+    watcher = Watcher(bundles.load(""), None, said.append, Counted)
+    (moment,) = moments_of(watched(watcher, a_film(100)))
+    assert made == [1] and said == [] and moment.kind == "micro"
+    bare = replace(FACE, landmarks=None)
+    for track in (2, 3):
+        reading = Reading(bare, {"neutral": 1.0}, "neutral", (), track)
+        frame = a_film(100)[0]
+        watcher(frame, FrameReadings("other", frame.index, frame.time, 168, 180, (reading,)))
+    assert made == [1] and len(said) == 1 and "these have none" in said[0]
 
 
 def test_a_head_that_turns_is_doubted() -> None:
