@@ -201,7 +201,7 @@ def seeds(axes: Axes, rows: Mapping[str, Sequence[float]]) -> None:
         mean = sum(values) / len(values)
         axes.plot([mean], [row], "|", color=ORANGE, markersize=16, label="" if row else "mean")
     axes.set_yticks(range(len(rows)), list(rows))
-    axes.set(xlabel="best accuracy on the public test, %", ylim=(len(rows) - 0.5, -0.5))
+    axes.set(xlabel="best accuracy on the public test, %", ylim=(max(1, len(rows)) - 0.5, -0.5))
     axes.grid(False, axis="y")
     _legend(axes)
 

@@ -1,8 +1,9 @@
 """What is still read of a face with something over it, and what it is worth to be told what is covered.
 
 The faces' landmarks are known (``ferlite train mark``, ``train synth``), so what a drawn thing hides is too.
-A network that is told regions is asked four times: with how far each part is seen, with all parts said to be
-seen, with another face's, whatever that one wears, and with nothing told.
+A network that is told regions is asked five times: with how far each part is seen, with what the shipped
+landmarks network finds, as at run time, with all parts said to be seen, with another face's, whatever that
+one wears, and with nothing told.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge.extras.regions import PARTS, masks
+from edge import bundle as bundles
+from edge import engine as engines
+from edge.engine import EngineOptions
+from edge.extras.regions import PARTS, SHIPPED, masks
+from edge.landmarks import Landmarker
 from faces.face_set import FaceSet
 from faces.metrics import accuracy
 from train.checkpoint import Trained
@@ -27,7 +32,7 @@ from train.systems.system import system_of
 CLEAN = "nothing"
 WORN = (CLEAN, "mask", "glasses", "hand", "scarf")
 MOUTH = len(PARTS) - 1
-MOST = 400  # faces that things are drawn over
+MOST = 1000  # faces that things are drawn over
 Floats = npt.NDArray[np.float32]
 
 
@@ -64,7 +69,23 @@ def told(faces: FaceSet, covered: Mapping[str, Covered], kind: str, grid: int) -
     made: dict[str, Floats | None] = {
         name: masks(faces.landmarks, visible, grid) for name, visible in chosen.items()
     }
-    return made | {"none": None}
+    return made | {"found": found(covered[kind].pictures, grid), "none": None}
+
+
+def found(pictures: npt.NDArray[np.uint8], grid: int) -> Floats:
+    """Masks [N, 6, G, G] of the landmarks that the shipped network finds in faces uint8 [N, H, W].
+
+    Raises EngineError and ModelMismatch.
+    """
+    shipped = bundles.load(SHIPPED)
+    engine = engines.choose("auto", shipped.files)
+    landmarker = Landmarker(shipped, engine.name, EngineOptions(threads=1))
+    try:
+        parts = [landmarker(list(pictures[start : start + 256])) for start in range(0, len(pictures), 256)]
+    finally:
+        landmarker.close()
+    points, visible = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return masks(points, visible, grid)
 
 
 def rows_of(trained: Trained, test: FaceSet) -> dict[tuple[str, str], float]:
@@ -73,17 +94,17 @@ def rows_of(trained: Trained, test: FaceSet) -> dict[tuple[str, str], float]:
     faces = test.take(np.unique(np.linspace(0, len(test) - 1, min(MOST, len(test))).astype(int)))
     covered = {kind: cover(faces, kind) for kind in WORN}
     regions = [extra for extra in system_of(trained.recipe).extras if extra.name == "regions"]
-    found: dict[tuple[str, str], float] = {}
+    rows: dict[tuple[str, str], float] = {}
     for kind, worn in covered.items():
         data = f"{test.name}, {len(faces)} wearing {kind}"
         if not regions:
-            found["accuracy", data] = _right(trained, worn.pictures, None, faces.labels)
+            rows["accuracy", data] = _right(trained, worn.pictures, None, faces.labels)
             continue
         for name, given in told(faces, covered, kind, regions[0].shape[1]).items():
-            found[f"accuracy, visibility {name}", data] = _right(trained, worn.pictures, given, faces.labels)
+            rows[f"accuracy, visibility {name}", data] = _right(trained, worn.pictures, given, faces.labels)
             if name == "true" and given is not None and isinstance(trained.model, MapNetNetwork):
-                found["weight of the mouth", data] = weight_of(trained, worn.pictures, given, MOUTH)
-    return found
+                rows["weight of the mouth", data] = weight_of(trained, worn.pictures, given, MOUTH)
+    return rows
 
 
 def _right(

@@ -64,7 +64,10 @@ def _answers(path: Path, names: Sequence[str], count: int) -> dict[str, npt.NDAr
         answers = arrays[f"train_{name}"].astype(np.float64)
         wanted = (count, len(EXPRESSIONS))
         if answers.shape != wanted:
-            raise DataInvalid(f"'{path}': 'train_{name}' is {answers.shape}, and must be {wanted}")
+            raise DataInvalid(
+                f"'{path}': 'train_{name}' is {answers.shape}, and must be {wanted} for the faces given: "
+                "soft labels go with the very data set that they were made of"
+            )
         if not np.isfinite(answers).all():
             raise DataInvalid(f"'{path}': '{name}' does not know all seven expressions")
         found[name] = answers[:, order]

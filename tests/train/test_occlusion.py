@@ -56,6 +56,9 @@ def test_a_mask_hides_the_mouth_and_what_is_told_of_it_differs(faces: FaceSet) -
     true, ones, shuffled = (told[name] for name in ("true", "ones", "shuffled"))
     assert true is not None and ones is not None and shuffled is not None and told["none"] is None
     assert true[:, 5].max() < 0.5 and np.allclose(ones.max((2, 3)), 1)
+    # What is found of a drawing that is no face is its own, in shape like the truth and no more.
+    seen = told["found"]
+    assert seen is not None and seen.shape == true.shape and seen.min() >= 0 and seen.max() <= 1
     # Another face wears something else: what is told of the mouth is then often wrong.
     assert 0.2 < (shuffled[:, 5].max((1, 2)) > 0.5).mean() < 1
 
@@ -66,7 +69,7 @@ def test_a_network_without_regions_and_one_with_them_are_probed(
     plain = occlusion.rows_of(trained, faces)
     assert len(plain) == 5 and all(probed == "accuracy" for probed, _ in plain)
     rows = occlusion.rows_of(map_net, faces)
-    assert len(rows) == 5 * 5
+    assert len(rows) == 6 * 5
     mask, clean = (f"made-1, 24 wearing {kind}" for kind in ("mask", "nothing"))
     assert rows["weight of the mouth", mask] < 0.5 * rows["weight of the mouth", clean]
     assert rows["accuracy, visibility true", clean] == rows["accuracy, visibility ones", clean]
@@ -103,7 +106,7 @@ def test_an_ablation_probes_every_run_and_its_table_takes_the_mean_of_seeds(
 ) -> None:
     sets = make.face_set(20, 4), [], replace(faces, name="worn")
     runs = ablation.measure([map_net, map_net], *sets, only=("labels", "occlusion"))
-    assert len(runs) == 2 and runs[0] == runs[1] and len(runs[0]["rows"]) == 2 + 25
+    assert len(runs) == 2 and runs[0] == runs[1] and len(runs[0]["rows"]) == 2 + 30
     json.dumps(runs)
     runs[1]["rows"][0]["value"] = runs[0]["rows"][0]["value"] + 0.1
     table = probes.markdown({"runs": runs, "date": "today", "command": "x"})

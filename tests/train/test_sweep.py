@@ -69,6 +69,11 @@ def test_a_mistake_in_the_file_is_named(text: str, says: str, tmp_path: Path) ->
     assert says in str(caught.value)
 
 
+def test_a_sweep_in_which_nothing_finished_has_a_page_that_says_why() -> None:
+    page = sweep.page([sweep.RunDone("a-s1", "a", 1, "", error="no data")])
+    assert "no data" in page and "nan" not in page
+
+
 def test_a_runs_process_is_told_all_that_the_sweep_was_told_to_begin_with(tmp_path: Path) -> None:
     words = [
         "--init",
