@@ -321,6 +321,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "clips": lambda: clips.markdown(read("systems-tfen")),
         "clips-int8": lambda: clips_int8.markdown(read("systems-tfen-int8")),
     },
+    SYSTEMS / "quantum.md": {"stems": lambda: probes.markdown(read("systems-quantum"))},
     SYSTEMS / "map_net.md": {"covered": lambda: probes.markdown(read("systems-map_net"))},
     SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
     TRAINING: {
