@@ -1,11 +1,13 @@
 """What a way of training brings on people and pictures that nobody trained on: runs side by side.
 
-    python -m benchmarks.people ARM=RUN... --data fer2013.npz --lfw lfw_expressions.npz --record people.json
+    python -m benchmarks.people ARM=RUN... --data fer2013.npz --lfw lfw_expressions.npz \\
+        [--rendered FACES.npz ...] --record people.json
 
 RUN is a run's folder or its weights (.pt.xz); runs of the same ARM differ in their seed alone, and are joined
 as mean and spread. Every network must have learnt with priors apart. Only splits that may choose are read:
 FER2013's public faces under its own prior, FER+'s votes on them under theirs, the same worsened and small,
-and LFW's choosing people as they are kept (96 px) and shrunk to 48 px, all of these without a prior.
+and LFW's choosing people as they are kept (96 px) and shrunk to 48 px, all of these without a prior. So are
+drawn faces of 'ferlite train synth', whose rows say that they are.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ import numpy as np
 from benchmarks.priors import LFW, choosing
 from benchmarks.record import RECORDS, origin, save
 from edge.classify import at_size
-from faces import metrics
+from faces import metrics, readers
 from faces.domains import Domain
 from faces.face_set import FaceSet
 from faces.scaling import label_priors
 from faces.scores import score
 from train.checkpoint import load_run
+from train.domains import pooled
 from train.predict import predict
 
-SHRUNK = 48
+SHRUNK, DRAWN = 48, 96  # pixels
 # Of LFW's, the expressions that enough of the choosing people show.
 RARE = ("anger", "disgust", "fear", "sadness")
 
@@ -85,6 +88,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="ARM=RUN")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--lfw", type=Path, required=True)
+    parser.add_argument("--rendered", type=Path, action="append", default=[], help="drawn faces")
     parser.add_argument("--note", default="", help="what the arms have in common")
     parser.add_argument("--record", default="people.json", help="name of the record")
     args = parser.parse_args()
@@ -92,6 +96,9 @@ def main() -> None:
     lfw = next(domain for domain in found if domain.name == LFW)
     shrunk = np.stack([at_size(face, SHRUNK) for face in lfw.faces.faces])
     found.append(Domain(f"{LFW} at {SHRUNK} px", replace(lfw.faces, faces=shrunk)))
+    for path in args.rendered:
+        drawn = readers.read(path, DRAWN, search=False).splits.values()
+        found.append(Domain(f"rendered, {path.stem}", pooled(path.stem, list(drawn)), real=False))
     arms: dict[str, list[dict[str, float]]] = {}
     for each in args.runs:
         arm, _, run = each.partition("=")

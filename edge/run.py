@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge.bundle import Bundle
+from edge.bundle import Bundle, shipped
 from edge.commands.progress import Progress
 from edge.detect import DetectorOptions
 from edge.engine import EngineOptions, Wrap
@@ -20,7 +20,7 @@ from edge.live.listen import address
 from edge.live.vitals import Vitals
 from edge.pipeline import Joint, Pipeline, no_joint, open_pipeline
 from edge.results import FrameReadings
-from edge.settings import RunSettings
+from edge.settings import RULE, RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Frame, Source
 from edge.sources.live import LiveSource
@@ -203,13 +203,14 @@ def watching(
 def spotter_of(
     bundle: str, finish: ExitStack, engine: str = "auto", threads: int = 0
 ) -> Callable[[], Spotter]:
-    """What makes a spotter for each face: the rule ("") or the network of a bundle, freed by ``finish``.
+    """What makes a spotter for each face: the network of a ``bundle``, freed by ``finish``, or the "rule".
 
-    Raises UsageError and what opening a bundle does.
+    "" is the network that ships, and the rule where it is not there. Raises UsageError and what opening a
+    bundle does.
     """
     from edge.moments.rule import RuleSpotter
 
-    if not bundle:
+    if bundle == RULE or not (bundle or shipped("spotter")):
         return RuleSpotter
     from edge.moments.network import NetworkSpotter, open_network
 

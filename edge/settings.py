@@ -23,6 +23,7 @@ from edge.files import read_json
 from edge.sinks.table import SINKS
 
 SCHEMA = 1
+RULE = "rule"  # of --spotter: no network
 GROUPS = {
     "model": "",
     "faces": "",
@@ -135,7 +136,9 @@ class RunSettings:
     spotter: str = field(
         default="",
         metadata=_said(
-            "network that spots them: folder, .zip or name (default: a rule)", "moments", "BUNDLE"
+            "network that spots them: folder, .zip, name, or rule (default: spotter)",
+            "moments",
+            "BUNDLE",
         ),
     )
     timeline: Path | None = field(

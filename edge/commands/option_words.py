@@ -50,7 +50,7 @@ OPTIONS: dict[str, str] = {
     "--voice": "where a voice comes from",
     "--voice-bundle": "the bundle that reads it",
     "--moments": "spot movements that come and go",
-    "--spotter": "the bundle that spots them, in place of a rule",
+    "--spotter": "the bundle that spots them, or rule",
     "--timeline": "a picture of what was spotted",
     # how a model runs
     "--engine": "the one engine",

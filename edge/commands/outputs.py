@@ -14,7 +14,7 @@ from pathlib import Path
 from edge.bundle import files_of
 from edge.errors import UsageError
 from edge.files import refuse_same, same_file
-from edge.settings import RunSettings
+from edge.settings import RULE, RunSettings
 from edge.sinks.video import CODECS
 from edge.sources.address import file_of
 from edge.sources.decode import SUFFIXES
@@ -59,8 +59,8 @@ def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
     if settings.voice:
         yield Path(settings.voice)
         yield from files_of(settings.voice_bundle or "voice")
-    if settings.spotter:
-        yield from files_of(settings.spotter)
+    if settings.moments and settings.spotter != RULE:
+        yield from files_of(settings.spotter or "spotter")
     for spec in map(file_of, settings.source):
         with suppress(OSError, ValueError):
             path = Path(spec)

@@ -25,8 +25,8 @@ NAMED = 0.15  # of all weight must go to an expression from the onset to the ape
 TURNED, MOVED = 0.10, 0.25  # of a face: its nose's way off the middle; its own, in distances between eyes
 SMALL = 24.0  # pixels between the eyes
 NO_LANDMARKS = (
-    "--spotter's network knows faces by their landmarks, and these have none: the rule watches them "
-    "(ferlite fetch yunet gives a detector that finds landmarks)"
+    "the network that spots movements knows faces by their landmarks, and these have none: the rule watches "
+    "them (ferlite fetch yunet gives a detector that finds landmarks)"
 )
 FORGET = 1.0  # seconds unseen after which a face is nobody known
 

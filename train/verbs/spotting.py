@@ -32,7 +32,7 @@ def add(verb: command.Parser) -> None:
         "--spotter",
         default="",
         metavar="BUNDLE",
-        help="network that spots: folder, .zip or name (default: a rule)",
+        help="network that spots: folder, .zip, name, or rule (default: spotter)",
     )
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
 
@@ -42,25 +42,28 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.bundle import files_of
     from edge.detect import DetectorOptions, choose, detector_class
     from edge.run import spotter_of
+    from edge.settings import RULE
     from faces.spotting.annotations import LAYOUTS as KNOWN
     from train import spotting
 
-    network = files_of(arguments.spotter) if arguments.spotter else []
+    network = files_of(arguments.spotter or "spotter") if arguments.spotter != RULE else []
     refuse_same([arguments.record], [arguments.annotations, arguments.detector_model, *network])
     found, absent = spotting.films(arguments.films, arguments.annotations, arguments.layout)
     options = DetectorOptions(model=arguments.detector_model)
     chosen = choose(arguments.detector, options)
-    if arguments.spotter and chosen.name == "haar":
-        raise UsageError(
-            "--spotter knows faces by landmarks, and haar finds none: give --detector-model YUNET"
-        )
+    if chosen.name == "haar":
+        if arguments.spotter not in ("", RULE):
+            raise UsageError(
+                "--spotter knows faces by landmarks, and haar finds none: give --detector-model YUNET"
+            )
+        arguments.spotter = RULE
     detector = detector_class(chosen.name)(options)
     with ExitStack() as finish:
         finish.callback(detector.close)
         make = spotter_of(arguments.spotter, finish)
         record = spotting.measure(found, KNOWN[arguments.layout].rate, detector, make)
     record |= {"schema": 1, "layout": arguments.layout, "detector": chosen.name, "absent": absent}
-    record["spotter"] = arguments.spotter or "rule"
+    record["spotter"] = arguments.spotter or "spotter"
     if arguments.record:
         write_text(arguments.record, json.dumps(record, indent=1) + "\n")
     command.output(arguments, record, spotting.as_text(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,8 @@ from edge.moments.history import FAR, LOOKED, MOVES, RATE, ROWS, History, pictur
 from edge.moments.motion import Motion
 from edge.moments.network import NetworkSpotter, told_of
 from edge.moments.regions import REGIONS, Floats
-from edge.moments.rule import Span
+from edge.moments.rule import RuleSpotter, Span
+from edge.run import spotter_of
 from tests.edge.moments.acted import hill, motions
 
 STILL = Motion(np.zeros((len(REGIONS), 2), np.float32), False, (0.0, 0.0, 40.0))
@@ -166,3 +168,10 @@ def test_longer_movements_are_the_rules_and_a_lost_face_begins_anew() -> None:
 def test_a_rule_that_makes_no_sense_is_refused(spoiled: dict[str, float], said: str) -> None:
     with pytest.raises(BundleInvalid, match=f"'{said}'"):
         SpotRule(**spoiled)  # type: ignore[arg-type]
+
+
+def test_the_network_that_ships_spots_unless_the_rule_is_asked_for() -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    with ExitStack() as finish:
+        assert isinstance(spotter_of("", finish)(), NetworkSpotter)
+        assert spotter_of("rule", finish) is RuleSpotter
