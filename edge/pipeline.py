@@ -240,7 +240,7 @@ def open_pipeline(
     so many frames, and they are followed in between (edge/video/follow.py); 0: as often as it asks for.
     ``pace``: a face that looks as it did is read anew after so many seconds (video/pace.py); 0 reads every
     face of every frame, as it is without a ``tracker``. ``prior``: how common the expressions are taken to be
-    (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed the bundle.
+    (edge/priors.py; "": the bundle's own). ``trusted``: the public key that must have signed every bundle.
     ``landmarks``: the bundle that finds them, for one whose network wants to know where the parts of a face
     are (edge/extras; "": the shipped one). ``profile``: the file of the person who is read (edge/profile.py;
     "": nobody known). ``joint`` hears the name of each stage of a frame when it is done.
@@ -256,7 +256,7 @@ def open_pipeline(
     opened: list[Source] = []
     try:
         finder = detect.detector_class(detector_choice.name)(options)
-        around = Surroundings(loaded, name, engine_options or EngineOptions(), landmarks)
+        around = Surroundings(loaded, name, engine_options or EngineOptions(), landmarks, trusted)
         for extra in loaded.extras:
             opened.append(source_class(extra.source)(extra, around))
     except BaseException:

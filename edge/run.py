@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -165,7 +166,7 @@ def listening(
     with ExitStack() as finish:
         heard = sound.open_sound(settings.voice)
         finish.callback(heard.close)
-        reads = reader.open_reader(settings.voice_bundle, settings.engine)
+        reads = reader.open_reader(settings.voice_bundle, settings.engine, settings.require_signature)
         finish.callback(reads.close)
         yield listener.Listener(heard, reads, complain)
 
@@ -192,7 +193,9 @@ def watching(
     from edge.moments.watch import Watcher
 
     with ExitStack() as finish:
-        make = spotter_of(settings.spotter, finish, settings.engine, settings.threads)
+        make = spotter_of(
+            settings.spotter, finish, settings.engine, settings.threads, settings.require_signature
+        )
         options = EngineOptions(settings.threads, settings.device, settings.engine_settings)
         classifier = load_classifier(bundle, engine, options, settings.prior)
         watcher = Watcher(bundle, classifier, remark, make)
@@ -201,20 +204,24 @@ def watching(
 
 
 def spotter_of(
-    bundle: str, finish: ExitStack, engine: str = "auto", threads: int = 0
+    bundle: str,
+    finish: ExitStack,
+    engine: str = "auto",
+    threads: int = 0,
+    trusted: Path | None = None,
 ) -> Callable[[], Spotter]:
     """What makes a spotter for each face: the network of a ``bundle``, freed by ``finish``, or the "rule".
 
-    "" is the network that ships, and the rule where it is not there. Raises UsageError and what opening a
-    bundle does.
+    "" is the network that ships, and the rule where it is not there or where only what the key ``trusted``
+    has signed may run. Raises UsageError and what opening a bundle does.
     """
     from edge.moments.rule import RuleSpotter
 
-    if bundle == RULE or not (bundle or shipped("spotter")):
+    if bundle == RULE or not (bundle or (shipped("spotter") and trusted is None)):
         return RuleSpotter
     from edge.moments.network import NetworkSpotter, open_network
 
-    network = open_network(bundle, engine, threads)
+    network = open_network(bundle, engine, threads, trusted)
     finish.callback(network.close)
     return lambda: NetworkSpotter(network)
 

@@ -62,7 +62,7 @@ class RunSettings:
         default=None, metadata=_said("of the person who is read, from --learn-profile", "model", "FILE")
     )
     require_signature: Path | None = field(
-        default=None, metadata=_said("run only a bundle that this public key has signed", "model", "KEY")
+        default=None, metadata=_said("run only bundles that this public key has signed", "model", "KEY")
     )
     engine: str = field(
         default="auto", metadata=_said(f"auto, {', '.join(ENGINES)} (default: auto)", "model")

@@ -23,12 +23,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a source may be made from: the bundle that wants it, its engine, other bundles by their kind."""
+    """What a source may be made from: the bundle that wants it, its engine, other bundles by their kind.
+
+    ``trusted``: the public key that must have signed those.
+    """
 
     bundle: Bundle
     engine: str
     options: EngineOptions
     landmarks: str | Path = ""
+    trusted: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Regions:
         self._grid, self._landmarker = extra.shape[1], None
         where = around.landmarks or (SHIPPED if SHIPPED in bundles.shipped("landmarks") else "")
         if where:
-            loaded = bundles.load(where)
+            loaded = bundles.load(where, around.trusted)
             self._ours, self._theirs = around.bundle, loaded
             engine = engines.choose(around.engine if around.engine in loaded.files else "auto", loaded.files)
             self._landmarker = Landmarker(loaded, engine.name, around.options)

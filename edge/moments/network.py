@@ -91,9 +91,14 @@ class SpottingNetwork:
         self._running.close()
 
 
-def open_network(where: str | Path = "", engine: str = "auto", threads: int = 0) -> SpottingNetwork:
-    """The spotter's bundle ``where`` ("": the shipped one). Raises FerliteError."""
-    return SpottingNetwork(bundles.load(where or SHIPPED), engine, EngineOptions(threads))
+def open_network(
+    where: str | Path = "", engine: str = "auto", threads: int = 0, trusted: Path | None = None
+) -> SpottingNetwork:
+    """The spotter's bundle ``where`` ("": the shipped one), signed by the key ``trusted`` if there is one.
+
+    Raises FerliteError.
+    """
+    return SpottingNetwork(bundles.load(where or SHIPPED, trusted), engine, EngineOptions(threads))
 
 
 def ask(running: Engine, levels: npt.NDArray[np.uint8], spec: InputSpec, layout: Layout) -> Floats:

@@ -49,9 +49,12 @@ class VoiceReader:
         self._network.close()
 
 
-def open_reader(where: str | Path = "", engine: str = "auto") -> VoiceReader:
-    """The voice bundle ``where`` ("": the shipped one). Raises FerliteError."""
-    return VoiceReader(bundles.load(where or SHIPPED), engine)
+def open_reader(where: str | Path = "", engine: str = "auto", trusted: Path | None = None) -> VoiceReader:
+    """The voice bundle ``where`` ("": the shipped one), signed by the key ``trusted`` if there is one.
+
+    Raises FerliteError.
+    """
+    return VoiceReader(bundles.load(where or SHIPPED, trusted), engine)
 
 
 def presence(heard: Floats) -> float:

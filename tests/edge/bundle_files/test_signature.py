@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from edge.bundle_files import signature
+from edge.bundle_files.sections import Extra
+from edge.engine import EngineOptions
+from edge.extras.extra import Surroundings, source_class
+from edge.moments.network import open_network
+from edge.moments.rule import RuleSpotter
+from edge.run import spotter_of
+from edge.voice.reader import open_reader
 
 MakeBundle = Callable[..., Path]
 
@@ -205,3 +213,19 @@ def test_the_keys_that_openssl_makes_will_do(make_bundle: MakeBundle, tmp_path: 
     content = (bundle / "bundle.json").read_bytes()
     (bundle / "bundle.sig").write_bytes(signature.sign(content, tmp_path / "private.pem", 1))
     bundles.load(bundle, tmp_path / "public.pem")
+
+
+def test_bundles_that_run_beside_another_must_be_signed_too(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    _, public = keys(tmp_path)
+    wanted = Extra("regions", "regions", (6, 3, 3), (0.0,))
+    beside = Surroundings(bundles.load(), "onnx", EngineOptions(threads=1), trusted=public)
+    for opened in (
+        lambda: open_reader("", "onnx", public),
+        lambda: open_network("", "onnx", 1, public),
+        lambda: source_class("regions")(wanted, beside),
+    ):
+        with pytest.raises(SignatureRefused):
+            opened()
+    with ExitStack() as finish:
+        assert spotter_of("", finish, trusted=public) is RuleSpotter
