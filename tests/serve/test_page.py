@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import cv2
 import pytest
 
+from tests.edge.moments.acted import write_film
 from tests.serve.conftest import Live
 
 pytest.importorskip("aiohttp", reason="ferlite serve needs aiohttp: pip install 'ferlite[serve]'")
 
 from tests.serve.browser import Tab, open_tab, program
+from tests.serve.test_command import serving
 
 pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium is installed: apt install chromium")
 Start = Callable[..., Live]
@@ -65,6 +69,23 @@ def test_it_shows_what_is_read_at_phone_and_desktop_width_in_light_and_dark(
         assert set(await tab.run(loaded)) == {await tab.run("location.origin")}
 
     visit(start(video=True), tmp_path, look)
+
+
+def test_movements_are_listed_where_they_are_watched_for(tmp_path: Path) -> None:
+    write_film(tmp_path / "film.avi", 100)
+    words = ["serve", "film.avi", "--listen", "0", "--detector", "haar", "--threads", "1", "--moments"]
+
+    async def main() -> None:
+        # The browser first: the film is over in seconds.
+        async with open_tab(tmp_path / "profile") as tab:
+            with serving([sys.executable, "-m", "edge.cli", *words], tmp_path) as (_, address):
+                await tab.call("Page.navigate", url=address)
+                await tab.until("document.querySelector('#told li')")
+                assert await tab.run("document.querySelector('#no-moment').hidden")
+                line = await tab.run("document.querySelector('#told li').textContent")
+        assert re.fullmatch(r"\d\.\d\d s, face 1: micro, (\w+, )?\d+ ms, .*brow.*", line), line
+
+    asyncio.run(main())
 
 
 def test_it_works_by_keyboard(start: Start, tmp_path: Path) -> None:
