@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import shutil
 import statistics
 import sys
@@ -22,7 +21,6 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +29,12 @@ sys.path.insert(0, str(ROOT))  # valgrind runs this file by its path
 
 import edge  # noqa: E402
 from benchmarks import instructions  # noqa: E402
+from benchmarks.record import origin, save  # noqa: E402
 from edge import bundle as bundles  # noqa: E402
 from edge import engine as engines  # noqa: E402
 from edge.detect import DetectorOptions  # noqa: E402
 from edge.engine import EngineOptions  # noqa: E402
 from edge.extras import regions  # noqa: E402
-from edge.files import write_text  # noqa: E402
 from edge.landmarks import Landmarker  # noqa: E402
 from edge.pipeline import Pipeline  # noqa: E402
 from measure import machine  # noqa: E402
@@ -202,8 +200,7 @@ def main() -> int:
         bundle = arguments.bundle or str(untrained(Path(folder) / "map_net"))
         record = measured(bundle, engine, bool(arguments.bundle), parser)
     print(json.dumps(record, indent=1))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 
@@ -214,7 +211,7 @@ def measured(bundle: str, engine: str, trained: bool, parser: argparse.ArgumentP
     if shutil.which("valgrind") is None:
         parser.error("valgrind is not installed: sudo apt install valgrind")
     words = ["--bundle", bundle, "--engine", engine]
-    asked = [*(["--bundle", Path(bundle).name] if trained else []), "--engine", engine]
+    asked = [*(["--bundle", bundle] if trained else []), "--engine", engine]
     ways = {HOW[0]: words, HOW[1]: [*words, "--without"]}
     faces, times = face_ms(), cpu_ms(bundle, engine)
     # Counts do not change with what else runs, so both are made at a time.
@@ -223,8 +220,7 @@ def measured(bundle: str, engine: str, trained: bool, parser: argparse.ArgumentP
     return {
         "schema": 1,
         "kind": "ferlite regions cost",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": shlex.join(["python", "-m", "benchmarks.regions_cost", *asked]),
+        **origin("benchmarks.regions_cost", asked),
         "machine": asdict(machine.here()),
         "versions": instructions.versions(),
         "bundle": Path(bundle).name + ("" if trained else ", untrained"),

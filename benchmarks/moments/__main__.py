@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import cv2
 
 from benchmarks.moments import naming, real
 from benchmarks.moments.tally import Tally
+from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge import engine as engines
 from edge.bundle import Bundle
@@ -44,7 +44,7 @@ from train.synth.face_mesh import MeshReader
 from train.synth.families import load_heads
 from train.synth.moments import Film
 
-RECORD = Path(__file__).parent.parent / "records" / "moments.json"
+RECORD = RECORDS / "moments.json"
 RATES = (100, 50, 25, 200)
 
 
@@ -152,11 +152,7 @@ def main() -> None:
     spotters: dict[str, real.Make] = {"rule": RuleSpotter, "network": lambda: NetworkSpotter(network)}
     record: dict[str, Any] = {
         "schema": 2,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": "python -m benchmarks.moments --photos lfw_expressions.npz --heads ict_face.npz "
-        f"--mesh face_landmark.tflite --spotter {Path(arguments.spotter).name} --run {arguments.run.name} "
-        "--clips media --detector-model face_detection_yunet_2023mar.onnx "
-        f"--people {arguments.people} --seconds {arguments.seconds:g}",
+        **origin("benchmarks.moments"),
         "machine": asdict(machine.here()),
         "people": len(shot),
         "seconds": arguments.seconds,
@@ -175,7 +171,7 @@ def main() -> None:
         print(json.dumps(record["real"]), flush=True)
     record["run_cpu_ms"] = real.cost(settings, shot[0], spotters)
     network.close()
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    save(record, RECORD)
     print(json.dumps(record["run_cpu_ms"]))
 
 

@@ -9,16 +9,15 @@ again and again. ``benchmarks.systems.probes`` makes the table.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import origin, save
 from benchmarks.systems.probes import markdown
 from edge.commands.progress import Progress
 from edge.errors import FerliteError
-from edge.files import write_text
 from faces import readers
 from faces.face_set import FaceSet
 from train import loop, probe
@@ -66,26 +65,16 @@ def main() -> int:
     except FerliteError as error:
         print(f"ablation: {error}", file=sys.stderr)
         return 1
-    words = [
-        *(path.name for path in arguments.runs),
-        f"--data {arguments.data.name}",
-        *(f"--domain {path.name}" for path in arguments.domain),
-        f"--split {arguments.split}",
-        *(["--only", *arguments.only] if arguments.only else []),
-    ]
-    about = environment()
     record = {
         "schema": 1,
         "kind": "ferlite ablation",
-        "date": about["date"],
-        "command": f"python -m benchmarks.systems.ablation {' '.join(words)}",
+        **origin("benchmarks.systems.ablation"),
         "data": probe.used((source, *others, test)),
-        "environment": about,
+        "environment": environment(),
         "runs": made,
     }
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

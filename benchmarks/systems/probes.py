@@ -9,16 +9,14 @@ Every run was held against the same other run on the same faces, or nothing is j
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import origin, save
 from edge.errors import DataInvalid, FerliteError
-from edge.files import write_text
 from train import probe
 
 
@@ -35,8 +33,7 @@ def joined(paths: Sequence[Path]) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": "ferlite ablation",
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "command": f"python -m benchmarks.systems.probes {' '.join(path.name for path in paths)}",
+        **origin("benchmarks.systems.probes", list(map(str, paths))),
         "data": first["data"],
         "environment": first["environment"],
         "runs": [against, *({"run": each["run"], "rows": _figures(each, "run")} for each in records)],
@@ -95,8 +92,7 @@ def main() -> int:
         print(f"probes: {error}", file=sys.stderr)
         return 1
     print(markdown(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 

@@ -10,7 +10,6 @@ gives for mild pain. Rendered, every one: nothing here says how a real newborn i
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.record import origin, save
 from edge.errors import FerliteError, UsageError
-from edge.files import write_text
 from faces.crop_rule import crop_rule_of
 from faces.metrics import softmax
 from train import loop, probe
@@ -114,16 +113,14 @@ def rows_of(trained: Trained, made: Babies) -> list[dict[str, Any]]:
 
 
 def measure(runs: Sequence[Trained], heads: Heads, count: int) -> dict[str, Any]:
-    """The record, JSON-ready, but for its command."""
+    """The record, JSON-ready, but for its origin."""
     made = babies(heads, count, runs[0].recipe.model.input_size)
     found = [{"run": probe.about(each), "rows": rows_of(each, made)} for each in runs]
-    about = environment()
     return {
         "schema": 1,
         "kind": "ferlite ablation",
-        "date": about["date"],
         "data": [],
-        "environment": about,
+        "environment": environment(),
         "runs": found,
     }
 
@@ -156,12 +153,9 @@ def main() -> int:
     except FerliteError as error:
         print(f"severity: {error}", file=sys.stderr)
         return 1
-    names = " ".join(path.name for path in arguments.runs)
-    command = f"python -m benchmarks.systems.severity {names} --heads {arguments.heads.name}"
-    record["command"] = f"{command} --people {arguments.people}"
+    record |= origin("benchmarks.systems.severity")
     print(table(record))
-    if arguments.save:
-        write_text(arguments.save, json.dumps(record, indent=1) + "\n")
+    save(record, arguments.save)
     return 0
 
 
