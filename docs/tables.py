@@ -47,6 +47,7 @@ from benchmarks.moments import table as moving  # noqa: E402
 from benchmarks.pace import table as doing_less  # noqa: E402
 from benchmarks.peers import table as race  # noqa: E402
 from benchmarks.systems import probes  # noqa: E402
+from benchmarks.systems import severity as pains  # noqa: E402
 from benchmarks.systems import sphere as motions  # noqa: E402
 from benchmarks.systems import tfen as clips  # noqa: E402
 from benchmarks.systems import tfen_int8 as clips_int8  # noqa: E402
@@ -323,7 +324,10 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     SYSTEMS / "quantum.md": {"stems": lambda: probes.markdown(read("systems-quantum"))},
     SYSTEMS / "map_net.md": {"covered": lambda: probes.markdown(read("systems-map_net"))},
-    SYSTEMS / "neonatal.md": {"newborns": lambda: probes.markdown(read("systems-neonatal"))},
+    SYSTEMS / "neonatal.md": {
+        "newborns": lambda: probes.markdown(read("systems-neonatal")),
+        "severity": lambda: pains.table(read("systems-severity")),
+    },
     TRAINING: {
         "annotators": annotators,
         "people": people,
