@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from edge import strict
+from edge.errors import RecipeInvalid
 from edge.strict import within
+
+W = TypeVar("W", bound="Written")
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,13 @@ class StepsRecipe:
     warmup_steps: int = field(default=100, metadata=within(0, 100_000))
     ema: float = field(default=0.995, metadata=within(0.0, 1.0))
     seed: int = field(default=1, metadata=within(0, 1_000_000))
+
+
+def parse_steps(kind: type[W], text: str, where: str, more: tuple[str, ...] = ()) -> W:
+    """The recipe ``kind`` of what is trained by steps: its name, what is in ``more``, and three sections.
+
+    ``where`` names the text in messages. Raises RecipeInvalid.
+    """
+    sections = ("network", "change", "learn")
+    table = strict.read_toml(text, where, ("name", *more, *sections), RecipeInvalid)
+    return strict.fill(kind, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +23,8 @@ from train.optimise import follow
 from train.recipe_base import StepsRecipe
 from train.stop import StopSignal
 
+R = TypeVar("R")
+N = TypeVar("N", bound=nn.Module)
 CHECKPOINT = "checkpoint.pt"
 SAVE_EVERY = 60.0  # seconds
 
@@ -103,3 +106,18 @@ class Stepwise:
         load_state(self.average, saved["average"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step = int(saved["step"])
+
+
+def load_learnt(
+    path: Path, learnt: str, parse: Callable[[str, str], R], make: Callable[[R], N]
+) -> tuple[N, R]:
+    """The averaged network of a run's folder, or of its file ``learnt``, and the recipe that is in it.
+
+    Raises DataInvalid and RecipeInvalid.
+    """
+    file = path / learnt if path.is_dir() else path
+    saved = read(file, ("recipe", "model"))
+    recipe = parse(saved["recipe"], f"in {file}")
+    network = make(recipe)
+    load_state(network, saved["model"], file)
+    return network.eval(), recipe

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from train import stepwise
 from train.checkpoint import load_state, make_folder, read
 from train.landmarks.change import changed, plain
 from train.landmarks.covers import Covers
@@ -61,12 +62,7 @@ def fit(
 
 def load_learnt(path: Path) -> Learnt:
     """The network of a run's folder or of its landmarks.pt. Raises DataInvalid and RecipeInvalid."""
-    file = path / LEARNT if path.is_dir() else path
-    saved = read(file, ("recipe", "model"))
-    recipe = parse(saved["recipe"], f"in {file}")
-    network = LandmarkNetwork(recipe.network)
-    load_state(network, saved["model"], file)
-    return Learnt(network.eval(), recipe)
+    return Learnt(*stepwise.load_learnt(path, LEARNT, parse, lambda recipe: LandmarkNetwork(recipe.network)))
 
 
 def _loss(

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge import strict
 from edge.errors import RecipeInvalid
 from edge.files import read_text
 from edge.strict import within
-from train.recipe_base import StepsRecipe, Written
+from train.recipe_base import StepsRecipe, Written, parse_steps
 
 BUILT_IN = Path(__file__).parent / "landmarks.toml"
 _SHARE = within(0.0, 1.0)
@@ -85,9 +84,7 @@ def load(path: Path | None = None) -> Recipe:
 
 def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    sections = ("network", "change", "learn")
-    table = strict.read_toml(text, where, ("name", "mean", "std", *sections), RecipeInvalid)
-    recipe = strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    recipe = parse_steps(Recipe, text, where, ("mean", "std"))
     _check(recipe.network, where)
     return recipe
 

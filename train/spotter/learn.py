@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from edge.moments.decode import OUTPUTS
-from train.checkpoint import load_state, make_folder, read
+from train import stepwise
+from train.checkpoint import make_folder
 from train.spotter.change import Drawer
 from train.spotter.motion_set import MotionSet
 from train.spotter.network import SpotterNetwork
@@ -52,12 +53,7 @@ def fit(recipe: Recipe, films: MotionSet, out: Path, name: str = "training") -> 
 
 def load_learnt(path: Path) -> Learnt:
     """The network of a run's folder or of its spotter.pt. Raises DataInvalid and RecipeInvalid."""
-    file = path / LEARNT if path.is_dir() else path
-    saved = read(file, ("recipe", "model"))
-    recipe = parse(saved["recipe"], f"in {file}")
-    network = SpotterNetwork(recipe.network)
-    load_state(network, saved["model"], file)
-    return Learnt(network.eval(), recipe)
+    return Learnt(*stepwise.load_learnt(path, LEARNT, parse, lambda recipe: SpotterNetwork(recipe.network)))
 
 
 def _loss(recipe: Recipe, drawer: Drawer, network: SpotterNetwork, step: int) -> torch.Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge import strict
 from edge.errors import RecipeInvalid
 from edge.files import read_text
 from edge.moments.history import LOOKED
 from edge.strict import within
-from train.recipe_base import StepsRecipe, Written
+from train.recipe_base import StepsRecipe, Written, parse_steps
 
 BUILT_IN = Path(__file__).parent / "spotter.toml"
 MEAN, STD = 128.0, 32.0  # of the levels of ``edge.moments.history.picture``
@@ -93,6 +92,4 @@ def load(path: Path | None = None) -> Recipe:
 
 def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    sections = ("network", "change", "learn")
-    table = strict.read_toml(text, where, ("name", *sections), RecipeInvalid)
-    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    return parse_steps(Recipe, text, where)

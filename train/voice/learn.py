@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from edge.errors import DataInvalid
-from train.checkpoint import load_state, make_folder, read
+from train import stepwise
+from train.checkpoint import make_folder
 from train.stepwise import Stepwise
 from train.voice.change import changed
 from train.voice.network import VoiceNetwork
@@ -52,12 +53,9 @@ def fit(recipe: Recipe, voices: VoiceSet, out: Path, name: str = "training") -> 
 
 def load_learnt(path: Path) -> Learnt:
     """The network of a run's folder or of its voice.pt. Raises DataInvalid and RecipeInvalid."""
-    file = path / LEARNT if path.is_dir() else path
-    saved = read(file, ("recipe", "model"))
-    recipe = parse(saved["recipe"], f"in {file}")
-    network = VoiceNetwork(recipe.network, len(CLASSES))
-    load_state(network, saved["model"], file)
-    return Learnt(network.eval(), recipe)
+    return Learnt(
+        *stepwise.load_learnt(path, LEARNT, parse, lambda recipe: VoiceNetwork(recipe.network, len(CLASSES)))
+    )
 
 
 def _classes(voices: VoiceSet) -> list[npt.NDArray[np.int64]]:

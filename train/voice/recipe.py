@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge import strict
 from edge.errors import RecipeInvalid
 from edge.files import read_text
 from edge.strict import within
-from train.recipe_base import StepsRecipe, Written
+from train.recipe_base import StepsRecipe, Written, parse_steps
 
 BUILT_IN = Path(__file__).parent / "voice.toml"
 _SHARE = within(0.0, 1.0)
@@ -75,6 +74,4 @@ def load(path: Path | None = None) -> Recipe:
 
 def parse(text: str, where: str) -> Recipe:
     """Turn a recipe's text into a Recipe. ``where`` names it in messages. Raises RecipeInvalid."""
-    sections = ("network", "change", "learn")
-    table = strict.read_toml(text, where, ("name", "mean", "std", *sections), RecipeInvalid)
-    return strict.fill(Recipe, {key: {} for key in sections} | table, where, RecipeInvalid, text=text)
+    return parse_steps(Recipe, text, where, ("mean", "std"))
