@@ -28,6 +28,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from edge.commands import exits
@@ -124,6 +125,18 @@ def verb(verbs: Any, name: str, text: str, do: Action, *, json: bool = True, **s
     if json:
         added.add_argument("--json", action="store_true", help="print the result as JSON")
     return added
+
+
+def threads(verb: Parser) -> None:
+    """Give a verb --threads: how many the process takes."""
+    verb.add_argument(
+        "--threads", type=whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
+    )
+
+
+def record(verb: Parser) -> None:
+    """Give a verb --record: what is written beside its result."""
+    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
 
 
 def output(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> None:

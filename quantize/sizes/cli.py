@@ -15,7 +15,7 @@ from edge.files import refuse_same, write_text
 HELP = "accuracy per millisecond of networks at several input sizes"
 
 
-def add(verb: argparse.ArgumentParser) -> None:
+def add(verb: command.Parser) -> None:
     """The verb's arguments."""
     verb.add_argument("runs", type=Path, nargs="+", help="training runs, or .onnx models")
     verb.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
@@ -35,7 +35,7 @@ def add(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="turns of ten runs each (default: 30)",
     )
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    command.record(verb)
     verb.add_argument("--html", type=Path, help="file to write table and plot to")
 
 

@@ -69,7 +69,7 @@ def add(verb: Parser) -> None:
         metavar="CLUSTER",
         help="let a cluster build the rungs: local:N, tcp://SCHEDULER:PORT or ssh:HOSTS.txt",
     )
-    options.threads(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

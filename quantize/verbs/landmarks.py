@@ -19,7 +19,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("run", type=Path, help="folder of its run, with the faces it gathered")
     options.bundle(verb)
-    options.record(verb)
+    command.record(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge.commands import command
 from edge.commands.command import Parser
 from edge.errors import UsageError
 
@@ -16,18 +15,6 @@ def bundle(verb: Parser) -> None:
     """What is built."""
     verb.add_argument("-o", "--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
     verb.add_argument("--engines", default="onnx", help="engines to build for, with commas (default: onnx)")
-
-
-def record(verb: Parser) -> None:
-    """What is written beside it."""
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-
-
-def threads(verb: Parser) -> None:
-    """How many the process takes."""
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
 
 
 def words(text: str) -> tuple[str, ...]:

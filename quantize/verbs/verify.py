@@ -27,7 +27,7 @@ def add(verb: Parser) -> None:
     verb.add_argument("bundle", help="a folder, a .zip or the name of a shipped bundle")
     verb.add_argument("--data", type=Path, required=True, help="packed FER2013 (.npz)")
     verb.add_argument("--engines", default="", help="only these, with commas (default: all in the bundle)")
-    options.threads(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

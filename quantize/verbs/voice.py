@@ -23,7 +23,7 @@ def add(verb: Parser) -> None:
         "--domain", type=Path, required=True, help="FER2013: how far faces are to be believed beside it"
     )
     options.bundle(verb)
-    options.record(verb)
+    command.record(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -45,9 +45,7 @@ def add(verb: command.Parser) -> None:
         help="photographs of each data set, and a sixth as many heads (default: 3600)",
     )
     verb.add_argument("--init", type=Path, help="another run's landmarks.pt to start from")
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

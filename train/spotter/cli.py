@@ -40,9 +40,7 @@ def add(verb: command.Parser) -> None:
         metavar="N",
         help="of how many to learn, and two thirds as many others to choose by (default: 60)",
     )
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

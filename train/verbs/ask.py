@@ -8,7 +8,6 @@ from pathlib import Path
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.files import refuse_same
-from train.verbs import options
 
 HELP = "ask face-api's network for soft labels of faces"
 
@@ -20,7 +19,7 @@ def add(verb: command.Parser) -> None:
     )
     verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
     verb.add_argument("-o", "--out", type=Path, required=True, help="the soft labels (.npz)")
-    options.threads(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     options.data(verb)
-    options.threads(verb)
+    command.threads(verb)
     verb.add_argument("--start", type=Path, required=True, help="the weights that the run began with")
     verb.add_argument(
         "--share", type=command.number(0, 1), required=True, help="how far to go from them, 0-1"

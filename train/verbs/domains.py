@@ -10,7 +10,6 @@ from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
-from train.verbs import options
 
 HELP = "measure a bundle on other people and worse pictures"
 
@@ -37,8 +36,8 @@ def add(verb: Parser) -> None:
         help="which of FER2013's test splits (default: public)",
     )
     verb.add_argument("--engine", default="auto", help="engine that runs the bundle")
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-    options.threads(verb)
+    command.record(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,14 +19,14 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("model", type=Path, help="folder of a run, its best.pt, or a bundle")
     options.data(verb)
-    options.threads(verb)
+    command.threads(verb)
     verb.add_argument(
         "--split", choices=("public", "private"), default="public", help="which test split (default: public)"
     )
     verb.add_argument("--engine", default="auto", help="engine that runs a bundle")
     verb.add_argument("--flip", action="store_true", help="mean with the mirrored face, at twice the cost")
     verb.add_argument("--corruptions", action="store_true", help="measure on worsened faces too: slow")
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    command.record(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

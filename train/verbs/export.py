@@ -18,7 +18,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     options.data(verb)
-    options.threads(verb)
+    command.threads(verb)
     verb.add_argument("--out", type=Path, required=True, help="the bundle: a folder, or a .zip")
     verb.add_argument(
         "--evaluation",

@@ -11,7 +11,6 @@ from pathlib import Path
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.files import refuse_same, write_text
-from train.verbs import options
 
 HELP = "measure whether a bundle reads heads of other groups otherwise"
 
@@ -30,8 +29,8 @@ def add(verb: command.Parser) -> None:
         help="rendered heads, each with every expression and changed in each thing (default: 20)",
     )
     verb.add_argument("--engine", default="auto", help="engine that runs the bundles")
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-    options.threads(verb)
+    command.record(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.commands import command
 from edge.commands.command import Parser
 
 
@@ -13,13 +12,6 @@ def data(verb: Parser) -> None:
     """The faces, and how they lie."""
     verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
     verb.add_argument("--layout", default="auto", help="how it is laid out (default: found out)")
-
-
-def threads(verb: Parser) -> None:
-    """How many the process takes."""
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
 
 
 def beginning(verb: Parser) -> None:

@@ -19,7 +19,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     options.data(verb)
-    options.threads(verb)
+    command.threads(verb)
     verb.add_argument("--out", type=Path, required=True, help="file to write, .pt or .pt.xz (compressed)")
 
 

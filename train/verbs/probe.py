@@ -22,8 +22,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("model", type=Path, help="folder of a run, or its best.pt")
     verb.add_argument("--against", type=Path, help="another run, to be held against")
-    verb.add_argument("--data", type=Path, required=True, help="a data set: file or folder")
-    verb.add_argument("--layout", default="auto", help="how it is laid out (default: found out)")
+    options.data(verb)
     verb.add_argument(
         "--domain",
         type=Path,
@@ -41,8 +40,8 @@ def add(verb: Parser) -> None:
         default=(),
         help="which probes (default: all that the data allow; occlusion needs the landmarks of 'train mark')",
     )
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
-    options.threads(verb)
+    command.record(verb)
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

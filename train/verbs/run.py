@@ -18,7 +18,7 @@ def add(verb: Parser) -> None:
     """The options."""
     verb.add_argument("recipe", help="a built-in recipe's name or a .toml file")
     options.data(verb)
-    options.threads(verb)
+    command.threads(verb)
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
     options.beginning(verb)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: cuda where there is one)")

@@ -34,7 +34,7 @@ def add(verb: command.Parser) -> None:
         metavar="BUNDLE",
         help="network that spots: folder, .zip, name, or rule (default: spotter)",
     )
-    verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+    command.record(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -29,9 +29,7 @@ def add(verb: command.Parser) -> None:
         "--domain", type=Path, help="RAVDESS, packed, or CREMA-D's folder: another language to be held on"
     )
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
-    verb.add_argument(
-        "--threads", type=command.whole(0, 256), default=0, metavar="N", help="CPU threads (default: all)"
-    )
+    command.threads(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:
