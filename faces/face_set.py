@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -46,7 +47,7 @@ VOTE_COLUMNS = [VOTE_NAMES.index(label) for label in EXPRESSIONS]
 
 
 # What a face set has a row of for each face.
-ROWS = ("faces", "labels", "votes", "majority", "person", "landmarks", "visible")
+ROWS = ("faces", "labels", "votes", "majority", "sure", "person", "landmarks", "visible")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class FaceSet:
 
     What is None is not known of the set: ``person`` int64 [N], the same number for the same person;
     ``landmarks`` float32 [N, 68, 2] in fractions of the picture (300-W's order), and how far each is
-    ``visible``, float32 [N, 68], 0-1.
+    ``visible``, float32 [N, 68], 0-1; ``sure`` bool [N]: the label is believed whatever a teacher says.
     """
 
     name: str
@@ -74,6 +75,7 @@ class FaceSet:
     visible: npt.NDArray[np.float32] | None = None
     split: str = ""
     annotators: str = ""
+    sure: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -112,6 +114,24 @@ class FaceSet:
             name = f"{CROWD}-{self.split}"
             sets[CROWD] = (agreed, replace(crowd, name=name, annotators=CROWD, labels=crowd.majority))
         return sets
+
+
+def joined(sets: Sequence[FaceSet]) -> FaceSet:
+    """One set of the faces of several, in their order, of what all of them know.
+
+    Raises DataInvalid where their pictures or classes are not alike.
+    """
+    first = sets[0]
+    if len(sets) == 1:
+        return first
+    for other in sets[1:]:
+        if other.faces.shape[1:] != first.faces.shape[1:] or other.classes != first.classes:
+            raise DataInvalid(f"{first.name} and {other.name} do not go together: other sizes or classes")
+    rows = {name: [getattr(each, name) for each in sets] for name in ROWS if name != "person"}
+    known: dict[str, Any] = {
+        name: np.concatenate(parts) for name, parts in rows.items() if all(part is not None for part in parts)
+    }
+    return FaceSet("+".join(each.name for each in sets), classes=first.classes, split=first.split, **known)
 
 
 @dataclass(frozen=True)

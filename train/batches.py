@@ -66,12 +66,7 @@ class Batches:
         """
         self._drawn: npt.NDArray[np.float64] | None = None
         if self._second:
-            answers = None if taught is None else taught[len(self._train) :]
-            good = (
-                np.ones(len(self._second), bool)
-                if self.recipe.data.second_labels == "sure"
-                else lessons.believed(self._second, answers)
-            )
+            good = lessons.believed(self._second, None if taught is None else taught[len(self._train) :])
             chances = class_chances(self._second.labels[good], self.recipe.data.second_balance)
             self._drawn = np.zeros(len(self._second))
             self._drawn[good] = 1 / good.sum() if chances is None else chances

@@ -121,8 +121,10 @@ def answered(taught: Floats) -> npt.NDArray[np.bool_]:
 
 
 def believed(second: FaceSet, taught: Floats | None) -> npt.NDArray[np.bool_]:
-    """Which faces [M] of a noisily labelled set to learn from: see ``TRUSTED``."""
+    """Which faces [M] of a second data set to learn from: those it is sure of, and see ``TRUSTED``."""
     trusted: npt.NDArray[np.bool_] = np.isin(second.labels, TRUSTED)
+    if second.sure is not None:
+        trusted |= second.sure
     if taught is None:
         return trusted
     same = np.nan_to_num(taught).argmax(1) == second.labels

@@ -158,7 +158,7 @@ class Run:
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
         self.taught: npt.NDArray[np.float32] | None = None
-        used = (train, *(stream.faces for stream in self.streams.values()))
+        used = (train, *([second] if second else []), *(stream.faces for stream in self.streams.values()))
         self.data_sha256 = " ".join(each.sha256 for each in used)
 
     def start(self, path: Path) -> None:

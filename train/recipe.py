@@ -52,10 +52,12 @@ class DataRecipe:
     grey levels 0-255. ``votes_weight`` is the share of the FER+ vote distribution in the target, the rest
     being the data set's own label. ``balanced``: each source's labels are held against softmax(logits +
     log of its prior), see ``train.lessons``. ``second_share`` of each batch comes from a second data set,
-    in which a class of n faces is drawn in proportion to n ** (1 - ``second_balance``), and whose labels are
-    "noisy" (believed with care, see ``train.lessons``) or "sure", as rendered faces' are. ``soft_labels``:
-    whose answers the file of --soft-labels is read for; ``second_soft_labels``: which of them answered for
-    the second data set too, in the file of --second-soft-labels. ``prepare``: see ``edge.prepare``.
+    in which a class of n faces is drawn in proportion to n ** (1 - ``second_balance``). It may be made of
+    several (--second again), and ``second_labels`` says of each whether its labels are "noisy" (believed with
+    care, see ``train.lessons``; all are where nothing is said) or "sure", as rendered faces' are.
+    ``soft_labels``: whose answers the file of --soft-labels is read for; ``second_soft_labels``: which of
+    them answered for the first --second too, in the file of --second-soft-labels. ``prepare``: see
+    ``edge.prepare``.
     """
 
     labels: LabelSet = "expressions"
@@ -65,7 +67,7 @@ class DataRecipe:
     balanced: bool = False
     second_share: float = field(default=0.0, metadata=within(0.0, 0.9))
     second_balance: float = field(default=0.0, metadata=_PROBABILITY)
-    second_labels: Literal["noisy", "sure"] = "noisy"
+    second_labels: tuple[Literal["noisy", "sure"], ...] = ()
     soft_labels: tuple[str, ...] = ()
     second_soft_labels: tuple[str, ...] = ()
     prepare: tuple[PrepareStep, ...] = ()

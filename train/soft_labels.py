@@ -35,13 +35,16 @@ def read(path: Path, names: Sequence[str], data: Path) -> dict[str, npt.NDArray[
 def read_second(path: Path, names: Sequence[str], second: FaceSet) -> dict[str, npt.NDArray[np.float64]]:
     """For each of ``names`` its probabilities of the faces of ``second``, float64 [M, 7].
 
-    Raises DataInvalid, also where the file is of other faces.
+    The file is of all of them or of the first: of the others nobody was asked (NaN). Raises DataInvalid, also
+    where it is of other faces.
     """
-    found = _answers(path, names, len(second))
     labels = _arrays(path, ["labels"])["labels"]
-    if not np.array_equal(labels, second.labels):
+    asked = min(len(labels), len(second))
+    found = _answers(path, names, asked)
+    if not np.array_equal(labels, second.labels[:asked]):
         raise DataInvalid(f"'{path}' was not made of the faces of {second.name}: their labels differ")
-    return found
+    unasked = np.full((len(second) - asked, len(EXPRESSIONS)), np.nan)
+    return {name: np.concatenate([answers, unasked]) for name, answers in found.items()}
 
 
 def write(path: Path, name: str, answers: npt.NDArray[np.floating], faces: FaceSet) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.classify import at_size
 from edge.errors import UsageError
-from faces.face_set import FaceSet
+from faces import readers
+from faces.face_set import FaceSet, joined
 from faces.metrics import accuracy
 from faces.scores import balanced_accuracy
 from train.lessons import Lessons, agreed, without_prior
@@ -87,6 +88,28 @@ def check_second(recipe: Recipe, second: FaceSet | None) -> None:
         raise UsageError(
             f"recipe '{recipe.name}' has no data.second_share with data.balanced: leave out --second"
         )
+
+
+def second_of(recipe: Recipe, sets: Sequence[readers.DataSet]) -> FaceSet | None:
+    """The training faces of all ``sets`` as one, believed as the recipe says; None where there is none.
+
+    Raises UsageError, DataInvalid.
+    """
+    if not sets:
+        return None
+    how = recipe.data.second_labels or ("noisy",) * len(sets)
+    if len(how) != len(sets):
+        raise UsageError(
+            f"recipe '{recipe.name}': data.second_labels is of {len(how)} data sets, "
+            f"and --second gives {len(sets)}"
+        )
+    parts = [each.split("train") for each in sets]
+    return joined(
+        [
+            replace(part, sure=np.full(len(part), labels == "sure"))
+            for part, labels in zip(parts, how, strict=True)
+        ]
+    )
 
 
 def _shrunk(faces: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from edge.errors import DataInvalid, UsageError
+from faces import readers
+from faces.face_set import joined
 from faces.labels import EXPRESSIONS
 from tests.train import make
 from train import blend, lessons, loop, recipe, soft_labels
@@ -17,7 +20,7 @@ from train.backbones.layers import DepthwiseConv2d
 from train.batches import Batches
 from train.checkpoint import load_run
 from train.recipe import Recipe
-from train.teaching import SoftLabels, without_priors
+from train.teaching import SoftLabels, second_of, without_priors
 
 APART = make.RECIPE.replace("[data]", "[data]\nbalanced = true\nsecond_share = 0.25\nsecond_balance = 0.5")
 
@@ -179,10 +182,43 @@ def test_soft_labels_of_the_second_set_are_those_of_its_faces(tmp_path: Path) ->
     answers = np.random.default_rng(2).dirichlet(np.ones(7), 24)
     soft_labels.write(file, "wise", answers, second)
     np.testing.assert_allclose(soft_labels.read_second(file, ["wise"], second)["wise"], answers, atol=1e-3)
+    more = soft_labels.read_second(file, ["wise"], joined([second, make.face_set(6, 4)]))["wise"]
+    np.testing.assert_allclose(more[:24], answers, atol=1e-3)
+    assert more.shape == (30, 7) and np.isnan(more[24:]).all()
     with pytest.raises(DataInvalid, match=r"'train_wise' is \(24, 7\), and must be \(12, 7\)"):
         soft_labels.read_second(file, ["wise"], second.take(np.arange(12)))
     with pytest.raises(DataInvalid, match="was not made of the faces of"):
         soft_labels.read_second(file, ["wise"], second.take(np.arange(24)[::-1]))
+
+
+def test_several_second_sets_are_one_and_each_is_believed_as_the_recipe_says() -> None:
+    noisy, sure = make.face_set(24, 3), make.face_set(10, 4)
+    found = [
+        readers.DataSet(readers.layout_named("lfw"), {"train": faces}, {}, {}) for faces in (noisy, sure)
+    ]
+    how = apart(data='second_labels = ["noisy", "sure"]')
+    both = second_of(how, found)
+    assert both is not None and len(both) == 34
+    np.testing.assert_array_equal(both.faces[24:], sure.faces)
+    unasked = np.full((34, 7), np.nan, np.float32)
+    believed = lessons.believed(both, unasked)
+    assert believed[24:].all() and not believed[:24].all()
+    doubted = second_of(apart(), found)
+    assert doubted is not None and not lessons.believed(doubted, unasked)[24:].all()
+    batches = Batches(how, make.face_set(40, 1), both)
+    drawn = np.concatenate([batches.chosen(step)[-2:] for step in range(60)]) - 40
+    assert believed[drawn].all() and (drawn >= 24).any() and (drawn < 24).any()
+    with pytest.raises(UsageError, match="data.second_labels is of 2 data sets, and --second gives 1"):
+        second_of(how, found[:1])
+    with pytest.raises(DataInvalid, match="do not go together: other sizes or classes"):
+        joined([noisy, replace(sure, faces=sure.faces[:, :8, :8])])
+
+
+def test_a_run_goes_on_only_with_the_second_set_it_began_with(tmp_path: Path) -> None:
+    train, public = make.face_set(80, 1), make.face_set(42, 2)
+    loop.fit(apart(), train, public, tmp_path, threads=1, second=make.face_set(24, 3))
+    with pytest.raises(DataInvalid, match="was trained on other faces"):
+        loop.fit(apart(), train, public, tmp_path, threads=1, second=make.face_set(24, 4))
 
 
 def test_a_strangers_prior_is_what_it_says_on_average_of_the_first_set() -> None:

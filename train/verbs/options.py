@@ -26,21 +26,30 @@ def beginning(verb: Parser) -> None:
         help="faces that a system learns from beside the labelled ones",
     )
     verb.add_argument("--teacher", type=Path, action="append", default=[], help="a trained run to distil")
-    verb.add_argument("--second", type=Path, help="another data set, for a recipe with data.second_share")
+    verb.add_argument(
+        "--second",
+        type=Path,
+        action="append",
+        default=[],
+        help="another data set, for a recipe with data.second_share; may be given again",
+    )
     verb.add_argument("--soft-labels", type=Path, help="an .npz of what others' networks say of --data")
     verb.add_argument(
-        "--second-soft-labels", type=Path, help="an .npz of what they say of --second, see the verb ask"
+        "--second-soft-labels",
+        type=Path,
+        help="an .npz of what they say of the first --second, see the verb ask",
     )
 
 
 def begun_with(arguments: argparse.Namespace) -> list[str]:
     """What ``beginning`` added, as it was given: words for a run in a process of its own."""
     words = []
-    for option in ("init", "second", "soft_labels", "second_soft_labels"):
+    for option in ("init", "soft_labels", "second_soft_labels"):
         if path := getattr(arguments, option):
             words += [f"--{option.replace('_', '-')}", str(path.resolve())]
-    for path in arguments.teacher:
-        words += ["--teacher", str(path.resolve())]
+    for option in ("second", "teacher"):
+        for path in getattr(arguments, option):
+            words += [f"--{option}", str(path.resolve())]
     for name, path in arguments.stream:
         words += ["--stream", f"{name}={path.resolve()}"]
     return words

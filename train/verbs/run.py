@@ -29,17 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
     from faces import readers
     from train import loop, recipe, soft_labels
     from train.checkpoint import load_run
-    from train.teaching import SoftLabels
+    from train.teaching import SoftLabels, second_of
 
     chosen = recipe.load(arguments.recipe)
     if arguments.second_soft_labels and not arguments.second:
         raise UsageError("--second-soft-labels are of --second, which is missing")
-    found = readers.read(arguments.data, chosen.model.input_size, arguments.layout)
-    second = (
-        readers.read(arguments.second, chosen.model.input_size, search=False).split("train")
-        if arguments.second
-        else None
-    )
+    side = chosen.model.input_size
+    found = readers.read(arguments.data, side, arguments.layout)
+    second = second_of(chosen, [readers.read(path, side, search=False) for path in arguments.second])
     outcome = loop.fit(
         chosen,
         found.split("train"),
@@ -59,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             else {},
         ),
         streams={
-            name: readers.read(path, chosen.model.input_size, search=False).split("train")
-            for name, path in arguments.stream
+            name: readers.read(path, side, search=False).split("train") for name, path in arguments.stream
         },
     )
     result = {
