@@ -74,14 +74,15 @@ def accuracy() -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     carried = {each["model"]["name"]: domains_of(each) for each in read("domains")["after"]}
+    times = milliseconds()
     for bundle, record in built():
-        engine, climb = min(record.engines.items(), key=lambda each: milliseconds(each[1]))
+        engine, climb = min(record.engines.items(), key=lambda each: times[bundle.name, each[0]])
         own, crowd = on(climb, "fer2013-private"), on(climb, "ferplus-private")
         strangers = never_seen(carried[bundle.name])
         cells = [
             f"`{bundle.name}`",
             f"{megabytes(bundle, engine):.1f} MB",
-            shown(climb),
+            f"{times[bundle.name, engine]:.2f}",
             f"{strangers['balanced']:.1%}",
             f"{strangers['recall']['neutral']:.0%}",
             f"{carried[bundle.name]['corrupted']['balanced']:.1%}",
@@ -89,8 +90,9 @@ def accuracy() -> str:
             f"{crowd.shipped.accuracy:.1%}",
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    where = record.machine
-    return "\n".join([*rows, "", f"{record.date}, {where.cpu}, one thread, one face at a time."])
+    raced = read("bundle_times")
+    where = f"{raced['date']}, {raced['machine']['cpu']}, one thread, one face at a time, all raced in turns"
+    return "\n".join([*rows, "", f"{where}: `{raced['command']}`."])
 
 
 def domains_of(scoreboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -109,6 +111,7 @@ def engines() -> str:
         "| bundle | engine | | size | FER2013 | float | ECE | FER+ | float | ECE | ms a face | int8/float |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    times = milliseconds()
     for bundle, record in built():
         for engine, climb in record.engines.items():
             kept = re.search(r"-mixed-(\d+)$", climb.shipped)
@@ -119,7 +122,7 @@ def engines() -> str:
                 cells += [f"{held.shipped.accuracy:.1%}", f"{held.plain.accuracy:.1%}", f"{held.ece:.1%}"]
             race = climb.timed.race if climb.timed else None
             ratio = f"{race.ratio:.2f}" if race and race.stable else "-"
-            cells += [shown(climb), ratio]
+            cells += [f"{times[bundle.name, engine]:.2f}", ratio]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -132,19 +135,9 @@ def on(climb: EngineBuild, data: str) -> Figures:
     return found
 
 
-def shown(climb: EngineBuild) -> str:
-    """The time of a face; "-" where the machine was too busy for it to mean anything."""
-    races = [rung.race for rung in climb.rungs if rung.race]
-    held = climb.timed.race if climb.timed else None
-    stable = held.stable if held else any(race.stable for race in races)
-    return f"{milliseconds(climb):.2f}" if stable else "-"
-
-
-def milliseconds(climb: EngineBuild) -> float:
-    """A face's time in what ships; where no recipe passed, float's median over the races it ran in."""
-    if climb.timed and climb.timed.race:
-        return climb.timed.race.int8_ms
-    return statistics.median(rung.race.float_ms for rung in climb.rungs if rung.race)
+def milliseconds() -> dict[tuple[str, str], float]:
+    """A face's time by bundle and engine, all raced in one process."""
+    return {(row["bundle"], row["engine"]): row["ms"] for row in read("bundle_times")["rows"]}
 
 
 def megabytes(bundle: Bundle, engine: str) -> float:

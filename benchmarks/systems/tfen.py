@@ -1,7 +1,7 @@
 """What time, and taking the person out, are worth on clips (survey system 14): every head, and two probes.
 
     python -m benchmarks.systems.tfen --clips CLIPS --test rendered.npz --test morphed.npz \\
-        --init train/weights/mobilenetv2.pt.xz --out runs/tfen --save benchmarks/records/systems-tfen.json
+        --init train/weights/mobilenetv2-48.pt.xz --out runs/tfen --save benchmarks/records/systems-tfen.json
 
 CLIPS is a folder of packs of 'ferlite train clips'; the packs that judge are kept apart, each by its making.
 Their people are none of those that anything learnt from. A run that is there already is taken as it is.
