@@ -342,7 +342,6 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "steadiness": steadiness,
         "soak": lambda: growth.markdown(read("soak"), read("soak-memory")),
         "pace": lambda: doing_less.markdown(read("pace")),
-        "peers-loaded": lambda: race.markdown(read("peers-intel")),
     },
 }
 

@@ -84,15 +84,18 @@ def test_a_runs_process_is_told_all_that_the_sweep_was_told_to_begin_with(tmp_pa
         "c.pt",
         "--second",
         "d.npz",
+        "--second",
+        "drawn.npz",
         "--soft-labels",
         "e.npz",
     ]
     words += ["--second-soft-labels", "f.npz", "--stream", "target=g.npz", "--stream", "clips=h.npz"]
     asked = cli.parser().parse_args(["sweep", "s.toml", "--data", "d", "--out", "o", *words])
     again = cli.parser().parse_args(["run", "r", "--data", "d", "--out", "o", *options.begun_with(asked)])
-    for name in ("init", "second", "soft_labels", "second_soft_labels"):
+    for name in ("init", "soft_labels", "second_soft_labels"):
         assert getattr(again, name) == getattr(asked, name).resolve()
-    assert again.teacher == [path.resolve() for path in asked.teacher]
+    for name in ("second", "teacher"):
+        assert getattr(again, name) == [path.resolve() for path in getattr(asked, name)]
     assert again.stream == [(name, path.resolve()) for name, path in asked.stream]
     assert options.begun_with(cli.parser().parse_args(["sweep", "s.toml", "--data", "d", "--out", "o"])) == []
 
