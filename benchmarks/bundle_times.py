@@ -10,14 +10,15 @@ The figure is the process's CPU time, the median of the rounds.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import turns
 from benchmarks.record import origin, save
 from edge import bundle as bundles
 from edge.classify import Classifier, load_classifier
@@ -27,30 +28,10 @@ from measure import machine
 ROUNDS, RUNS, WARM_UPS = 40, 25, 20
 
 
-def race(
-    entrants: dict[tuple[str, str], tuple[Classifier, np.ndarray]], rounds: int
-) -> list[dict[str, object]]:
-    """A row for each bundle and engine: CPU milliseconds of a face: median, 10th and 90th percentile."""
-    for classifier, face in entrants.values():
-        for _ in range(WARM_UPS):
-            classifier([face])
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in entrants}
-    for _ in range(rounds):
-        for key, (classifier, face) in entrants.items():
-            began = time.process_time()
-            for _ in range(RUNS):
-                classifier([face])
-            times[key].append(1e3 * (time.process_time() - began) / RUNS)
-    return [
-        {
-            "bundle": bundle,
-            "engine": engine,
-            "ms": round(statistics.median(each), 4),
-            "p10": round(float(np.percentile(each, 10)), 4),
-            "p90": round(float(np.percentile(each, 90)), 4),
-        }
-        for (bundle, engine), each in times.items()
-    ]
+def row(bundle: str, engine: str, taken: list[float]) -> dict[str, object]:
+    """CPU milliseconds of a face in a bundle and engine: median, 10th and 90th percentile of the rounds."""
+    low, middle, high = (round(float(np.percentile(taken, share)), 4) for share in (10, 50, 90))
+    return {"bundle": bundle, "engine": engine, "ms": middle, "p10": low, "p90": high}
 
 
 def main() -> int:
@@ -60,7 +41,8 @@ def main() -> int:
     parser.add_argument("--beside", action="append", default=[], help="another bundle, as LABEL=FOLDER")
     parser.add_argument("--save", type=Path, help="write the record here")
     arguments = parser.parse_args()
-    entrants: dict[tuple[str, str], tuple[Classifier, np.ndarray]] = {}
+    loaded: dict[tuple[str, str], Classifier] = {}
+    work: dict[tuple[str, str], Callable[[], object]] = {}
     faces = np.random.default_rng(0)
     racing = {name: str(bundles.SHIPPED / name) for name in bundles.shipped()}
     racing |= {label: folder for label, _, folder in (each.partition("=") for each in arguments.beside)}
@@ -68,13 +50,16 @@ def main() -> int:
         bundle = bundles.load(folder)
         face = faces.integers(0, 256, (bundle.input.size, bundle.input.size), np.uint8)
         for engine in bundle.files:
-            entrants[name, engine] = load_classifier(bundle, engine, EngineOptions(threads=1)), face
-    rows = race(entrants, arguments.rounds)
-    for classifier, _ in entrants.values():
+            loaded[name, engine] = load_classifier(bundle, engine, EngineOptions(threads=1))
+            work[name, engine] = partial(loaded[name, engine], [face])
+    taken = turns.cpu_ms(work, arguments.rounds, RUNS, WARM_UPS)
+    for classifier in loaded.values():
         classifier.close()
-    for row in rows:
+    rows = [row(*key, each) for key, each in taken.items()]
+    for each in rows:
         print(
-            f"{row['bundle']:22}{row['engine']:10}{row['ms']:8.3f} ms ({row['p10']:.3f} to {row['p90']:.3f})"
+            f"{each['bundle']:22}{each['engine']:10}{each['ms']:8.3f} ms "
+            f"({each['p10']:.3f} to {each['p90']:.3f})"
         )
     save(
         {**origin("benchmarks.bundle_times"), "machine": asdict(machine.here()), "rows": rows}, arguments.save

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks import turns
 from benchmarks.record import origin, save
 from edge import engine as engines
 from edge.bundle_files.sections import InputSpec
 from edge.classify import to_input
-from edge.engine import Engine, EngineOptions, ModelFile
+from edge.engine import EngineOptions, ModelFile
 from faces.labels import EXPRESSIONS
 from measure import machine
 from quantize.builder import Built, Float, builder
@@ -95,23 +96,19 @@ def measure(network: Float, engine: str) -> list[Result]:
 
 def race(engine: str, models: dict[str, Built], network: Float, face: Any) -> dict[str, float]:
     """Milliseconds of CPU per face of each model: the tenth percentile of the rounds."""
-    loaded: dict[str, tuple[Engine, Any]] = {}
-    for key, built in models.items():
-        made = engines.load(engine, ModelFile(key, built.parts), EngineOptions(threads=1))
-        loaded[key] = (made, to_input([face], network.input, built.layout, made.inputs[0].dtype))
-    times: dict[str, list[float]] = {key: [] for key in models}
-    for made, array in loaded.values():
-        for _ in range(WARM_UPS):
-            made.run([array])
-    for _ in range(ROUNDS):
-        for key, (made, array) in loaded.items():
-            made.run([array])
-            began = time.process_time()
-            for _ in range(RUNS):
-                made.run([array])
-            times[key].append(1e3 * (time.process_time() - began) / RUNS)
-    for made, _ in loaded.values():
-        made.close()
+    loaded = {
+        key: engines.load(engine, ModelFile(key, built.parts), EngineOptions(threads=1))
+        for key, built in models.items()
+    }
+
+    inputs = {
+        key: to_input([face], network.input, models[key].layout, each.inputs[0].dtype)
+        for key, each in loaded.items()
+    }
+    work = {key: partial(each.run, [inputs[key]]) for key, each in loaded.items()}
+    times = turns.cpu_ms(work, ROUNDS, RUNS, WARM_UPS)
+    for each in loaded.values():
+        each.close()
     return {key: float(np.percentile(each, 10)) for key, each in times.items()}
 
 

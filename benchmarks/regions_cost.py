@@ -18,9 +18,10 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # valgrind runs this file by its path
 
 import edge  # noqa: E402
-from benchmarks import instructions  # noqa: E402
+from benchmarks import instructions, turns  # noqa: E402
 from benchmarks.record import origin, save  # noqa: E402
 from edge import bundle as bundles  # noqa: E402
 from edge import engine as engines  # noqa: E402
@@ -120,19 +121,21 @@ def opened(bundle: str, engine: str, aided: bool, joint: Any = None) -> Pipeline
 def cpu_ms(bundle: str, engine: str) -> dict[str, float]:
     """CPU milliseconds a frame: of each way the median over rounds, in turns, of the mean of a round."""
     frame = instructions.picture()
-    taken: dict[str, list[float]] = {how: [] for how in HOW}
     pipelines = {how: opened(bundle, engine, how == HOW[0]) for how in HOW}
-    for _ in range(ROUNDS + 1):
-        for how, pipeline in pipelines.items():
-            began = time.process_time()
-            for _ in range(FRAMES):
-                readings = pipeline(frame)
-            taken[how].append((time.process_time() - began) / FRAMES * 1e3)
+
+    def reading(pipeline: Pipeline) -> Callable[[], object]:
+        def call() -> None:
+            readings = pipeline(frame)
             if len(readings) != instructions.FACES:
                 raise SystemExit(f"{len(readings)} faces were read, not {instructions.FACES}")
+
+        return call
+
+    work = {how: reading(pipeline) for how, pipeline in pipelines.items()}
+    taken = turns.cpu_ms(work, ROUNDS, FRAMES, FRAMES)
     for pipeline in pipelines.values():
         pipeline.close()
-    return {how: round(statistics.median(each[1:]), 3) for how, each in taken.items()}
+    return {how: round(statistics.median(each), 3) for how, each in taken.items()}
 
 
 def face_ms() -> dict[str, dict[str, Any]]:
@@ -143,13 +146,9 @@ def face_ms() -> dict[str, dict[str, Any]]:
     crop = np.random.default_rng(3).integers(0, 256, (48, 48), np.uint8)
     for engine in loaded.files:
         landmarker = Landmarker(loaded, engine, EngineOptions(threads=1))
-        taken = []
-        for _ in range(CALLS + 20):
-            began = time.process_time()
-            landmarker([crop])
-            taken.append((time.process_time() - began) * 1e3)
+        calls = turns.cpu_ms({engine: partial(landmarker, [crop])}, CALLS, 1, 20)[engine]
         landmarker.close()
-        kept = sorted(taken[20:])
+        kept = sorted(calls)
         version = engines.engine_class(engine).version()
         size = sum((loaded.path / part).stat().st_size for part in loaded.files[engine].parts)
         found[engine] = {
