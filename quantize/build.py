@@ -248,7 +248,7 @@ def _write(
     full = record.full(bundle, measured, splits, order.ladder.gate, build_facts)
     content[RECORD] = (json.dumps(full, indent=1, allow_nan=False) + "\n").encode()
     told = build_record.of_table(full, RECORD)
-    content[CARD] = card.card(bundle, told).encode()
+    content[CARD] = card.card(bundle, told, source.recipe_text).encode()
     content[PAGE] = page(told).encode()
     written = bundle_writer.write(order.out, bundle, content)
     return Outcome(written, full, all(each.passed for each in climbs))

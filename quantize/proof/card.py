@@ -6,7 +6,7 @@ from edge.bundle import Bundle
 from pages.card import compose, table
 from quantize.network.source import Source
 from quantize.proof.build_record import BuildRecord
-from train import lineage, public_weights
+from train import lineage, public_weights, recipe
 
 RESEARCH = "research use only"
 
@@ -18,6 +18,10 @@ says so. No authoritative licence for the pictures is known. **Treat these weigh
 
 Training left out every training picture that repeats, exactly or nearly, in either test split, and every
 blank one; {train} were left."""
+
+BESIDE = """\
+{share:.0%} of each batch of the last training came from other data sets, which the comment on top of
+{file} beside this card names, and whose terms hold too."""
 
 OTHERS = """\
 The network came as an ONNX file. Its maker says that it was trained on: {trained_on}. Terms: {terms}.
@@ -36,8 +40,11 @@ the weights, before and after each engine's logits are divided by its temperatur
 fitted on its own answers to the public split, and the prior of these very annotators is put in."""
 
 
-def data(record: BuildRecord) -> list[str]:
-    """What the network learnt from, what it began with, and what was measured on."""
+def data(record: BuildRecord, recipe_text: str) -> list[str]:
+    """What the network learnt from, what it began with, and what was measured on.
+
+    ``recipe_text`` is its run's recipe.
+    """
     counts = {name.rsplit("-", 1)[-1]: count for name, count in record.data.items()}
     made = record.made_by.train
     if "trained_on" in made:
@@ -45,10 +52,20 @@ def data(record: BuildRecord) -> list[str]:
     return [
         RUN.format(**counts),
         "",
+        *_beside(recipe_text, made["file"]),
         *public_weights.describe(lineage.read(made)),
         "",
         SPLITS.format(**counts),
     ]
+
+
+def _beside(recipe_text: str, file: str) -> list[str]:
+    """What taught beside FER2013 and FER+, as far as the recipe tells."""
+    learnt = recipe.parse(recipe_text, file).data
+    said = [BESIDE.format(share=learnt.second_share, file=file)] if learnt.second_share else []
+    if learnt.soft_labels:
+        said.append(f"Answers of others' networks taught beside the labels: {', '.join(learnt.soft_labels)}.")
+    return [*said, ""] if said else []
 
 
 def description(source: Source) -> str:
@@ -64,8 +81,8 @@ def description(source: Source) -> str:
     )
 
 
-def card(bundle: Bundle, record: BuildRecord) -> str:
-    """CARD.md of a built bundle, every figure taken from its record."""
+def card(bundle: Bundle, record: BuildRecord, recipe_text: str) -> str:
+    """CARD.md of a built bundle, every figure taken from its record; ``recipe_text``: see ``data``."""
     machine = record.machine
     measured = [
         f"On {record.date}, by `{record.made_by.command}` (full record: build.json).",
@@ -87,7 +104,11 @@ def card(bundle: Bundle, record: BuildRecord) -> str:
     return compose(
         bundle.name,
         f"{bundle.description}. Labels, in order: {', '.join(bundle.labels)}.",
-        [("Data and terms", data(record)), ("Measured", measured), ("Made by", _recipes(record))],
+        [
+            ("Data and terms", data(record, recipe_text)),
+            ("Measured", measured),
+            ("Made by", _recipes(record)),
+        ],
     )
 
 

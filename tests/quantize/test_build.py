@@ -19,6 +19,7 @@ from edge.classify import Classifier, load_classifier
 from edge.engine import EngineOptions
 from faces.face_set import load_fer2013
 from quantize.cli import main
+from quantize.proof import build_record, card
 from tests.pages.reading import plots_in, stands_alone
 
 
@@ -80,6 +81,16 @@ def test_the_card_and_the_page_show_the_records_figures(built: Path) -> None:
     assert len(full["sensitivity"]) > 10 and len(plots_in(page)) == 3
     worst = max(full["sensitivity"], key=lambda each: each["kl"])
     assert f"most in {worst['layer']} (" in page and shown in page and stands_alone(page)
+
+
+def test_the_card_says_what_taught_beside_fer2013(built: Path) -> None:
+    text = (built / "train.toml").read_text(encoding="utf-8")
+    record = build_record.read(built / "build.json")
+    assert "other data sets" not in (built / "CARD.md").read_text(encoding="utf-8")
+    beside = '[data]\nbalanced = true\nsecond_share = 0.25\nsoft_labels = ["wise", "odd"]\n'
+    told = "\n".join(card.data(record, text.replace("[data]\n", beside)))
+    assert "25% of each batch of the last training came from other data sets" in told
+    assert "train.toml" in told and "taught beside the labels: wise, odd." in told
 
 
 def test_a_build_that_is_stopped_goes_on_and_gives_the_same_bytes(
