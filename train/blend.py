@@ -7,6 +7,7 @@ between the two weights keeps most of both. It costs no training.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,9 @@ def take_prior_out(model: nn.Module, answers: np.ndarray[tuple[int, ...], np.dty
         bias -= expected - expected.mean()
 
 
-def origin(start: Trained, tuned: Trained, share: float) -> dict[str, str]:
-    """What must travel with blended weights: the run's pedigree, and that they are a blend."""
-    return tuned.pedigree | {"blend": f"{share:g} of {tuned.sha256} and {1 - share:g} of {start.sha256}"}
-
-
 def write_blend(start: Trained, tuned: Trained, share: float, public: FaceSet, out: Path) -> None:
     """``blend`` as a file that every verb takes for a run's best network. Raises FerliteError."""
     model = blend(start, tuned, share, public)
-    write(origin(start, tuned, share) | {"model": model.state_dict()}, out)
+    said = f"{share:g} of {tuned.sha256} and {1 - share:g} of {start.sha256}"
+    made = replace(tuned, lineage=replace(tuned.lineage, blend=said))
+    write(made.pedigree | {"model": model.state_dict()}, out)

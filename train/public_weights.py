@@ -31,8 +31,9 @@ def known() -> dict[str, PublicWeights]:
 
 
 def describe(lineage: Lineage) -> list[str]:
-    """A sentence for each start of a run, its own first, and for each teacher."""
-    return _starts(lineage.starts) + [_taught(teacher) for teacher in lineage.teachers]
+    """A sentence for each start of a run, its own first, for each teacher, and for weights in between."""
+    blend = [f"Its weights lie between two files': {lineage.blend} (sha256)."] if lineage.blend else []
+    return _starts(lineage.starts) + [_taught(teacher) for teacher in lineage.teachers] + blend
 
 
 def _taught(teacher: Taught) -> str:

@@ -15,7 +15,7 @@ from faces import readers
 from faces.face_set import joined
 from faces.labels import EXPRESSIONS
 from tests.train import make
-from train import blend, lessons, loop, recipe, soft_labels
+from train import blend, lessons, loop, public_weights, recipe, soft_labels
 from train.backbones.layers import DepthwiseConv2d
 from train.batches import Batches
 from train.checkpoint import load_run
@@ -141,7 +141,10 @@ def test_a_blend_lies_between_its_two_ends(tmp_path: Path) -> None:
     ends = [each.model.state_dict()["features.0.0.weight"] for each in (start, tuned)]
     torch.testing.assert_close(half, (ends[0] + ends[1]) / 2)
     blend.write_blend(start, tuned, 0.5, public, tmp_path / "half.pt.xz")
-    assert load_run(tmp_path / "half.pt.xz").recipe.data.balanced
+    written = load_run(tmp_path / "half.pt.xz")
+    assert written.recipe.data.balanced
+    assert written.lineage.blend == f"0.5 of {tuned.sha256} and 0.5 of {start.sha256}"
+    assert public_weights.describe(written.lineage)[-1].endswith(f"{written.lineage.blend} (sha256).")
     with pytest.raises(UsageError, match="--share 2: give 0"):
         blend.blend(start, tuned, 2, public)
 

@@ -36,7 +36,8 @@ def test_a_packed_network_is_half_as_large_and_answers_alike(trained: Trained, t
 def test_a_packed_network_may_be_compressed_and_damage_is_told(trained: Trained, tmp_path: Path) -> None:
     plain, small = tmp_path / "w.pt", tmp_path / "w.pt.xz"
     known = dataclasses.replace(
-        trained, lineage=Lineage(("a" * 64,), (Taught("big", "b" * 64, ("c" * 64,)),))
+        trained,
+        lineage=Lineage(("a" * 64,), (Taught("big", "b" * 64, ("c" * 64,)),), "0.5 of d and 0.5 of e"),
     )
     bytes_of = [pack(known, FACES, path).bytes for path in (plain, small)]
     assert bytes_of == [path.stat().st_size for path in (plain, small)]

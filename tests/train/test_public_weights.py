@@ -46,4 +46,6 @@ def test_a_lineage_reads_what_it_wrote() -> None:
     whole = Lineage(("aa", "bb"), (Taught("big", "cc", ("dd", "ee")), Taught("small", "ff")))
     assert whole.texts == {"init": "aa bb", "teachers": "big cc dd ee; small ff"}
     assert lineage.read(whole.texts) == whole
+    mean = Lineage(("aa",), blend="0.5 of bb and 0.5 of cc")
+    assert lineage.read(mean.texts) == mean
     assert lineage.read({}) == Lineage() == lineage.read(Lineage().texts)
