@@ -33,6 +33,7 @@ from typing import Any, NoReturn, Protocol
 
 from edge.commands import exits
 from edge.errors import SinkError, UsageError
+from edge.files import write_text
 
 Action = Callable[[argparse.Namespace], int]
 SCHEMA = 1
@@ -137,6 +138,12 @@ def threads(verb: Parser) -> None:
 def record(verb: Parser) -> None:
     """Give a verb --record: what is written beside its result."""
     verb.add_argument("--record", type=Path, help="file to write the record to, as JSON")
+
+
+def keep(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
+    """Write a verb's record where --record says; nothing without it. Raises StorageFailed."""
+    if arguments.record:
+        write_text(arguments.record, json.dumps(facts, indent=1) + "\n")
 
 
 def output(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> None:

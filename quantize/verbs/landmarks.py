@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import FAILED, OK
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 from quantize.verbs import options
 
 HELP = "the landmark network of 'train landmarks' to a bundle"
@@ -36,8 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     record = landmarks.build(
         arguments.run, faces, test, arguments.out, names, options.typed("landmarks", arguments)
     )
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.keep(arguments, record)
     lines = [judge.as_text(record)]
     for name, row in record["engines"].items():
         verdict = "the gate passed" if row["passed"] else "no int8 recipe passed the gate"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import OK
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 from quantize.verbs import options
 
 HELP = "the voice network of 'train voice' to a bundle"
@@ -47,8 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     believed = voice.precision_of_faces(beside, faces)
     beside.close()
     record = voice.build(arguments.run, voices, arguments.out, names, believed)
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.keep(arguments, record)
     lines = [f"float: {record['float']['accuracy']:.1%} of {len(voices)} utterances, speakers left out"]
     for name, row in record["engines"].items():
         ships = "" if row["ships"] == "int8" else ", so float ships"

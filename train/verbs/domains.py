@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import OK
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 
 HELP = "measure a bundle on other people and worse pictures"
 
@@ -56,7 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.data, arguments.domain, arguments.rendered, arguments.split, side, arguments.mesh
     )
     record = domains.measure(subject, found)
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.keep(arguments, record)
     command.output(arguments, record, domains.as_text(record))
     return OK

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import OK
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 from train.verbs import options
 
 HELP = "measure a run's best network, or a bundle, on a test split"
@@ -44,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     record = evaluate.evaluate(
         subject, found.split(arguments.split), found.split("public"), corruptions=arguments.corruptions
     )
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=2) + "\n")
+    command.keep(arguments, record)
     command.output(arguments, record, evaluate.as_text(record))
     return OK

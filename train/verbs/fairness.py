@@ -4,13 +4,12 @@ changes."""
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.exits import OK
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 
 HELP = "measure whether a bundle reads heads of other groups otherwise"
 
@@ -54,7 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
         [fairness.measure(subject, twins) for subject in subjects],
         shlex.join(["ferlite", "train", "fairness", *words]),
     )
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.keep(arguments, record)
     command.output(arguments, record, fairness.as_text(record))
     return OK

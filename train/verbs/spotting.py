@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.errors import UsageError
-from edge.files import refuse_same, write_text
+from edge.files import refuse_same
 
 HELP = "measure how short movements are spotted in marked films"
 
@@ -64,7 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
         record = spotting.measure(found, KNOWN[arguments.layout].rate, detector, make)
     record |= {"schema": 1, "layout": arguments.layout, "detector": chosen.name, "absent": absent}
     record["spotter"] = arguments.spotter or "spotter"
-    if arguments.record:
-        write_text(arguments.record, json.dumps(record, indent=1) + "\n")
+    command.keep(arguments, record)
     command.output(arguments, record, spotting.as_text(record))
     return OK
