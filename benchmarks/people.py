@@ -23,13 +23,12 @@ import numpy as np
 from benchmarks.priors import LFW, choosing
 from benchmarks.record import RECORDS, origin, save
 from edge.classify import at_size
-from faces import metrics, readers
+from faces import face_set, metrics, readers
 from faces.domains import Domain
 from faces.face_set import FaceSet
 from faces.scaling import label_priors
 from faces.scores import score
 from train.checkpoint import load_run
-from train.domains import pooled
 from train.predict import predict
 
 SHRUNK, DRAWN = 48, 96  # pixels
@@ -98,7 +97,7 @@ def main() -> None:
     found.append(Domain(f"{LFW} at {SHRUNK} px", replace(lfw.faces, faces=shrunk)))
     for path in args.rendered:
         drawn = readers.read(path, DRAWN, search=False).splits.values()
-        found.append(Domain(f"rendered, {path.stem}", pooled(path.stem, list(drawn)), real=False))
+        found.append(Domain(f"rendered, {path.stem}", face_set.joined(list(drawn), path.stem), real=False))
     arms: dict[str, list[dict[str, float]]] = {}
     for each in args.runs:
         arm, _, run = each.partition("=")

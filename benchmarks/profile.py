@@ -26,7 +26,7 @@ from edge.engine import Array, EngineOptions
 from edge.profile import CALM, FEWEST, NEUTRAL, SURE, Learner, identity
 from edge.results import Box, Face, Reading
 from faces import readers
-from faces.face_set import FaceSet
+from faces.face_set import FaceSet, joined
 
 RECORD = RECORDS / "profile.json"
 ENGINE, DRAWS, LEAST = "onnx", 5, 20
@@ -135,7 +135,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="lfw_expressions.npz")
     arguments = parser.parse_args()
     data = readers.read(arguments.data, 48, search=False)
-    even, odd = known(joined(data.split("train"), data.split("public"))), known(data.split("private"))
+    even, odd = (
+        known(joined([data.split("train"), data.split("public")], "lfw")),
+        known(data.split("private")),
+    )
     calm: dict[str, Any] = {}
     record: dict[str, Any] = {
         "schema": 1,
@@ -167,19 +170,6 @@ def known(faces: FaceSet) -> FaceSet:
     calm = faces.person[faces.labels == faces.classes.index(NEUTRAL)]
     people = [person for person in np.unique(calm) if (calm == person).sum() >= FEWEST]
     return faces.take(np.isin(faces.person, [one for one in people if (faces.person == one).sum() > FEWEST]))
-
-
-def joined(one: FaceSet, other: FaceSet) -> FaceSet:
-    """Faces of both, for what is measured here: faces, labels and persons."""
-    assert one.person is not None and other.person is not None
-    return FaceSet(
-        "lfw",
-        *(
-            np.concatenate([getattr(one, row), getattr(other, row)])
-            for row in ("faces", "labels", "votes", "majority")
-        ),
-        person=np.concatenate([one.person, other.person]),
-    )
 
 
 if __name__ == "__main__":

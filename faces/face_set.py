@@ -116,22 +116,22 @@ class FaceSet:
         return sets
 
 
-def joined(sets: Sequence[FaceSet]) -> FaceSet:
-    """One set of the faces of several, in their order, of what all of them know.
+def joined(sets: Sequence[FaceSet], name: str = "") -> FaceSet:
+    """One set of the faces of several, in their order, of what all of them know; else it is as the first.
 
-    Raises DataInvalid where their pictures or classes are not alike.
+    ``name``: its name (default: those of the sets). Raises DataInvalid where their pictures or classes are
+    not alike.
     """
     first = sets[0]
-    if len(sets) == 1:
-        return first
     for other in sets[1:]:
         if other.faces.shape[1:] != first.faces.shape[1:] or other.classes != first.classes:
             raise DataInvalid(f"{first.name} and {other.name} do not go together: other sizes or classes")
-    rows = {name: [getattr(each, name) for each in sets] for name in ROWS if name != "person"}
+    rows = {row: [getattr(each, row) for each in sets] for row in ROWS}
     known: dict[str, Any] = {
-        name: np.concatenate(parts) for name, parts in rows.items() if all(part is not None for part in parts)
+        row: np.concatenate(parts) if all(part is not None for part in parts) else None
+        for row, parts in rows.items()
     }
-    return FaceSet("+".join(each.name for each in sets), classes=first.classes, split=first.split, **known)
+    return replace(first, name=name or "+".join(each.name for each in sets), **known)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ set of whole frames goes through the runtime's detector and crop (``faces.reader
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from edge.errors import DataInvalid
 from faces import domains, readers, scores
 from faces.crop_rule import crop_rule_of
 from faces.domains import Domain
-from faces.face_set import CROWD, OWN, ROWS, FaceSet, Split
+from faces.face_set import CROWD, OWN, Split, joined
 from faces.labels import refuse_other
 from faces.readers.lfw import IMFDB, LFW
 from faces.scores import Score
@@ -57,7 +56,7 @@ def gather(
         found += [(each, "") for each in _of(path, side)]
     if rendered:
         drawn = readers.read(rendered, side, search=False)
-        found.append((Domain(RENDERED, pooled(RENDERED, list(drawn.splits.values())), real=False), ""))
+        found.append((Domain(RENDERED, joined(list(drawn.splits.values()), RENDERED), real=False), ""))
     return found + [(each, "") for each in _turned(mesh, found, rule)] if mesh else found
 
 
@@ -81,16 +80,7 @@ def _of(path: Path, side: int) -> list[Domain]:
     if read.layout is LFW:
         actors = readers.read(path, side, IMFDB.name, search=False).split("private")
         return [Domain(LFW_UNSEEN, read.split("private")), Domain("IMFDB", actors)]
-    return [Domain(read.layout.title, pooled(read.layout.name, list(read.splits.values())))]
-
-
-def pooled(name: str, sets: Sequence[FaceSet]) -> FaceSet:
-    """Several splits as one set."""
-    rows = {field: [getattr(each, field) for each in sets] for field in ROWS}
-    known = {field: row for field, row in rows.items() if all(part is not None for part in row)}
-    joined: Any = {field: np.concatenate(row) for field, row in known.items()}
-    joined |= dict.fromkeys(set(ROWS) - set(known))
-    return replace(sets[0], name=name, **joined)
+    return [Domain(read.layout.title, joined(list(read.splits.values()), read.layout.name))]
 
 
 def measure(subject: BundleSubject, found: Sequence[tuple[Domain, str]]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def second_of(recipe: Recipe, sets: Sequence[readers.DataSet]) -> FaceSet | None
     parts = [each.split("train") for each in sets]
     return joined(
         [
-            replace(part, sure=np.full(len(part), labels == "sure"))
+            replace(part, sure=np.full(len(part), labels == "sure"), person=None)
             for part, labels in zip(parts, how, strict=True)
         ]
     )

@@ -11,10 +11,10 @@ import pytest
 
 from edge.errors import DataInvalid, RecipeInvalid
 from faces import readers
+from faces.face_set import joined
 from faces.labels import EXPRESSIONS, NEONATAL
 from tests.train import make
 from train import recipe
-from train.domains import pooled
 from train.streams import refuse_unknown
 
 
@@ -57,7 +57,7 @@ def test_what_only_some_sets_know_a_pooled_one_does_not(tmp_path: Path) -> None:
     known = readers.read(lfw_pack(tmp_path / "made.npz", made=True), 96, search=False).split("train")
     photos = readers.read(lfw_pack(tmp_path / "lfw.npz", made=False), 96, search=False).split("train")
     assert photos.landmarks is None and photos.person is not None
-    both = pooled("both", [known, photos])
+    both = joined([known, photos], "both")
     assert len(both) == len(known) + len(photos) and both.landmarks is None and both.visible is None
     assert both.person is not None and len(both.person) == len(both)
 
