@@ -100,7 +100,6 @@ def race(engine: str, models: dict[str, Built], network: Float, face: Any) -> di
         key: engines.load(engine, ModelFile(key, built.parts), EngineOptions(threads=1))
         for key, built in models.items()
     }
-
     inputs = {
         key: to_input([face], network.input, models[key].layout, each.inputs[0].dtype)
         for key, each in loaded.items()

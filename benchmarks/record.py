@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge.files import write_text
+from edge.files import write_json
 
 RECORDS = Path(__file__).parent / "records"
 UNSAID = ("--save", "--note", "--record", "--sheet")  # options that change nothing that is measured
@@ -40,7 +39,7 @@ def save(record: Mapping[str, Any], place: Path | None, indent: int | None = 1) 
     Raises StorageFailed.
     """
     if place is not None:
-        write_text(place, json.dumps(record, indent=indent) + "\n")
+        write_json(place, record, indent)
 
 
 def _measuring(words: Sequence[str]) -> list[str]:

@@ -146,9 +146,8 @@ def face_ms() -> dict[str, dict[str, Any]]:
     crop = np.random.default_rng(3).integers(0, 256, (48, 48), np.uint8)
     for engine in loaded.files:
         landmarker = Landmarker(loaded, engine, EngineOptions(threads=1))
-        calls = turns.cpu_ms({engine: partial(landmarker, [crop])}, CALLS, 1, 20)[engine]
+        kept = sorted(turns.cpu_ms({engine: partial(landmarker, [crop])}, CALLS, 1, 20)[engine])
         landmarker.close()
-        kept = sorted(calls)
         version = engines.engine_class(engine).version()
         size = sum((loaded.path / part).stat().st_size for part in loaded.files[engine].parts)
         found[engine] = {

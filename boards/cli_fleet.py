@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from boards.errors import UsageError
 from boards.settings import Settings
 from edge.commands import command
 from edge.commands.exits import FAILED, OK
-from edge.files import write_text
+from edge.files import write_json, write_text
 
 if TYPE_CHECKING:
     from boards.fleet import Outcome
@@ -93,7 +92,7 @@ def _keep(arguments: argparse.Namespace, done: Sequence[Outcome]) -> None:
     record: Path | None = arguments.record
     if record:
         facts = {"schema": command.SCHEMA, **_facts(arguments.action, done)}
-        write_text(record, json.dumps(facts, indent=1) + "\n")
+        write_json(record, facts)
     if arguments.html:
         from pages import fleet as page
 

@@ -91,6 +91,11 @@ def write_text(path: Path, text: str, error: Error = StorageFailed) -> None:
     write_bytes(path, text.encode(), error)
 
 
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
+    """``write_text`` for a value as JSON, on one line without ``indent``. Raises StorageFailed."""
+    write_text(path, json.dumps(value, indent=indent) + "\n")
+
+
 def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
     """Write files into a folder that appears whole, in the place of an older one, or not at all.
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from edge import strict
 from edge.bundle import Bundle
 from edge.bundle_files.sections import Scaling
 from edge.errors import UsageError
-from edge.files import read_json, write_text
+from edge.files import read_json, write_json
 from edge.priors import Prior
 from edge.results import Reading
 
@@ -188,7 +187,7 @@ def read(path: str | Path, bundle: Bundle) -> Profile:
 def write(path: Path, profile: Profile) -> None:
     """Write the file, whole or not at all. Raises StorageFailed."""
     table = {"schema": SCHEMA, "kind": KIND, **dataclasses.asdict(profile)}
-    write_text(path, json.dumps(table, indent=1) + "\n")
+    write_json(path, table)
 
 
 def _share(logits: Sequence[float], scaling: Scaling, which: int) -> float:

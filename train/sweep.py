@@ -21,7 +21,7 @@ from cluster.spec import Spec
 from cluster.work import Crew
 from edge.commands.progress import Progress
 from edge.errors import FerliteError, RecipeInvalid, ToolchainError, WorkerRefuses
-from edge.files import read_text, reason, write_text
+from edge.files import read_text, reason, write_json, write_text
 from edge.strict import SCHEMA, fill, read_toml
 from train import recipe
 from train.recipe import Recipe
@@ -168,7 +168,7 @@ def run(
                 if facts.get("error"):
                     progress.clear()
                     complain(ToolchainError(f"run '{variant.name}': {facts['error']}"))
-                write_text(out / RECORD, json.dumps(record(known.values()), indent=1) + "\n")
+                write_json(out / RECORD, record(known.values()))
                 progress.advance(note=variant.name)
     return list(known.values())
 

@@ -23,7 +23,7 @@ from typing import Any
 from cluster.archive.find import Item
 from cluster.lease import OURS, Lease, held
 from edge.errors import DataInvalid, StorageFailed, UsageError
-from edge.files import read_json, reason, write_text
+from edge.files import read_json, reason, write_json, write_text
 from edge.sinks.lines import LineWriter
 from edge.strict import fill
 
@@ -134,7 +134,7 @@ def opened(folder: Path, made_with: Mapping[str, Any]) -> Iterator[Ledger]:
     _refuse_foreign(folder, made_with)
     with held(folder) as lease:
         if not (folder / RUN).exists():
-            write_text(folder / RUN, json.dumps({"schema": SCHEMA, **made_with}, indent=1) + "\n")
+            write_json(folder / RUN, {"schema": SCHEMA, **made_with})
         ledger = Ledger(folder, lease)
         for done in _read(folder / DONE):
             if (folder / PARTS / done.part).is_file():

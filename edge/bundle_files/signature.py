@@ -21,7 +21,7 @@ from pathlib import Path
 
 from edge import strict
 from edge.errors import SignatureRefused, StorageFailed, UsageError
-from edge.files import read_json, reason, write_text
+from edge.files import read_json, reason, write_json
 
 try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -144,7 +144,7 @@ def _refuse_older(signed: Signed, folder: Path) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({**seen, name: signed.version}, indent=1) + "\n")
+        write_json(file, {**seen, name: signed.version})
     except (OSError, StorageFailed) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise SignatureRefused(

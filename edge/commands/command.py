@@ -33,7 +33,7 @@ from typing import Any, NoReturn, Protocol
 
 from edge.commands import exits
 from edge.errors import SinkError, UsageError
-from edge.files import write_text
+from edge.files import write_json
 
 Action = Callable[[argparse.Namespace], int]
 SCHEMA = 1
@@ -143,7 +143,7 @@ def record(verb: Parser) -> None:
 def keep(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     """Write a verb's record where --record says; nothing without it. Raises StorageFailed."""
     if arguments.record:
-        write_text(arguments.record, json.dumps(facts, indent=1) + "\n")
+        write_json(arguments.record, facts)
 
 
 def output(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> None:

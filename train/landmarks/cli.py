@@ -4,14 +4,13 @@ seen."""
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_text
+from edge.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     learnt = learn.load_learnt(arguments.out)
     record = judge.record(test, learnt)
-    write_text(arguments.out / RECORD, json.dumps(record, indent=1) + "\n")
+    write_json(arguments.out / RECORD, record)
     command.output(arguments, record, judge.as_text(record))
     return OK
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_text
+from edge.files import write_json
 
 if TYPE_CHECKING:
     from train.spotter.learn import Learnt
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not learn.fit(chosen, films, arguments.out):
         return INTERRUPTED
     record = record_of(learn.load_learnt(arguments.out), films, others)
-    write_text(arguments.out / RECORD, json.dumps(record, indent=1) + "\n")
+    write_json(arguments.out / RECORD, record)
     command.output(arguments, record, as_text(record))
     return OK
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_text
+from edge.files import write_json
 
 if TYPE_CHECKING:
     from train.voice.voice_set import VoiceSet
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not learn.fit(chosen, voices, arguments.out / WHOLE, "all speakers"):
         return INTERRUPTED
     record = record_of(arguments.out, voices, others)
-    write_text(arguments.out / RECORD, json.dumps(record, indent=1) + "\n")
+    write_json(arguments.out / RECORD, record)
     command.output(arguments, record, as_text(record))
     return OK
 
