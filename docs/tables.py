@@ -300,6 +300,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "moments-kinds": lambda: moving.by_kind(read("moments")),
         "moments-engines": lambda: moving.engines(read("moments")),
         "moments-naming": lambda: moving.naming(read("moments")),
+        "moments-tones": lambda: moving.toned(read("moments")),
         "moments-real": lambda: moving.real(read("moments")),
         "moments-cost": lambda: moving.cost(read("moments")),
     },

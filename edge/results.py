@@ -94,7 +94,8 @@ class Moment:
     ``onset``, ``apex`` and ``offset`` are seconds as a frame's time is. ``regions`` are the parts of the face
     that took part, the farthest first. ``expression`` is the one whose weight rose clearly from the onset to
     the apex, None where none did; ``rises`` has the change of each weight, -1 to 1, empty where nothing was
-    read. ``doubts``: reasons not to rely on it.
+    read. ``doubts``: reasons not to rely on it. ``tone``: what the movement looks like by the way that the
+    parts went, "positive", "negative" or "surprise"; None where that is not sure, or was not asked.
     """
 
     kind: str
@@ -106,6 +107,7 @@ class Moment:
     expression: str | None
     rises: Mapping[str, float]
     doubts: tuple[str, ...] = ()
+    tone: str | None = None
 
 
 @dataclass(frozen=True)

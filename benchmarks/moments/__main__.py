@@ -38,7 +38,7 @@ from edge.settings import RunSettings
 from edge.source import Frame
 from faces import readers
 from measure import machine
-from train.spotter import gather, judge, motion_set
+from train.spotter import gather, judge, motion_set, tones
 from train.spotter.learn import load_learnt
 from train.synth.face_mesh import MeshReader
 from train.synth.families import load_heads
@@ -128,6 +128,14 @@ def named(photos: Any, mesh: MeshReader, head: Any, people: int, bundle: Bundle)
     return found
 
 
+def toned(photos: Any, mesh: MeshReader, head: Any, people: int, where: str) -> dict[str, Any]:
+    """What tone the bundle gives movements at their true times, by the tone of their actions."""
+    rule = bundles.load(where).spot
+    assert rule is not None
+    films = gather.gathered(photos, mesh, head, people, 16.0, 3, 50.0)
+    return {"people": len(films), "at_true_times": tones.judged(films, rule.tones)}
+
+
 def main() -> None:
     """Measure, write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -164,6 +172,7 @@ def main() -> None:
         "spotters": measured(shot, spotters, bundle),
         "engines": held(shot, arguments.run, arguments.spotter),
         "naming": named(photos, mesh, head, 8 * arguments.people, bundle),
+        "tones": toned(photos, mesh, head, 8 * arguments.people, arguments.spotter),
     }
     mesh.close()
     if arguments.clips:

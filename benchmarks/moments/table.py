@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.moments.tally import NAMINGS
+from edge.bundle_files.sections import OTHER, TONES
 
 
 def by_rate(record: dict[str, Any]) -> str:
@@ -77,6 +78,24 @@ def naming(record: dict[str, Any]) -> str:
     for name, rates in record["spotters"].items():
         rows.append(_named(f"spotted by the {name} at 100 frames a second", rates["100"]["named"]))
     return "\n".join([*rows, "", f"Read at true times: of {record['naming']['people']} people, 20 s each."])
+
+
+def toned(record: dict[str, Any]) -> str:
+    """What tone is told of movements of each tone."""
+    blocks = [("at their true times", record["tones"]["at_true_times"])]
+    blocks += [
+        (f"spotted by the {name} at 100 frames a second", rates["100"]["toned"])
+        for name, rates in record["spotters"].items()
+        if name != "rule"
+    ]
+    rows = _head(["made of actions that are", "movements", *(f"told {each}" for each in TONES), "told none"])
+    for where, counts in blocks:
+        for name, told in counts.items():
+            total = sum(told.values())
+            shares = [f"{told[each]} ({told[each] / total:.0%})" if total else "-" for each in told]
+            label = "of two of these, or of none" if name == OTHER else name
+            rows.append(_row([f"{label}, {where}", total, *shares]))
+    return "\n".join([*rows, "", f"At their true times: of {record['tones']['people']} people, 16 s each."])
 
 
 def _named(label: str, counts: dict[str, int]) -> str:

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from edge.bundle_files.sections import OTHER
 from edge.results import Moment
 from faces.spotting.score import Counts, Interval, counted, matched
+from train.spotter.tones import CLASSES
+from train.synth.actions import tone_of
 from train.synth.moments import Film, Happening
 
 REACHES = ((0.02, 0.035), (0.035, 0.05), (0.05, 0.08))  # distances between the eyes
@@ -29,6 +32,7 @@ class Tally:
         self.seconds, self.busy, self.spotting, self.frames = 0.0, 0.0, 0.0, 0
         self.false_at: dict[str, int] = defaultdict(int)
         self.named: dict[str, int] = defaultdict(int)
+        self.toned = {name: dict.fromkeys(CLASSES, 0) for name in CLASSES}
 
     def take(self, film: Film, moments: Sequence[Moment]) -> None:
         """One film's."""
@@ -47,6 +51,8 @@ class Tally:
         for one, other in pairs.items():
             for name in ("onset", "apex", "offset"):
                 self.off[name].append(abs(getattr(spotted[one], name) - getattr(wanted[other], name)))
+            tone = tone_of(true[other].actions) or OTHER
+            self.toned[tone][sure[one].tone or OTHER] += 1
             if true[other].expression:
                 self.named[naming(true[other], sure[one].expression)] += 1
         for index, each in enumerate(sure):
@@ -67,6 +73,7 @@ class Tally:
             "false_a_minute": round(60 * self.sure.false / max(1e-9, self.seconds), 2),
             "false_at": dict(self.false_at),
             "named": {word: self.named[word] for word in NAMINGS},
+            "toned": self.toned,
             "cpu_ms_a_frame": round(1000 * self.busy / max(1, self.frames), 3),
             "spotter_cpu_ms_a_frame": round(1000 * self.spotting / max(1, self.frames), 3),
         }

@@ -129,23 +129,34 @@ class DoubtRule:
             check(is_number(value) and value >= 0, entry.name, value, "a number from 0 up")
 
 
+# What a movement may look like, and "other" where it looks like none of these.
+TONES, OTHER = ("positive", "negative", "surprise"), "other"
+
+
 @dataclass(frozen=True)
 class SpotRule:
     """How what a spotter's network says of moments is read: see ``edge.moments.decode``.
 
     A movement begins to be one at ``begin`` and is over below ``end``, of the output that is 1 within one.
-    ``ahead``: so many moments after one are looked at to tell of it.
+    ``ahead``: so many moments after one are looked at to tell of it. ``tones``: for each of TONES and OTHER,
+    what weighs a movement's ``direction`` (``edge.moments.tone``); empty: no tone is told.
     """
 
     ahead: int
     begin: float = 0.5
     end: float = 0.3
+    tones: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         whole = isinstance(self.ahead, int) and not isinstance(self.ahead, bool)
         check(whole and 0 <= self.ahead <= 1024, "ahead", self.ahead, "0 to 1024 moments")
         good = is_number(self.begin) and is_number(self.end) and 0 < self.end <= self.begin < 1
         check(good, "begin", self.begin, f"a number below 1 and not below 'end', {shown(self.end)}")
+        names = set(self.tones) in (set(), {*TONES, OTHER})
+        numbers = all(is_number(value) for row in self.tones.values() for value in row)
+        even = len({len(row) for row in self.tones.values()}) <= 1
+        what = f"{', '.join(TONES)} and {OTHER}, as many numbers each"
+        check(names and numbers and even, "tones", self.tones, what)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from edge.moments.history import LOOKED, MOVES, RATE, ROWS, History, picture
 from edge.moments.motion import Motion
 from edge.moments.regions import Floats
 from edge.moments.rule import STRAY, RuleSpotter, Span
+from edge.moments.tone import tone_of
 
 SHIPPED = "spotter"
 KEPT = 2.0  # seconds of moments beside those looked back to: frames may come seldom
@@ -135,7 +136,7 @@ class NetworkSpotter:
 
     def __call__(self, time: float, motion: Motion) -> Sequence[Span]:
         """The motion at ``time`` in seconds, and the movements that are known to be over since it."""
-        spans = [span for span in self._rule(time, motion) if not span.micro]
+        spans = [self._toned(span) for span in self._rule(time, motion) if not span.micro]
         if motion.lost:
             self._forget()
             return spans
@@ -168,4 +169,7 @@ class NetworkSpotter:
         parts = (apex - rest)[:MOVES].reshape(-1, 2)
         span = Span(found.onset, found.apex, found.offset, parts, float(rows[:, -1].max() / STRAY))
         talking = span.of_mouth and self._rule.mouth_moves_about(span)
-        return replace(span, talking=talking)
+        return self._toned(replace(span, talking=talking))
+
+    def _toned(self, span: Span) -> Span:
+        return replace(span, tone=tone_of(span.parts, self._network.rule.tones))

@@ -42,7 +42,7 @@ ALONG = 0.5  # of the farthest part's way: what went as far took part
 class Span:
     """A movement that is over. Seconds; ``parts`` float32 [regions, 2]: the way from rest to the apex.
 
-    ``talking``: the mouth moved shortly before or after it as well.
+    ``talking``: the mouth moved shortly before or after it as well. ``tone``: see ``edge.moments.tone``.
     """
 
     onset: float
@@ -51,6 +51,7 @@ class Span:
     parts: Floats
     strength: float
     talking: bool = False
+    tone: str | None = None
 
     @property
     def micro(self) -> bool:

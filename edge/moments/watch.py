@@ -168,6 +168,7 @@ class Watcher:
             named(rises),
             rises,
             self._doubts(span, looks),
+            span.tone,
         )
 
     def _named(self, span: Span, looks: deque[_Look]) -> tuple[dict[str, float], dict[str, float]]:

@@ -78,6 +78,7 @@ def moment_as_json(moment: Moment) -> dict[str, Any]:
         "apex": round(moment.apex, 4),
         "offset": round(moment.offset, 4),
         "regions": list(moment.regions),
+        "tone": moment.tone,
         "expression": moment.expression,
         "rises": {name: round(rise, 4) for name, rise in moment.rises.items()},
         "doubts": list(moment.doubts),

@@ -22,8 +22,8 @@ def colour_of(moment: Moment) -> tuple[int, int, int]:
 
 
 def label_of(moment: Moment) -> str:
-    """What is written beside a movement: its expression, else where it was."""
-    return moment.expression or moment.regions[0]
+    """What is written beside a movement: its expression, else its tone, else where it was."""
+    return moment.expression or moment.tone or moment.regions[0]
 
 
 class Strip:

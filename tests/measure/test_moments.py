@@ -10,6 +10,7 @@ import pytest
 from benchmarks.moments import table
 from benchmarks.moments.tally import Tally, naming, undoubted
 from edge.results import Moment
+from train.spotter.tones import CLASSES
 from train.synth.moments import Film, Happening
 from train.synth.motion import Curve
 
@@ -59,21 +60,26 @@ def test_an_expression_is_one_that_alone_always_has_the_actions_and_its_name_rig
     words = [naming(smile, named) for named in ("happiness", None, "anger")]
     assert words == ["right", "null", "wrong"]
     tally, film = Tally(), replace(a_film(), happenings=[smile])
-    tally.take(film, [replace(moment(1.0, 1.2), expression="anger")])
+    tally.take(film, [replace(moment(1.0, 1.2), expression="anger", tone="positive")])
     assert tally.as_json()["named"] == {"right": 0, "null": 0, "wrong": 1}
+    assert tally.as_json()["toned"]["positive"] == {"positive": 1, "negative": 0, "surprise": 0, "other": 0}
 
 
 def test_tables_show_the_rule_beside_the_network() -> None:
     tally = Tally()
     tally.take(a_film(), [moment(1.02, 1.2)])
-    figures = tally.as_json()
+    figures, none = tally.as_json(), dict.fromkeys(CLASSES, 0)
     record = {
         "spotters": {"rule": {"100": figures}, "network": {"100": {**figures, "f1": 0.125}}},
         "engine": "onnx",
         "engines": {"float": {**figures, "apex_off_ms": None}},
+        "tones": {"people": 3, "at_true_times": {"negative": {**none, "negative": 1, "other": 3}}},
         "naming": {"people": 3, "at_true_times": {"0.02-0.035": {"right": 1, "null": 3, "wrong": 0}}},
     }
     assert "1 / 1 | 0 / 0" not in table.by_kind(record) and "100% / 100%" in table.by_kind(record)
     assert "| the network in float | 0.667 |" in table.engines(record)
     assert "farthest point 2-3.5 % | 4 | 1 (25%) | 3 (75%) | 0 (0%) |" in table.naming(record)
     assert "| spotted by the network at 100 frames a second | 0 | - | - | - |" in table.naming(record)
+    tones = table.toned(record)
+    assert "| negative, at their true times | 4 | 0 (0%) | 1 (25%) | 0 (0%) | 3 (75%) |" in tones
+    assert "none, spotted by the network at 100 frames a second | 1 | 0 (0%) | 0 (0%) | 0 (0%) | 1" in tones

@@ -51,7 +51,10 @@ def _film(seconds: float, seed: int) -> tuple[np.ndarray, list[motion_set.Event]
         rule(time, motion)
         rows.append(row(motion, still, rule.height))
     middle = start + long / 2
-    happened = [("micro", start, middle, start + long, 0.03), ("blink", blink, blink, blink + 0.3, 0.0)]
+    happened: list[motion_set.Event] = [
+        ("micro", start, middle, start + long, 0.03, "surprise"),
+        ("blink", blink, blink, blink + 0.3, 0.0, ""),
+    ]
     return np.stack(rows).astype(np.float16), happened
 
 

@@ -90,14 +90,15 @@ def gather(arguments: argparse.Namespace) -> tuple[MotionSet, MotionSet]:
 
 def record_of(learnt: Learnt, films: MotionSet, others: MotionSet) -> dict[str, Any]:
     """How the network is to be read, and what it and the rule do on the ``others``; JSON-ready."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from edge.moments.history import RATE
     from edge.moments.network import NetworkSpotter
     from edge.moments.rule import RuleSpotter
-    from train.spotter import judge
+    from train.spotter import judge, tones
 
     best, tried = judge.choose(others, learnt, MOST_FALSE)
+    best = replace(best, tones=tones.fit(films))
     asked = judge.Asked(learnt, best)
     net = learnt.recipe.network
     return {
@@ -115,6 +116,7 @@ def record_of(learnt: Learnt, films: MotionSet, others: MotionSet) -> dict[str, 
         "chosen_by": {"people": len(others), "seconds": others.seconds, **happened(others)},
         "spot": asdict(best),
         "tried": tried,
+        "tones": tones.judged(others, best.tones),
         "rates": {
             f"{RATE / apart:g}": {
                 "rule": judge.measure(others, RuleSpotter, apart),

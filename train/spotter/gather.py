@@ -16,6 +16,7 @@ from edge.moments.motion import FaceMotion
 from edge.moments.regions import REGIONS, Floats
 from edge.moments.rule import RuleSpotter
 from train.spotter.motion_set import Event, MotionSet, joined
+from train.synth import actions
 from train.synth.face_mesh import MeshReader
 from train.synth.mesh import Head
 from train.synth.moments import Film, shoot
@@ -46,7 +47,10 @@ def films(
 
 def happened(film: Film) -> list[Event]:
     """What happens in a film, as a motion set keeps it."""
-    return [(each.kind, each.curve.start, each.apex, each.curve.end, each.reach) for each in film.happenings]
+    return [
+        (each.kind, each.curve.start, each.apex, each.curve.end, each.reach, actions.tone_of(each.actions))
+        for each in film.happenings
+    ]
 
 
 def rows_of(film: Film, rate: float) -> npt.NDArray[np.float16]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_files.sections import TONES
 from edge.errors import DataInvalid
 from edge.files import whole
 from edge.moments.history import RATE, ROWS
@@ -24,7 +25,8 @@ class MotionSet:
 
     ``rows`` float16 [N, T, ROWS]: see ``edge.moments.history.row``; no numbers where the face was lost.
     ``film`` int32 [E], ``kind`` int8 [E] of KINDS, ``times`` float32 [E, 3] in seconds (onset, apex, offset)
-    and ``reach`` float32 [E] in distances between the eyes are those of the E things that happen.
+    and ``reach`` float32 [E] in distances between the eyes are those of the E things that happen; ``tone``
+    int8 [E] is one of TONES, or the number after them where it has none.
     """
 
     rows: npt.NDArray[np.float16]
@@ -32,6 +34,7 @@ class MotionSet:
     kind: npt.NDArray[np.int8]
     times: npt.NDArray[np.float32]
     reach: npt.NDArray[np.float32]
+    tone: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,8 +49,8 @@ class MotionSet:
         return np.asarray(self.times[(self.film == film) & (self.kind == KINDS.index(kind))])
 
 
-ARRAYS = ("rows", "film", "kind", "times", "reach")
-Event = tuple[str, float, float, float, float]  # kind, onset, apex and offset in seconds, reach
+ARRAYS = ("rows", "film", "kind", "times", "reach", "tone")
+Event = tuple[str, float, float, float, float, str]  # kind, onset, apex and offset in seconds, reach, tone
 
 
 def write(films: MotionSet, path: Path) -> None:
@@ -76,4 +79,5 @@ def joined(
         np.array([KINDS.index(event[1]) for event in events], np.int8),
         np.array([event[2:5] for event in events], np.float32).reshape(-1, 3),
         np.array([event[5] for event in events], np.float32),
+        np.array([(*TONES, "").index(event[6]) for event in events], np.int8),
     )

@@ -23,7 +23,8 @@ Communications 12, 2021). What the tables draw are the faces that people call by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -97,6 +98,26 @@ EXPRESSIONS: dict[str, Expression] = {
     "surprise": Expression({1: 1.0, 2: 1.0, 5: 0.8, 25: 0.6, 26: 1.0}, {27: (0.5, 0.8)}),
     "neutral": Expression({}),
 }
+
+
+# The three classes of the recognition challenge of 2019 (See et al., MEGC 2019).
+TONE_OF = {"happiness": "positive", "surprise": "surprise"} | dict.fromkeys(
+    ("anger", "disgust", "fear", "sadness"), "negative"
+)
+CLEAR = 0.6  # of all likelihood
+
+
+def tone_of(actions: Iterable[int]) -> str:
+    """The tone of the expressions that have all of ``actions``, as common as they are in each; "" where two
+    tones share them.
+    """
+    chosen, likely = set(actions), dict.fromkeys(TONE_OF.values(), 0.0)
+    for name, tone in TONE_OF.items():
+        each = EXPRESSIONS[name]
+        shares = {**{action: share * mean for action, (share, mean) in each.maybe.items()}, **each.always}
+        likely[tone] += math.prod(shares.get(action, 0.0) for action in chosen)
+    best = max(likely, key=likely.__getitem__)
+    return best if chosen and likely[best] > CLEAR * sum(likely.values()) else ""
 
 
 def units_of(actions: Mapping[int, float], lopsided: float = 0.0) -> dict[str, float]:

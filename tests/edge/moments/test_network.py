@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +106,13 @@ def test_outputs_come_in_the_order_of_moments() -> None:
     np.testing.assert_allclose(told_of(logits)[0, :, 0], 1 / (1 + np.exp([3, 2])), rtol=1e-6)
 
 
+# Up with the left brow is surprise, down with it negative.
+UPWARD = {
+    name: tuple(far if index == BROW else 0.0 for index in range(MOVES + 1))
+    for name, far in (("positive", 0.0), ("negative", 9.0), ("surprise", -9.0), ("other", 0.0))
+}
+
+
 class Brows:
     """Tells a movement wherever the left brow stands out: what a network learns, by a formula."""
 
@@ -144,6 +152,15 @@ def test_the_network_is_asked_a_hundred_times_a_second_and_told_times_are_the_fi
     assert when < span.offset + 0.12 + 0.1 + 0.08 + 0.05
 
 
+def test_a_movement_has_the_tone_that_the_bundle_reads_from_its_way_and_the_rules_have_it_too() -> None:
+    network = Brows()
+    network.rule = SpotRule(12, tones=UPWARD)
+    (short,), _ = spotted(network, 100, {"left brow": lambda t: 0.03 * hill(t, 2.0, 2.3)})
+    (long,), _ = spotted(network, 100, {"nose": lambda t: -0.05 * hill(t, 1.5, 3.0, 0.3)})
+    assert short.micro and short.tone == "surprise"
+    assert not long.micro and long.tone is None
+
+
 def test_longer_movements_are_the_rules_and_a_lost_face_begins_anew() -> None:
     spans, _ = spotted(Brows(), 100, {"nose": lambda t: 0.05 * hill(t, 1.5, 3.0, 0.3)})
     assert [span.micro for span in spans] == [False]
@@ -163,11 +180,14 @@ def test_longer_movements_are_the_rules_and_a_lost_face_begins_anew() -> None:
         ({"ahead": True}, "ahead"),
         ({"ahead": 3, "begin": 0.2, "end": 0.3}, "begin"),
         ({"ahead": 3, "begin": 1.0}, "begin"),
+        ({"ahead": 3, "tones": {"positive": (1.0,)}}, "tones"),
+        ({"ahead": 3, "tones": {**UPWARD, "other": (0.0,)}}, "tones"),
+        ({"ahead": 3, "tones": {**UPWARD, "other": ("much",) * len(UPWARD["other"])}}, "tones"),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused(spoiled: dict[str, float], said: str) -> None:
+def test_a_rule_that_makes_no_sense_is_refused(spoiled: dict[str, Any], said: str) -> None:
     with pytest.raises(BundleInvalid, match=f"'{said}'"):
-        SpotRule(**spoiled)  # type: ignore[arg-type]
+        SpotRule(**spoiled)
 
 
 def test_the_network_that_ships_spots_unless_the_rule_is_asked_for() -> None:
