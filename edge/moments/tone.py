@@ -13,7 +13,7 @@ import numpy as np
 from edge.bundle_files.sections import TONES
 from edge.moments.regions import Floats
 
-SURE = 0.7  # of all weight below which nothing is said
+SURE = 0.5  # of all weight below which nothing is said; chosen on the people whom a spotter is chosen by
 
 
 def direction(parts: Floats) -> Floats:

@@ -22,7 +22,7 @@ from train.spotter.motion_set import KINDS, MotionSet
 
 CLASSES = (*TONES, OTHER)
 MOVED = (KINDS.index("micro"), KINDS.index("macro"))
-DECAY = 0.003  # of the mean squared weight, beside the mean loss
+DECAY = 0.0003  # of the mean squared weight, beside the mean loss
 STEPS = 200
 
 
