@@ -1,12 +1,11 @@
-"""What a person's profile is worth, by person, and how calm faces look to the shipped bundles.
+"""What a person's profile is worth, by person.
 
     python -m benchmarks.profile --data lfw_expressions.npz
 
 Every person's three calm faces (labelled neutral, surely neutral to the network) are seen first, and their
 other faces are then read with the profile and without. Persons with even numbers, on whom the constants of
 edge/profile.py were chosen, and the odd ones, whom no network was trained on, are told apart. Five draws of
-which three are seen first. Writes records/profile.json, and edge/calm.json, which profiles are held
-against.
+which three are seen first. Writes records/profile.json.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge.classify import Weights, load_classifier, softmax
 from edge.engine import Array, EngineOptions
-from edge.profile import CALM, FEWEST, NEUTRAL, SURE, Learner, identity
+from edge.profile import FEWEST, NEUTRAL, SURE, Learner
 from edge.results import Box, Face, Reading
 from faces import readers
 from faces.face_set import FaceSet, joined
@@ -41,26 +40,13 @@ def logits_of(bundle: bundles.Bundle, faces: FaceSet) -> Array:
     return np.concatenate(parts)
 
 
-def calm_of(bundle: bundles.Bundle, faces: FaceSet, logits: Array) -> dict[str, float]:
-    """The mean logits, less their mean, of faces labelled neutral that are surely neutral to the network."""
-    column = bundle.labels.index(NEUTRAL)
-    sure = softmax(logits, bundle.scaling_of(ENGINE))[:, column] >= SURE
-    chosen = logits[sure & (faces.labels == column)].mean(0)
-    return {
-        name: round(float(value), 4)
-        for name, value in zip(bundle.labels, chosen - chosen.mean(), strict=True)
-    }
-
-
 def readings(bundle: bundles.Bundle, weights: Weights) -> list[Reading]:
     """One a row of weights."""
     named = [dict(zip(bundle.labels, map(float, row), strict=True)) for row in weights]
     return [Reading(NOWHERE, row, max(row, key=row.__getitem__)) for row in named]
 
 
-def by_person(
-    bundle: bundles.Bundle, faces: FaceSet, logits: Array, calm: dict[str, float]
-) -> dict[str, Any]:
+def by_person(bundle: bundles.Bundle, faces: FaceSet, logits: Array) -> dict[str, Any]:
     """How faces are read with and without their person's profile, JSON-ready."""
     assert faces.person is not None
     plain = bundle.scaling_of(ENGINE)
@@ -75,7 +61,7 @@ def by_person(
             rest = np.setdiff1d(own, first)
             if len(first) < FEWEST or not len(rest):
                 continue
-            learner = Learner(bundle, ENGINE, calm=calm)
+            learner = Learner(bundle, ENGINE)
             for reading in readings(bundle, weights[first]):
                 learner.take([reading])
             scaling = learner.profile().applied(plain, bundle.labels)
@@ -139,7 +125,6 @@ def main() -> None:
         known(joined([data.split("train"), data.split("public")], "lfw")),
         known(data.split("private")),
     )
-    calm: dict[str, Any] = {}
     record: dict[str, Any] = {
         "schema": 1,
         **origin("benchmarks.profile"),
@@ -150,16 +135,11 @@ def main() -> None:
         bundle = bundles.load(name)
         if NEUTRAL not in bundle.labels:
             continue
-        logits = logits_of(bundle, even)
-        usual = calm_of(bundle, even, logits)
-        calm[identity(bundle)] = {"name": name, "calm": usual}
         record["bundles"][name] = {
-            "chosen on": by_person(bundle, even, logits, usual),
-            "never trained on": by_person(bundle, odd, logits_of(bundle, odd), usual),
+            "chosen on": by_person(bundle, even, logits_of(bundle, even)),
+            "never trained on": by_person(bundle, odd, logits_of(bundle, odd)),
         }
         print(name, json.dumps(record["bundles"][name]), file=sys.stderr)
-    about = {"made_by": record["command"], "bundles": calm}
-    save(about, CALM)
     save(record, RECORD)
     print(markdown(record))
 

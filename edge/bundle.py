@@ -8,6 +8,7 @@ read once, its digest is checked, and those very bytes go to the engine.
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -55,8 +56,9 @@ class Bundle:
     engines that have none of their own. ``accuracy`` holds the measured records and ``made_by`` the
     recipes. ``kind``: what its network tells; ``extras``: what it is told beside the face. ``reliability``:
     of a voice's, how often "voice" and "face" are each right in a label that they name, by which readings
-    of both are joined. ``spot``: how what a spotter's network tells is read. Bundles of before
-    priors were kept apart have ``scalings`` per engine, by annotators, instead.
+    of both are joined. ``spot``: how what a spotter's network tells is read. ``calm``: the mean logits of
+    calm faces, less their mean, by label, which a person's profile is held against; empty: not known. Bundles
+    of before priors were kept apart have ``scalings`` per engine, by annotators, instead.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class Bundle:
     extras: tuple[Extra, ...] = ()
     reliability: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     spot: SpotRule | None = None
+    calm: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def schema(self) -> int:
@@ -245,6 +248,8 @@ def _check(bundle: Bundle) -> None:
         check(len(labels) > 1 and different, "labels", labels, "two or more different words")
     else:
         check(not labels, "labels", labels, f"empty in a bundle of kind {bundle.kind}")
+    calm = all(map(math.isfinite, bundle.calm.values())) and set(bundle.calm) in (set(), set(labels))
+    check(calm, "calm", bundle.calm, "a number for every label")
     spots = (bundle.kind == "spotter") == (bundle.spot is not None)
     check(spots, "spot", bundle.spot, "there in a bundle of kind spotter, and in no other")
     names = [extra.name for extra in bundle.extras]

@@ -37,7 +37,6 @@ EVERY_S = 1.0  # a face of the same second says nothing new
 FEWEST, MOST_MOMENTS = 3, 30  # moments; what comes after could only be another mood
 CAUTION = 3.0  # so many moments of an average person are taken to have been seen before
 MOST_BIAS = 1.0  # of a logit
-CALM = Path(__file__).with_name("calm.json")
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,7 @@ class Learner:
     """Learns one person's profile from readings as a pipeline gives them.
 
     ``engine``, ``prior`` and ``worn`` (the profile in use, None for none) are the pipeline's: what it made
-    of the logits is taken back. ``calm``: the logits of calm faces in general, less their mean; None: as
-    shipped with the bundle. Raises UsageError for a bundle that has none.
+    of the logits is taken back. Raises UsageError for a bundle that does not say how calm faces look to it.
     """
 
     def __init__(
@@ -87,10 +85,9 @@ class Learner:
         engine: str,
         prior: Prior = "",
         worn: Profile | None = None,
-        calm: Mapping[str, float] | None = None,
     ) -> None:
         self._bundle, self._labels = bundle, bundle.labels
-        self._calm = calm_of(bundle) if calm is None else calm
+        self._calm = calm_of(bundle)
         own = bundle.scaling_of(engine, prior)
         self._scaling = worn.applied(own, bundle.labels) if worn else own
         self._plain = bundle.scaling_of(engine)
@@ -157,15 +154,12 @@ def identity(bundle: Bundle) -> str:
 
 def calm_of(bundle: Bundle) -> Mapping[str, float]:
     """The logits of calm faces in general, less their mean, by expression. Raises UsageError."""
-    known = read_json(CALM)["bundles"]
-    entry = known.get(identity(bundle))
-    if entry is None:
+    if not bundle.calm:
         raise UsageError(
             f"bundle '{bundle.path}' says not how calm faces look to it, which a profile is held against: "
-            f"learn with one of {', '.join(each['name'] for each in known.values())}"
+            "build it again with 'ferlite quantize build', or use a bundle that ships"
         )
-    calm: Mapping[str, float] = entry["calm"]
-    return calm
+    return bundle.calm
 
 
 def read(path: str | Path, bundle: Bundle) -> Profile:

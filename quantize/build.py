@@ -25,7 +25,7 @@ from faces.face_set import OWN
 from faces.scaling import Fitted, expecting, label_priors, reference
 from pages.card import FILE
 from quantize.builder import Built, Float, builder
-from quantize.ladder import Setting, climb, sensitivity
+from quantize.ladder import Climb, Setting, climb, sensitivity
 from quantize.network.export import Exported, export, from_files, to_files
 from quantize.network.load import load_source
 from quantize.network.source import Source
@@ -33,6 +33,7 @@ from quantize.prepare import calibrate
 from quantize.prepare.calibrate import Splits
 from quantize.proof import build_record, card, record
 from quantize.proof.bundling import Framing
+from quantize.proof.calm import calm
 from quantize.proof.page import page
 from quantize.proof.record import Measured
 from quantize.recipe import Ladder
@@ -137,6 +138,7 @@ def _built(order: Order, source: Source, splits: Splits, began: float, ahead: Ah
     measured = record.measure(climbs, splits, start, order.threads)
     measured = dataclasses.replace(measured, sensitivity=sensitivity(setting))
     seconds = time.monotonic() - began
+    start = _calm(order, setting, start, climbs[0], measured)
     made = _write(order, source, start, splits, measured, (setting.network.exported.error, seconds))
     setting.work.remove()
     return made
@@ -155,6 +157,17 @@ def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
     others = [readers.read(path, side, search=False).split("public") for path in order.domains]
     relabelled = [source.relabel(Splits(faces, faces, faces)).public for faces in others]
     return tuple(board(splits.public, order.framing.crop, relabelled))
+
+
+def _calm(order: Order, setting: Setting, start: Bundle, first: Climb, measured: Measured) -> Bundle:
+    """``start`` with how calm faces look to it: the other people's, where a --domain has some."""
+    fitted, shipped = measured.fitted[first.engine], first.shipped
+    temperature = fitted[reference(fitted)].temperature
+    if not order.domains:
+        return dataclasses.replace(start, calm=calm(start, temperature, shipped.public, setting.board[:1]))
+    others = setting.board[-len(order.domains) :]
+    answers = shipped.board[-sum(len(domain.faces) for domain in others) :]
+    return dataclasses.replace(start, calm=calm(start, temperature, answers, others))
 
 
 def digest(path: Path) -> str:

@@ -81,8 +81,10 @@ def manifest(bundle: Bundle) -> bytes:
     """bundle.json of ``bundle``."""
     table = dataclasses.asdict(bundle)
     del table["path"]
-    if bundle.spot is None:
-        del table["spot"]
+    # What is not known is left out, for runtimes that know not of it.
+    for key in ("spot", "calm"):
+        if not table[key]:
+            del table[key]
     if math.isinf(table["doubt"]["turn"]):
         del table["doubt"]["turn"]
     table["accuracy"] = [

@@ -118,9 +118,11 @@ def test_a_name_that_the_bundle_does_not_have_is_refused_with_those_it_has(make_
         ("priors", {"calm": [0.5, 0.5]}, "'calm' is .*a share per label, 7"),
         ("priors", {"calm": [2, -1, 0, 0, 0, 0, 0]}, "'calm' is .*a share per label, 7"),
         ("learnt_prior", [1.0], "'learnt_prior' is .*a share per label, 7"),
+        ("calm", {"neutral": 1.0}, "'calm' is .*a number for every label"),
+        ("calm", {"neutral": "much"}, "calm"),
     ],
 )
-def test_a_bundle_whose_priors_cannot_be_right_does_not_load(
+def test_a_bundle_whose_shares_cannot_be_right_does_not_load(
     make_bundle: Make, key: str, value: Any, sentence: str
 ) -> None:
     def change(table: dict[str, Any]) -> None:

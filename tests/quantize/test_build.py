@@ -255,4 +255,4 @@ def test_the_calibration_error_is_recorded_before_and_after(built: Path) -> None
 def test_the_manifest_keeps_lists_of_numbers_on_one_line(built: Path) -> None:
     text = (built / "bundle.json").read_text(encoding="utf-8")
     assert '"mean": [100.5]' in text
-    assert len(text.splitlines()) < 150
+    assert not [line for line in text.splitlines() if line.strip(" ,-.0123456789e") == ""]
