@@ -4,7 +4,7 @@
         [--sheet sheet.jpg] [--save benchmarks/records/made_faces.json]
 
 A recipe of facial actions is good when people would name the face, and this is the nearest to that which can
-be measured without asking them: networks that never saw a rendered face. No mean is taken over made and real
+be measured without asking them: networks that never saw these people. No mean is taken over made and real
 faces. The sheet is for looking at; what was seen on it stands in ``made_faces_seen.toml`` with the sheet's
 digest, and goes into the record while the sheet is still the same.
 """
