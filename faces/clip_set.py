@@ -28,7 +28,7 @@ QUALITY = 95  # of the frames' JPEG files
 # What a pack of clips has; CLIPS tells it from a pack of stills.
 CLIPS = {"frames", "rate", "making", "moments"}
 ARRAYS = CLIPS | {"jpeg", "offset", "label", "labels", "person", "strength", "landmarks"}
-OWN_ROWS = ("clips", "strength", "moments", "paths")
+OWN_ROWS = ("clips", "strength", "moments", "paths", "made")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ClipSet(FaceSet):
 
     ``clips`` uint8 [N, T, S, S], ``rate`` frames a second; ``strength`` float32 [N], 0-1; ``moments`` float32
     [N, 3], seconds; ``paths`` float32 [N, T, 68, 2], the landmarks in fractions of the picture; ``making``
-    says how all of them were made.
+    says how all of them were made, and ``made`` [N] how each was where they are mixed (None: all alike).
     """
 
     clips: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, FRAMES, 8, 8), np.uint8))
@@ -63,6 +63,7 @@ class ClipSet(FaceSet):
     paths: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, FRAMES, 68, 2), np.float32))
     making: Making = "rendered"
     rate: float = RATE
+    made: npt.NDArray[np.str_] | None = None
 
     @property
     def sha256(self) -> str:
@@ -78,8 +79,13 @@ class ClipSet(FaceSet):
         return replace(self, **{name: row[which] for name, row in rows.items() if row is not None})
 
 
-def with_clips(faces: FaceSet, clips: list[Clip], making: Making, rate: float) -> ClipSet:
-    """``faces``, which are the last frames of ``clips`` in the same order, with all the other frames."""
+def with_clips(faces: FaceSet, clips: list[Clip], made: list[Making], rate: float) -> ClipSet:
+    """``faces``, which are the last frames of ``clips`` in the same order, with all the other frames.
+
+    ``made`` says how each of them was made.
+    """
+    kinds = set(made)
+    making = made[0] if len(kinds) == 1 else "mixed"
     side = clips[0].frames.shape[1]
     given = {each.name: getattr(faces, each.name) for each in fields(FaceSet)}
     return ClipSet(
@@ -90,6 +96,7 @@ def with_clips(faces: FaceSet, clips: list[Clip], making: Making, rate: float) -
         paths=np.stack([clip.landmarks / side for clip in clips]).astype(np.float32),
         making=making,
         rate=rate,
+        made=np.array(made) if len(kinds) > 1 else None,
     )
 
 

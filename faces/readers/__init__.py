@@ -170,8 +170,7 @@ def _face_set(split: Split, layout: Layout, entries: list[Entry], faces: list[Gr
     clips = [_clip_at(entry.clip, made.faces.shape[1]) for entry, _ in chosen if entry.clip is not None]
     if not clips:
         return made
-    kinds = {entry.making for entry, _ in chosen}
-    return with_clips(made, clips, kinds.pop() if len(kinds) == 1 else "mixed", chosen[0][0].rate)
+    return with_clips(made, clips, [entry.making for entry, _ in chosen], chosen[0][0].rate)
 
 
 def _clip_at(clip: Clip, side: int) -> Clip:

@@ -198,6 +198,7 @@ def test_a_folder_of_packs_is_one_data_set_of_mixed_clips(tmp_path: Path) -> Non
     assert found.layout.name == "clips"
     train = found.split("train")
     assert isinstance(train, ClipSet) and train.making == "mixed" and len(train) == 2
+    assert train.made is not None and train.made.tolist() == ["rendered", "morphed"]
     # Person 2 of one kind is nobody of the other.
     assert train.person is not None and len(set(train.person.tolist())) == 2
     assert {name: len(split) for name, split in found.splits.items()} == {

@@ -25,6 +25,7 @@ from faces.face_set import FaceSet
 from train import backbones
 from train.backbones.trunk import LAST, Trunk
 from train.clip_maps import ClipMaps
+from train.clip_priors import draws, log_priors
 from train.clip_stream import VIEWS, Clips, ClipStream
 from train.heads.decoupler import Decoupler
 from train.heads.temporal import Factorised, Last, Mean, Tcn
@@ -145,6 +146,7 @@ class Tfen:
             raise RecipeInvalid(f"recipe '{recipe.name}': the system tfen keeps one size: no train.sizes")
         # The trunk keeps its weights, so its maps of a clip are made once: they are no state.
         self._maps: ClipMaps | None = None
+        self._expected: tuple[ClipSet, torch.Tensor] | None = None
 
     def network(self) -> nn.Module:
         """The exported network."""
@@ -248,7 +250,9 @@ class Tfen:
         with torch.no_grad():
             still = network.still(maps[:, -1])
         logits = network.read(still, memory, rows[:, -1], reference)
-        losses = {"labels": F.cross_entropy(logits, target.to(step.device))}
+        # Each making under its own prior: labels are not as common among photographs as among heads.
+        expected = self._log_priors(faces)[drawn.indices].to(step.device)
+        losses = {"labels": F.cross_entropy(logits + expected, target.to(step.device))}
         who = torch.from_numpy(np.unique(faces.person, return_inverse=True)[1][drawn.indices.numpy()])
         every = who.to(step.device).repeat_interleave(length)
         if "namer" in helpers:
@@ -260,6 +264,13 @@ class Tfen:
             sought = helpers["adversary"](reverse_gradient(left.mean((2, 3)), weight))
             losses["adversary"] = F.cross_entropy(sought, every)
         return losses
+
+    def _log_priors(self, faces: ClipSet) -> torch.Tensor:
+        """``clip_priors.log_priors`` of the stream's clips, made once."""
+        if self._expected is None or self._expected[0] is not faces:
+            found = log_priors(faces, self._how.backward, int(self._calm()))
+            self._expected = faces, torch.from_numpy(found)
+        return self._expected[1]
 
     def _calm(self) -> torch.Tensor:
         return torch.tensor(self._recipe.labels.index("neutral"))
@@ -285,10 +296,9 @@ class Tfen:
         return np.asarray(torch.cat(parts).unflatten(0, (-1, maps.shape[1])).numpy(), np.float32)
 
     def chances(self, stream: str, network: nn.Module, faces: FaceSet) -> npt.NDArray[np.float64] | None:
-        """Every class as often: nine of ten morphs smile."""
-        counts = np.bincount(faces.labels, minlength=len(faces.classes))
-        weights = 1 / counts[faces.labels]
-        return np.asarray(weights / weights.sum(), np.float64)
+        """See ``clip_priors.draws``."""
+        assert isinstance(faces, ClipSet)
+        return draws(faces)
 
     def trunk(self, network: nn.Module) -> nn.Module:
         """The backbone, its classifier with it."""
