@@ -33,7 +33,7 @@ from train.classifier import BundleSubject
 from train.synth import dataset
 from train.synth.families import load_heads
 
-SIDE, YAW, WEAKEST = 48, 20.0, 0.7  # the side at which the shipped networks were taught
+SIDE, YAW, WEAKEST = 48, 20.0, 0.7  # as an everyday camera shows a face some way off
 # As many faces of each expression are asked about: none is expected more than another.
 PRIOR = "balanced"
 SEEN = Path(__file__).parent / "made_faces_seen.toml"

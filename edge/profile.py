@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import strict
-from edge.bundle import Bundle
+from edge.bundle import Bundle, shipped
 from edge.bundle_files.sections import Scaling
 from edge.errors import UsageError
 from edge.files import read_json, write_json
@@ -154,10 +154,12 @@ def identity(bundle: Bundle) -> str:
 
 def calm_of(bundle: Bundle) -> Mapping[str, float]:
     """The logits of calm faces in general, less their mean, by expression. Raises UsageError."""
+    if NEUTRAL not in bundle.labels:
+        raise UsageError(f"bundle '{bundle.path}' knows no '{NEUTRAL}', and a profile is of a calm face")
     if not bundle.calm:
         raise UsageError(
             f"bundle '{bundle.path}' says not how calm faces look to it, which a profile is held against: "
-            "build it again with 'ferlite quantize build', or use a bundle that ships"
+            f"'ferlite quantize build' measures it; of those that ship use {', '.join(shipped())}"
         )
     return bundle.calm
 

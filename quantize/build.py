@@ -46,7 +46,8 @@ RECORD, CARD, PAGE = "build.json", FILE, "build.html"
 class Order:
     """What is to be built.
 
-    ``domains``: labelled faces beside FER2013 that int8 is held on. ``command`` is written into the record;
+    ``domains``: labelled faces beside FER2013 that int8 is held on, and whose calm ones are the bundle's
+    ``calm``. ``command`` is written into the record;
     ``threads`` 0: all cores.
     """
 
@@ -160,14 +161,15 @@ def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
 
 
 def _calm(order: Order, setting: Setting, start: Bundle, first: Climb, measured: Measured) -> Bundle:
-    """``start`` with how calm faces look to it: the other people's, where a --domain has some."""
+    """``start`` with how calm faces look to it: the other people's, where a --domain has enough of them."""
     fitted, shipped = measured.fitted[first.engine], first.shipped
-    temperature = fitted[reference(fitted)].temperature
-    if not order.domains:
-        return dataclasses.replace(start, calm=calm(start, temperature, shipped.public, setting.board[:1]))
-    others = setting.board[-len(order.domains) :]
-    answers = shipped.board[-sum(len(domain.faces) for domain in others) :]
-    return dataclasses.replace(start, calm=calm(start, temperature, answers, others))
+    temperature, found = fitted[reference(fitted)].temperature, {}
+    if order.domains:
+        others = setting.board[-len(order.domains) :]
+        answers = shipped.board[-sum(len(domain.faces) for domain in others) :]
+        found = calm(start, temperature, answers, others)
+    own = found or calm(start, temperature, shipped.public, setting.board[:1])
+    return dataclasses.replace(start, calm=own)
 
 
 def digest(path: Path) -> str:

@@ -46,6 +46,7 @@ from train.synth.moments import Film
 
 RECORD = RECORDS / "moments.json"
 RATES = (100, 50, 25, 200)
+TONED = 16.0  # seconds of each film whose tones are read
 
 
 class Timed:
@@ -132,8 +133,8 @@ def toned(photos: Any, mesh: MeshReader, head: Any, people: int, where: str) -> 
     """What tone the bundle gives movements at their true times, by the tone of their actions."""
     rule = bundles.load(where).spot
     assert rule is not None
-    films = gather.gathered(photos, mesh, head, people, 16.0, 3, 50.0)
-    return {"people": len(films), "at_true_times": tones.judged(films, rule.tones)}
+    films = gather.gathered(photos, mesh, head, people, TONED, 3, 50.0)
+    return {"people": len(films), "seconds": TONED, "at_true_times": tones.judged(films, rule.tones)}
 
 
 def main() -> None:

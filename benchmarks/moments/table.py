@@ -95,7 +95,8 @@ def toned(record: dict[str, Any]) -> str:
             shares = [f"{told[each]} ({told[each] / total:.0%})" if total else "-" for each in told]
             label = "of two of these, or of none" if name == OTHER else name
             rows.append(_row([f"{label}, {where}", total, *shares]))
-    return "\n".join([*rows, "", f"At their true times: of {record['tones']['people']} people, 16 s each."])
+    people, seconds = record["tones"]["people"], record["tones"]["seconds"]
+    return "\n".join([*rows, "", f"At their true times: of {people} people, {seconds:g} s each."])
 
 
 def _named(label: str, counts: dict[str, int]) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle_files.sections import OTHER
+from edge.bundle_files.sections import OTHER, TONES_AND_OTHER
 from edge.results import Moment
 from faces.spotting.score import Counts, Interval, counted, matched
-from train.spotter.tones import CLASSES
-from train.synth.actions import tone_of
+from train.synth.actions import tone_of_actions
 from train.synth.moments import Film, Happening
 
 REACHES = ((0.02, 0.035), (0.035, 0.05), (0.05, 0.08))  # distances between the eyes
@@ -32,7 +31,7 @@ class Tally:
         self.seconds, self.busy, self.spotting, self.frames = 0.0, 0.0, 0.0, 0
         self.false_at: dict[str, int] = defaultdict(int)
         self.named: dict[str, int] = defaultdict(int)
-        self.toned = {name: dict.fromkeys(CLASSES, 0) for name in CLASSES}
+        self.toned = {name: dict.fromkeys(TONES_AND_OTHER, 0) for name in TONES_AND_OTHER}
 
     def take(self, film: Film, moments: Sequence[Moment]) -> None:
         """One film's."""
@@ -51,7 +50,7 @@ class Tally:
         for one, other in pairs.items():
             for name in ("onset", "apex", "offset"):
                 self.off[name].append(abs(getattr(spotted[one], name) - getattr(wanted[other], name)))
-            tone = tone_of(true[other].actions) or OTHER
+            tone = tone_of_actions(true[other].actions) or OTHER
             self.toned[tone][sure[one].tone or OTHER] += 1
             if true[other].expression:
                 self.named[naming(true[other], sure[one].expression)] += 1

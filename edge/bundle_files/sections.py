@@ -131,6 +131,7 @@ class DoubtRule:
 
 # What a movement may look like, and "other" where it looks like none of these.
 TONES, OTHER = ("positive", "negative", "surprise"), "other"
+TONES_AND_OTHER = (*TONES, OTHER)
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,9 @@ class SpotRule:
     """How what a spotter's network says of moments is read: see ``edge.moments.decode``.
 
     A movement begins to be one at ``begin`` and is over below ``end``, of the output that is 1 within one.
-    ``ahead``: so many moments after one are looked at to tell of it. ``tones``: for each of TONES and OTHER,
-    what weighs a movement's ``direction`` (``edge.moments.tone``); empty: no tone is told.
+    ``ahead``: so many moments after one are looked at to tell of it. ``tones``: for each of TONES_AND_OTHER,
+    the two numbers of each part and one more that weigh a movement's ``direction`` (``edge.moments.tone``);
+    empty: no tone is told.
     """
 
     ahead: int
@@ -152,10 +154,10 @@ class SpotRule:
         check(whole and 0 <= self.ahead <= 1024, "ahead", self.ahead, "0 to 1024 moments")
         good = is_number(self.begin) and is_number(self.end) and 0 < self.end <= self.begin < 1
         check(good, "begin", self.begin, f"a number below 1 and not below 'end', {shown(self.end)}")
-        names = set(self.tones) in (set(), {*TONES, OTHER})
-        numbers = all(is_number(value) for row in self.tones.values() for value in row)
+        names = set(self.tones) in (set(), set(TONES_AND_OTHER))
+        numbers = all(is_number(value) and abs(value) < 1e6 for row in self.tones.values() for value in row)
         even = len({len(row) for row in self.tones.values()}) <= 1
-        what = f"{', '.join(TONES)} and {OTHER}, as many numbers each"
+        what = f"for each of {', '.join(TONES_AND_OTHER)} as many numbers"
         check(names and numbers and even, "tones", self.tones, what)
 
 

@@ -75,6 +75,8 @@ class SpottingNetwork:
                 f"bundle '{bundle.name}': a spotter's model tells {', '.join(OUTPUTS)} of moments in one row"
             )
         told = many // len(OUTPUTS)
+        if any(len(row) != MOVES + 1 for row in self.rule.tones.values()):
+            raise ModelMismatch(f"bundle '{bundle.name}': spot.tones must have {MOVES + 1} numbers each")
         if rows != ROWS or not told + self.rule.ahead <= self.window <= LOOKED:
             raise ModelMismatch(
                 f"bundle '{bundle.name}': {told} moments cannot be told of from {rows} rows of "

@@ -148,7 +148,7 @@ function showMoments(moments, watched) {
   part("no-moment").hidden = moments.length > 0;
   const lines = [...moments].reverse().map((each) => {
     const long = Math.round(1000 * (each.offset - each.onset));
-    const what = [each.kind, each.expression || each.tone].filter(Boolean).join(", ");
+    const what = [each.kind, each.expression, each.tone && `tone ${each.tone}`].filter(Boolean).join(", ");
     const doubted = each.doubts.length ? ` (${each.doubts.join("; ")})` : "";
     return element("li", `${each.apex.toFixed(2)} s, face ${each.track}: ${what}, ${long} ms, ${each.regions.join(", ")}${doubted}`);
   });

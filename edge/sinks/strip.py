@@ -22,8 +22,9 @@ def colour_of(moment: Moment) -> tuple[int, int, int]:
 
 
 def label_of(moment: Moment) -> str:
-    """What is written beside a movement: its expression, else its tone, else where it was."""
-    return moment.expression or moment.tone or moment.regions[0]
+    """What is written beside a movement: its expression and its tone, or where it was if it has neither."""
+    told = [moment.expression, moment.tone and f"tone {moment.tone}"]
+    return ", ".join(filter(None, told)) or moment.regions[0]
 
 
 class Strip:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge import engine as engines
 from edge.bundle import Bundle
 from edge.bundle_files import writer
-from edge.bundle_files.sections import TONES, AccuracyRecord, InputSpec, SpotRule
+from edge.bundle_files.sections import AccuracyRecord, InputSpec, SpotRule
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import DataInvalid
 from edge.files import read_json
@@ -37,6 +37,7 @@ from train.spotter.cli import CHOOSE, LEARN, RECORD
 from train.spotter.learn import LEARNT, Learnt, load_learnt
 from train.spotter.motion_set import MotionSet, read
 from train.spotter.recipe import MEAN, STD
+from train.spotter.tones import right_and_wrong
 
 MOST_LOST = 0.01  # of F1 that int8 may lose
 
@@ -109,6 +110,8 @@ def build(run: Path, out: Path, names: Sequence[str], command: str = "") -> dict
     trained = read_json(run / RECORD, DataInvalid)
     if not isinstance(trained, dict) or trained.get("kind") != "ferlite spotter":
         raise DataInvalid(f"'{run / RECORD}' is no record of 'ferlite train spotter'")
+    if "tones" not in trained:
+        raise DataInvalid(f"'{run / RECORD}' is of before tones were learnt: 'ferlite train spotter' again")
     if trained["model"]["recipe_sha256"] != learnt.recipe.sha256:
         raise DataInvalid(f"'{run / RECORD}' is of another recipe than '{run / LEARNT}': train again")
     spot = fill(SpotRule, trained["spot"], f"'{run / RECORD}': spot", DataInvalid)
@@ -184,10 +187,10 @@ def card(record: dict[str, Any]) -> str:
     for name, row in rows:
         off = "" if row["apex_off_ms"] is None else f"{row['apex_off_ms']:.0f} ms"
         lines.append(f"| {name} | {row['f1']:.3f} | {row['false_a_minute']:.1f} | {off} |")
-    table, tones = "\n".join(lines), record["tones"]
-    right = sum(tones[name][name] for name in TONES)
-    movements = sum(sum(told.values()) for told in tones.values())
-    wrong = sum(told[name] for true, told in tones.items() for name in TONES if name != true)
+    table, tone = "\n".join(lines), "none is told."
+    if record["spot"]["tones"]:
+        known = right_and_wrong(record["tones"])
+        tone = f"positive, negative or surprise, is read off the way that the parts go:\n{known}."
     return f"""# Short movements of a face
 
 The motion of the parts of a face, {model["seen_s"]:g} s of it, to when a movement of up to half a second
@@ -203,8 +206,7 @@ movements, by which it was also chosen how the network is read; docs/moments.md 
 
 {table}
 
-**A tone**, positive, negative or surprise, is read off the way that the parts go: of {movements} movements at
-their true times it was right for {right} and wrong for {wrong}; of the others none was told.
+**A tone**: {tone}
 
 **Limits.** It never saw a film of a person. What somebody feels, or hides, is not in these events, and this
 is not for any decision about a person.

@@ -30,7 +30,11 @@ def add(verb: Parser) -> None:
         "--data", type=Path, required=True, help="packed FER2013 (.npz), or faces of the run's other labels"
     )
     verb.add_argument(
-        "--domain", type=Path, action="append", default=[], help="other labelled faces that int8 is held on"
+        "--domain",
+        type=Path,
+        action="append",
+        default=[],
+        help="other labelled faces that int8 is held on, and whose calm ones profiles are held against",
     )
     options.bundle(verb)
     verb.add_argument(

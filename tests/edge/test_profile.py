@@ -4,6 +4,7 @@ for.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -164,6 +165,8 @@ def test_every_shipped_bundle_says_how_calm_faces_look_to_it(name: str) -> None:
 def test_a_bundle_without_that_is_told(make_bundle: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="says not how calm faces look to it.*quantize build"):
         Learner(bundles.load(make_bundle()), "onnx")
+    with pytest.raises(UsageError, match="knows no 'neutral', and a profile is of a calm face"):
+        Learner(dataclasses.replace(BUNDLE, labels=("pain", "calm")), "onnx")
 
 
 def test_the_command_writes_nothing_unasked_and_refuses_in_one_sentence(

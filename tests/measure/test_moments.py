@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.moments import table
 from benchmarks.moments.tally import Tally, naming, undoubted
+from edge.bundle_files.sections import TONES_AND_OTHER
 from edge.results import Moment
-from train.spotter.tones import CLASSES
 from train.synth.moments import Film, Happening
 from train.synth.motion import Curve
 
@@ -68,12 +68,16 @@ def test_an_expression_is_one_that_alone_always_has_the_actions_and_its_name_rig
 def test_tables_show_the_rule_beside_the_network() -> None:
     tally = Tally()
     tally.take(a_film(), [moment(1.02, 1.2)])
-    figures, none = tally.as_json(), dict.fromkeys(CLASSES, 0)
+    figures, none = tally.as_json(), dict.fromkeys(TONES_AND_OTHER, 0)
     record = {
         "spotters": {"rule": {"100": figures}, "network": {"100": {**figures, "f1": 0.125}}},
         "engine": "onnx",
         "engines": {"float": {**figures, "apex_off_ms": None}},
-        "tones": {"people": 3, "at_true_times": {"negative": {**none, "negative": 1, "other": 3}}},
+        "tones": {
+            "people": 3,
+            "seconds": 9.5,
+            "at_true_times": {"negative": {**none, "negative": 1, "other": 3}},
+        },
         "naming": {"people": 3, "at_true_times": {"0.02-0.035": {"right": 1, "null": 3, "wrong": 0}}},
     }
     assert "1 / 1 | 0 / 0" not in table.by_kind(record) and "100% / 100%" in table.by_kind(record)
@@ -81,5 +85,6 @@ def test_tables_show_the_rule_beside_the_network() -> None:
     assert "farthest point 2-3.5 % | 4 | 1 (25%) | 3 (75%) | 0 (0%) |" in table.naming(record)
     assert "| spotted by the network at 100 frames a second | 0 | - | - | - |" in table.naming(record)
     tones = table.toned(record)
+    assert tones.endswith("At their true times: of 3 people, 9.5 s each.")
     assert "| negative, at their true times | 4 | 0 (0%) | 1 (25%) | 0 (0%) | 3 (75%) |" in tones
     assert "none, spotted by the network at 100 frames a second | 1 | 0 (0%) | 0 (0%) | 0 (0%) | 1" in tones

@@ -12,9 +12,9 @@ from edge import bundle as bundles
 from edge.bundle import Bundle
 from edge.classify import load_classifier, softmax
 from edge.engine import EngineOptions
-from edge.profile import NEUTRAL, SURE
+from edge.profile import FEWEST, NEUTRAL, SURE
 from faces.domains import Domain
-from faces.face_set import FaceSet, load_fer2013
+from faces.face_set import FaceSet, joined, load_fer2013
 from faces.labels import EXPRESSIONS
 from quantize.cli import main
 from quantize.proof.calm import calm
@@ -41,11 +41,14 @@ def test_a_build_measures_it_on_the_faces_that_may_choose(built: Path, pack: Pat
 def test_other_people_are_asked_where_they_are_given(
     run: Path, pack: Path, ladder_file: Path, crop_file: Path, tmp_path: Path
 ) -> None:
-    others, out = make.write_pack(tmp_path / "others.npz", 70, 49, 49), tmp_path / "out"
+    first, others, out = tmp_path / "first.npz", tmp_path / "others.npz", tmp_path / "out"
+    make.write_pack(first, 70, 35, 35)
+    make.write_pack(others, 70, 49, 49)
     words = ["build", run, "--data", pack, "-o", out, "--ladder", ladder_file, "--crop", crop_file]
-    assert main([*map(str, [*words, "--domain", others, "--threads", 1])]) == 0
+    assert main([*map(str, [*words, "--domain", first, "--domain", others, "--threads", 1])]) == 0
     bundle = bundles.load(out)
-    expected, own = (looked_at(bundle, load_fer2013(which, "public")) for which in (others, pack))
+    both = joined([load_fer2013(first, "public"), load_fer2013(others, "public")], "both")
+    expected, own = looked_at(bundle, both), looked_at(bundle, load_fer2013(pack, "public"))
     assert bundle.calm == pytest.approx(expected, abs=1e-3)
     assert bundle.calm != pytest.approx(own, abs=1e-3)
 
@@ -55,8 +58,10 @@ def test_faces_that_are_not_surely_calm_do_not_count(start: Bundle) -> None:
     even = dataclasses.replace(start, prior="even", priors={"even": (1 / 7,) * 7})
     logits = np.zeros((28, 7))
     assert calm(even, 1.0, logits, [Domain("none sure", faces)]) == {}
-    first = int(np.flatnonzero(faces.labels == COLUMN)[0])
-    logits[first, COLUMN] = 7.0
+    neutral = np.flatnonzero(faces.labels == COLUMN)
+    logits[neutral[: FEWEST - 1], COLUMN] = 7.0
+    assert calm(even, 1.0, logits, [Domain("too few", faces)]) == {}
+    logits[neutral[:FEWEST], COLUMN] = 7.0
     logits[faces.labels != COLUMN, COLUMN] = 9.0  # surely calm to the network, and not to who labelled them
     halves = [
         Domain(name, faces.take(rows)) for name, rows in zip("ab", np.split(np.arange(28), 2), strict=True)

@@ -18,10 +18,10 @@ from edge import bundle as bundles
 from edge import cli as edge_cli
 from edge.bundle import Bundle
 from edge.bundle_files import writer
-from edge.bundle_files.sections import SpotRule
+from edge.bundle_files.sections import TONES_AND_OTHER, SpotRule
 from edge.errors import BundleInvalid, DataInvalid, ModelMismatch, UsageError
 from edge.moments.decode import OUTPUTS
-from edge.moments.history import ROWS
+from edge.moments.history import MOVES, ROWS
 from edge.moments.network import SpottingNetwork, told_of
 from edge.voice.reader import VoiceReader
 from quantize import cli
@@ -29,6 +29,7 @@ from quantize.kinds import spotter
 from tests.train.motions import SMALL, run_of
 from train import cli as train_cli
 from train.spotter.change import Drawer
+from train.spotter.cli import RECORD
 from train.spotter.learn import load_learnt
 from train.spotter.motion_set import read
 
@@ -68,6 +69,8 @@ def test_the_bundle_says_what_it_is_and_its_record_what_int8_costs(
     assert record["command"].startswith("ferlite quantize spotter run --out spotter")
     card = (bundle.path / "CARD.md").read_text()
     assert "not for any decision" in re.sub(r"\s+", " ", card) and f"{row['f1']:.3f}" in card
+    assert set(bundle.spot.tones) == set(TONES_AND_OTHER)
+    assert "of 3 movements at their true times right for" in re.sub(r"\s+", " ", card)
 
 
 def test_int8_says_about_what_the_network_says(made: tuple[Bundle, dict[str, Any]], run: Path) -> None:
@@ -97,6 +100,10 @@ def test_what_does_not_fit_is_refused(made: tuple[Bundle, dict[str, Any]], tmp_p
     bundle = made[0]
     with pytest.raises(ModelMismatch, match="cannot be told of"):
         SpottingNetwork(replace(bundle, spot=SpotRule(99)), "onnx")
+    with pytest.raises(ModelMismatch, match=f"spot.tones must have {MOVES + 1} numbers each"):
+        SpottingNetwork(
+            replace(bundle, spot=SpotRule(9, tones=dict.fromkeys(TONES_AND_OTHER, (1.0,)))), "onnx"
+        )
     with pytest.raises(ModelMismatch, match="tells movement, onset, apex, offset"):
         SpottingNetwork(replace(bundle, labels=("a", "b")), "onnx")
     table = json.loads(writer.manifest(bundle))
@@ -148,3 +155,20 @@ def test_the_verb_refuses_an_engine_that_nobody_builds_for_and_a_run_that_was_no
     with pytest.raises(DataInvalid, match="is of another recipe"):
         spotter.build(copy, tmp_path / "o", ["onnx"])
     assert not (tmp_path / "o").exists()
+
+
+def test_a_record_of_before_tones_and_motions_of_before_them_are_refused_in_one_sentence(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    record = json.loads((old / RECORD).read_text())
+    del record["tones"]
+    (old / RECORD).write_text(json.dumps(record))
+    assert cli.main(["spotter", str(old), "--out", str(tmp_path / "o")]) == 1
+    assert "is of before tones were learnt: 'ferlite train spotter' again" in capsys.readouterr().err
+    with np.load(old / "learn.npz") as file:
+        np.savez(old / "learn.npz", **{name: file[name] for name in file if name != "tone"})
+    assert cli.main(["spotter", str(old), "--out", str(tmp_path / "o")]) == 1
+    said = capsys.readouterr().err
+    assert "has no 'tone'" in said and "move it away" in said and "cannot be read" not in said

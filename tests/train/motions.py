@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.bundle_files.sections import OTHER, TONES_AND_OTHER
 from edge.moments.history import RATE, row
 from edge.moments.regions import REGIONS
 from edge.moments.rule import RuleSpotter
@@ -52,8 +53,8 @@ def _film(seconds: float, seed: int) -> tuple[np.ndarray, list[motion_set.Event]
         rows.append(row(motion, still, rule.height))
     middle = start + long / 2
     happened: list[motion_set.Event] = [
-        ("micro", start, middle, start + long, 0.03, "surprise"),
-        ("blink", blink, blink, blink + 0.3, 0.0, ""),
+        ("micro", start, middle, start + long, 0.03, TONES_AND_OTHER[seed % 4]),
+        ("blink", blink, blink, blink + 0.3, 0.0, OTHER),
     ]
     return np.stack(rows).astype(np.float16), happened
 

@@ -80,7 +80,12 @@ def read_arrays(path: Path, names: Sequence[str], verb: str = "landmarks") -> di
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in names if name not in file]
             if missing:
-                raise DataInvalid(f"'{path}' has no '{missing[0]}': it is no set of 'ferlite train {verb}'")
+                raise DataInvalid(
+                    f"'{path}' has no '{missing[0]}': it is no set of 'ferlite train {verb}' of today; "
+                    "move it away, and it is made anew"
+                )
             return {name: file[name] for name in names}
+    except DataInvalid:
+        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataInvalid(f"'{path}' is not an .npz that can be read: {error}") from error

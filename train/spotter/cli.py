@@ -136,6 +136,8 @@ def happened(films: MotionSet) -> dict[str, int]:
 
 def as_text(record: dict[str, Any]) -> str:
     """The record as lines for a terminal."""
+    from train.spotter.tones import right_and_wrong
+
     spot, people = record["spot"], record["chosen_by"]["people"]
     lines = [f"read from {spot['begin']:g} to {spot['end']:g}; on {people} people who were chosen by:"]
     for rate, row in record["rates"].items():
@@ -145,4 +147,6 @@ def as_text(record: dict[str, Any]) -> str:
                 f"{rate:>3} frames a second, {name}: F1 {one['f1']:.3f}, {one['false_a_minute']:.1f} false "
                 f"a minute{off}"
             )
+    tones = right_and_wrong(record["tones"]) if record["spot"]["tones"] else "none could be learnt"
+    lines.append(f"tone: {tones}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_files.sections import OTHER
 from edge.commands.progress import Progress
 from edge.errors import DataInvalid
 from edge.moments.history import RATE, ROWS, row
@@ -48,7 +49,14 @@ def films(
 def happened(film: Film) -> list[Event]:
     """What happens in a film, as a motion set keeps it."""
     return [
-        (each.kind, each.curve.start, each.apex, each.curve.end, each.reach, actions.tone_of(each.actions))
+        (
+            each.kind,
+            each.curve.start,
+            each.apex,
+            each.curve.end,
+            each.reach,
+            actions.tone_of_actions(each.actions) or OTHER,
+        )
         for each in film.happenings
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_files.sections import TONES
+from edge.bundle_files.sections import TONES_AND_OTHER
 from edge.errors import DataInvalid
 from edge.files import whole
 from edge.moments.history import RATE, ROWS
@@ -26,7 +26,7 @@ class MotionSet:
     ``rows`` float16 [N, T, ROWS]: see ``edge.moments.history.row``; no numbers where the face was lost.
     ``film`` int32 [E], ``kind`` int8 [E] of KINDS, ``times`` float32 [E, 3] in seconds (onset, apex, offset)
     and ``reach`` float32 [E] in distances between the eyes are those of the E things that happen; ``tone``
-    int8 [E] is one of TONES, or the number after them where it has none.
+    int8 [E] is one of TONES_AND_OTHER.
     """
 
     rows: npt.NDArray[np.float16]
@@ -79,5 +79,5 @@ def joined(
         np.array([KINDS.index(event[1]) for event in events], np.int8),
         np.array([event[2:5] for event in events], np.float32).reshape(-1, 3),
         np.array([event[5] for event in events], np.float32),
-        np.array([(*TONES, "").index(event[6]) for event in events], np.int8),
+        np.array([TONES_AND_OTHER.index(event[6]) for event in events], np.int8),
     )

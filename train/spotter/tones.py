@@ -14,22 +14,21 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from edge.bundle_files.sections import OTHER, TONES
+from edge.bundle_files.sections import OTHER, TONES, TONES_AND_OTHER
 from edge.moments.history import MOVES, RATE
 from edge.moments.regions import Floats
 from edge.moments.tone import direction, tone_of
 from train.spotter.motion_set import KINDS, MotionSet
 
-CLASSES = (*TONES, OTHER)
 MOVED = (KINDS.index("micro"), KINDS.index("macro"))
 DECAY = 0.0003  # of the mean squared weight, beside the mean loss
 STEPS = 200
 
 
 def ways(films: MotionSet) -> tuple[list[Floats], npt.NDArray[np.int64]]:
-    """How the parts went from onset to apex, [regions, 2] each, in every movement, and its class of CLASSES.
+    """How the parts went from onset to apex, [regions, 2] each, in every movement, and its tone.
 
-    Movements during which the face was lost are left out.
+    A tone is its number among TONES_AND_OTHER, int64. Movements during which the face was lost are left out.
     """
     found, truth = [], []
     for event in np.flatnonzero(np.isin(films.kind, MOVED)):
@@ -45,12 +44,15 @@ def ways(films: MotionSet) -> tuple[list[Floats], npt.NDArray[np.int64]]:
 def fit(films: MotionSet) -> dict[str, tuple[float, ...]]:
     """``SpotRule.tones`` by logistic regression, each class as heavy as another; {} where one is missing."""
     parts, truth = ways(films)
-    counts = np.bincount(truth, minlength=len(CLASSES))
+    counts = np.bincount(truth, minlength=len(TONES_AND_OTHER))
     if not counts.all():
         return {}
     x = torch.from_numpy(np.stack([direction(each) for each in parts]))
-    y, balance = torch.from_numpy(truth), torch.from_numpy(len(truth) / (len(CLASSES) * counts)).float()
-    weights = torch.zeros(len(CLASSES), x.shape[1], requires_grad=True)
+    y, balance = (
+        torch.from_numpy(truth),
+        torch.from_numpy(len(truth) / (len(TONES_AND_OTHER) * counts)).float(),
+    )
+    weights = torch.zeros(len(TONES_AND_OTHER), x.shape[1], requires_grad=True)
     solver = torch.optim.LBFGS([weights], max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
@@ -62,7 +64,8 @@ def fit(films: MotionSet) -> dict[str, tuple[float, ...]]:
     solver.step(loss)
     rows = weights.detach().numpy()
     return {
-        name: tuple(round(float(value), 3) for value in row) for name, row in zip(CLASSES, rows, strict=True)
+        name: tuple(round(float(value), 3) for value in row)
+        for name, row in zip(TONES_AND_OTHER, rows, strict=True)
     }
 
 
@@ -73,7 +76,15 @@ def judged(films: MotionSet, tones: Mapping[str, tuple[float, ...]]) -> dict[str
     return {
         name: {
             told: sum(one == told for one, which in zip(given, truth, strict=True) if which == index)
-            for told in CLASSES
+            for told in TONES_AND_OTHER
         }
-        for index, name in enumerate(CLASSES)
+        for index, name in enumerate(TONES_AND_OTHER)
     }
+
+
+def right_and_wrong(told: Mapping[str, Mapping[str, int]]) -> str:
+    """What ``judged`` counted, in words."""
+    right = sum(told[name][name] for name in TONES)
+    wrong = sum(row[name] for true, row in told.items() for name in TONES if name != true)
+    movements = sum(sum(row.values()) for row in told.values())
+    return f"of {movements} movements at their true times right for {right} and wrong for {wrong}"

@@ -107,7 +107,7 @@ TONE_OF = {"happiness": "positive", "surprise": "surprise"} | dict.fromkeys(
 CLEAR = 0.6  # of all likelihood
 
 
-def tone_of(actions: Iterable[int]) -> str:
+def tone_of_actions(actions: Iterable[int]) -> str:
     """The tone of the expressions that have all of ``actions``, as common as they are in each; "" where two
     tones share them.
     """

@@ -138,6 +138,7 @@ class Tfen:
     Settings: ClassVar[type[SystemRecipe]] = TfenRecipe
     streams = (StreamWish(STREAM, ("person",)),)
     outputs = (OUTPUT, FEATURE)
+    evidence = True  # if the trunk's logits are
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, TfenRecipe)

@@ -20,7 +20,7 @@ from edge.moments.rule import RuleSpotter
 from edge.moments.watch import FEWEST, Watcher, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.sinks.json_lines import as_json
-from edge.sinks.strip import Strip
+from edge.sinks.strip import Strip, label_of
 from edge.sinks.timeline import TimelineSink
 from edge.source import Frame
 from tests.edge.moments.acted import (
@@ -151,8 +151,15 @@ def test_a_film_at_100_frames_a_second_gives_the_moment_with_what_the_network_sa
     assert moment.apex == pytest.approx(2.15, abs=0.02) and "brow" in moment.regions[0]
     assert set(moment.rises) == set(bundle.labels)
     assert sum(moment.rises.values()) == pytest.approx(0, abs=1e-5)
+    toned = [replace(r, moments=(replace(moment, tone="surprise"),)) for r in results if r.moments]
+    assert as_json(toned[0])["moments"][0]["tone"] == "surprise" and label_of(moment) == moment.regions[0]
+    assert label_of(toned[0].moments[0]) == "tone surprise"  # type: ignore[index]
     table = as_json(next(result for result in results if result.moments))
-    assert table["moments"][0]["apex"] == round(moment.apex, 4) and len(table["motion"]) == 1
+    assert (
+        table["moments"][0]["tone"] is None
+        and table["moments"][0]["apex"] == round(moment.apex, 4)
+        and len(table["motion"]) == 1
+    )
 
 
 def test_few_frames_a_second_are_said_once_and_doubted_and_fewer_tell_no_short_movement() -> None:

@@ -156,9 +156,10 @@ def test_a_movement_has_the_tone_that_the_bundle_reads_from_its_way_and_the_rule
     network = Brows()
     network.rule = SpotRule(12, tones=UPWARD)
     (short,), _ = spotted(network, 100, {"left brow": lambda t: 0.03 * hill(t, 2.0, 2.3)})
-    (long,), _ = spotted(network, 100, {"nose": lambda t: -0.05 * hill(t, 1.5, 3.0, 0.3)})
+    (long,), _ = spotted(network, 100, {"left brow": lambda t: -0.05 * hill(t, 1.5, 3.0, 0.3)})
+    (level,), _ = spotted(network, 100, {"nose": lambda t: -0.05 * hill(t, 1.5, 3.0, 0.3)})
     assert short.micro and short.tone == "surprise"
-    assert not long.micro and long.tone is None
+    assert not long.micro and long.tone == "negative" and level.tone is None
 
 
 def test_longer_movements_are_the_rules_and_a_lost_face_begins_anew() -> None:
