@@ -163,13 +163,13 @@ def _board(order: Order, source: Source, splits: Splits) -> tuple[Domain, ...]:
 def _calm(order: Order, setting: Setting, start: Bundle, first: Climb, measured: Measured) -> Bundle:
     """``start`` with how calm faces look to it: the other people's, where a --domain has enough of them."""
     fitted, shipped = measured.fitted[first.engine], first.shipped
-    temperature, found = fitted[reference(fitted)].temperature, {}
+    temperature = fitted[reference(fitted)].temperature
+    known = calm(start, temperature, shipped.public, setting.board[:1])
     if order.domains:
         others = setting.board[-len(order.domains) :]
         answers = shipped.board[-sum(len(domain.faces) for domain in others) :]
-        found = calm(start, temperature, answers, others)
-    own = found or calm(start, temperature, shipped.public, setting.board[:1])
-    return dataclasses.replace(start, calm=own)
+        known = calm(start, temperature, answers, others) or known
+    return dataclasses.replace(start, calm=known)
 
 
 def digest(path: Path) -> str:
