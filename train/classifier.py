@@ -18,7 +18,6 @@ from edge.errors import UsageError
 from faces.labels import canonical
 from train.checkpoint import Trained, load_run
 from train.predict import predict
-from train.systems.system import system_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,7 +63,7 @@ class RunSubject:
 
     def __init__(self, trained: Trained, flip: bool = False) -> None:
         self._trained, self._flip = trained, flip
-        self.evidence = system_of(trained.recipe).evidence
+        self.evidence = trained.recipe.evidence
         self.labels = trained.recipe.labels
 
     def scaling(self, annotators: str) -> Scaling | None:

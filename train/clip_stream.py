@@ -11,6 +11,7 @@ import torch
 from edge.errors import DataInvalid
 from faces.clip_set import ClipSet
 from faces.face_set import FaceSet
+from train.clip_priors import log_priors
 from train.recipe import Recipe
 from train.streams import Stream
 
@@ -24,6 +25,7 @@ class Clips(NamedTuple):
     ``grey`` and ``indices`` as ``train.streams.Drawn`` has them, of the clips' last frames. ``views`` int64
     [B]: which view of each; ``since`` int64 [B]: the first frame that is remembered; ``backward`` bool [B]:
     the clip is to run backward, so that an expression fades; ``known`` bool [B]: the calm face is known.
+    ``log_priors`` float32 [B, labels]: how common labels are where each comes from (``clip_priors``).
     """
 
     grey: torch.Tensor
@@ -32,6 +34,7 @@ class Clips(NamedTuple):
     since: torch.Tensor
     backward: torch.Tensor
     known: torch.Tensor
+    log_priors: torch.Tensor
 
 
 class ClipStream(Stream):
@@ -45,6 +48,8 @@ class ClipStream(Stream):
             )
         self._short, self._backward = short, backward
         self._length = faces.clips.shape[1]
+        calm = recipe.labels.index("neutral")
+        self._log_priors = torch.from_numpy(log_priors(faces, backward, calm))
 
     def at(self, step: int, size: int) -> Clips:  # type: ignore[override]
         """The batch that belongs to ``step``. Seeds torch."""
@@ -56,7 +61,8 @@ class ClipStream(Stream):
         draws = (rng.integers(0, VIEWS, count), since, rng.random(count) < self._backward)
         views, since_, backward, known = map(torch.from_numpy, (*draws, rng.random(count) < 0.5))
         indices = torch.from_numpy(chosen)
-        return Clips(self._pictures[indices].unsqueeze(1).float(), indices, views, since_, backward, known)
+        grey, expected = self._pictures[indices].unsqueeze(1).float(), self._log_priors[indices]
+        return Clips(grey, indices, views, since_, backward, known, expected)
 
 
 def view(clips: npt.NDArray[np.uint8], number: int, first: int = 0) -> npt.NDArray[np.uint8]:

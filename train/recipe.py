@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from edge import strict
 from edge.bundle_files.sections import PrepareStep
@@ -138,7 +138,12 @@ class TrainRecipe:
 
 @dataclass(frozen=True)
 class SystemRecipe:
-    """Which system is trained; one that has settings of its own has a dataclass of its own, beside it."""
+    """Which system is trained; one that has settings of its own has a dataclass of its own, beside it.
+
+    ``evidence``: it takes the priors of its labels out itself, whatever ``data.balanced`` says.
+    """
+
+    evidence: ClassVar[bool] = False
 
     name: str = "plain"
 
@@ -158,6 +163,11 @@ class Recipe(Written):
     def labels(self) -> tuple[str, ...]:
         """The words that the network learns, in the order of its logits."""
         return LABEL_SETS[self.data.labels]
+
+    @property
+    def evidence(self) -> bool:
+        """Whether the network's logits expect nothing: it learns with the priors of its labels taken out."""
+        return self.data.balanced or self.system.evidence
 
 
 def built_in() -> list[str]:

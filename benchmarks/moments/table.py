@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.moments.tally import NAMINGS
-from edge.bundle_files.sections import OTHER, TONES
+from edge.bundle_files.sections import OTHER, TONES, TONES_AND_OTHER
 
 
 def by_rate(record: dict[str, Any]) -> str:
@@ -74,9 +75,9 @@ def naming(record: dict[str, Any]) -> str:
     rows = _head(["", "movements", *NAMINGS])
     for reach, counts in record["naming"]["at_true_times"].items():
         low, high = (f"{100 * float(part):g}" for part in reach.split("-"))
-        rows.append(_named(f"read at its true times, farthest point {low}-{high} %", counts))
+        rows.append(_counted(f"read at its true times, farthest point {low}-{high} %", counts, NAMINGS))
     for name, rates in record["spotters"].items():
-        rows.append(_named(f"spotted by the {name} at 100 frames a second", rates["100"]["named"]))
+        rows.append(_counted(f"spotted by the {name} at 100 frames a second", rates["100"]["named"], NAMINGS))
     return "\n".join([*rows, "", f"Read at true times: of {record['naming']['people']} people, 20 s each."])
 
 
@@ -91,17 +92,16 @@ def toned(record: dict[str, Any]) -> str:
     rows = _head(["made of actions that are", "movements", *(f"told {each}" for each in TONES), "told none"])
     for where, counts in blocks:
         for name, told in counts.items():
-            total = sum(told.values())
-            shares = [f"{told[each]} ({told[each] / total:.0%})" if total else "-" for each in told]
             label = "of two of these, or of none" if name == OTHER else name
-            rows.append(_row([f"{label}, {where}", total, *shares]))
+            rows.append(_counted(f"{label}, {where}", told, TONES_AND_OTHER))
     people, seconds = record["tones"]["people"], record["tones"]["seconds"]
     return "\n".join([*rows, "", f"At their true times: of {people} people, {seconds:g} s each."])
 
 
-def _named(label: str, counts: dict[str, int]) -> str:
+def _counted(label: str, counts: dict[str, int], words: Sequence[str]) -> str:
+    """A row: how many in all, then how many of each of ``words``, with their share."""
     total = sum(counts.values())
-    shares = [f"{counts[word]} ({counts[word] / total:.0%})" if total else "-" for word in NAMINGS]
+    shares = [f"{counts[word]} ({counts[word] / total:.0%})" if total else "-" for word in words]
     return _row([label, total, *shares])
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from edge.bundle_files.sections import OTHER, TONES_AND_OTHER
 from edge.results import Moment
 from faces.spotting.score import Counts, Interval, counted, matched
-from train.synth.actions import tone_of_actions
 from train.synth.moments import Film, Happening
 
 REACHES = ((0.02, 0.035), (0.035, 0.05), (0.05, 0.08))  # distances between the eyes
@@ -50,8 +49,7 @@ class Tally:
         for one, other in pairs.items():
             for name in ("onset", "apex", "offset"):
                 self.off[name].append(abs(getattr(spotted[one], name) - getattr(wanted[other], name)))
-            tone = tone_of_actions(true[other].actions) or OTHER
-            self.toned[tone][sure[one].tone or OTHER] += 1
+            self.toned[true[other].tone][sure[one].tone or OTHER] += 1
             if true[other].expression:
                 self.named[naming(true[other], sure[one].expression)] += 1
         for index, each in enumerate(sure):

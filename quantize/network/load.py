@@ -45,7 +45,7 @@ def _of_run(path: Path) -> Source:
         extras=system.extras,
         told=system.told(CALIBRATED),
         outputs=system.outputs,
-        evidence=system.evidence,
+        evidence=trained.recipe.evidence,
         origin=trained.lineage.texts,
     )
     refuse_non_classifier(source)

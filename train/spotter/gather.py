@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle_files.sections import OTHER
 from edge.commands.progress import Progress
 from edge.errors import DataInvalid
 from edge.moments.history import RATE, ROWS, row
@@ -17,7 +16,6 @@ from edge.moments.motion import FaceMotion
 from edge.moments.regions import REGIONS, Floats
 from edge.moments.rule import RuleSpotter
 from train.spotter.motion_set import Event, MotionSet, joined
-from train.synth import actions
 from train.synth.face_mesh import MeshReader
 from train.synth.mesh import Head
 from train.synth.moments import Film, shoot
@@ -49,14 +47,7 @@ def films(
 def happened(film: Film) -> list[Event]:
     """What happens in a film, as a motion set keeps it."""
     return [
-        (
-            each.kind,
-            each.curve.start,
-            each.apex,
-            each.curve.end,
-            each.reach,
-            actions.tone_of_actions(each.actions) or OTHER,
-        )
+        (each.kind, each.curve.start, each.apex, each.curve.end, each.reach, each.tone)
         for each in film.happenings
     ]
 

@@ -6,6 +6,7 @@ What is told is ``edge.moments.tone``'s; the tone of a made movement is that of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,10 +49,8 @@ def fit(films: MotionSet) -> dict[str, tuple[float, ...]]:
     if not counts.all():
         return {}
     x = torch.from_numpy(np.stack([direction(each) for each in parts]))
-    y, balance = (
-        torch.from_numpy(truth),
-        torch.from_numpy(len(truth) / (len(TONES_AND_OTHER) * counts)).float(),
-    )
+    y = torch.from_numpy(truth)
+    balance = torch.from_numpy(len(truth) / (len(TONES_AND_OTHER) * counts)).float()
     weights = torch.zeros(len(TONES_AND_OTHER), x.shape[1], requires_grad=True)
     solver = torch.optim.LBFGS([weights], max_iter=STEPS, line_search_fn="strong_wolfe")
 
@@ -72,14 +71,10 @@ def fit(films: MotionSet) -> dict[str, tuple[float, ...]]:
 def judged(films: MotionSet, tones: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
     """Of each class's movements, how many were given which tone, at their true times; JSON-ready."""
     parts, truth = ways(films)
-    given = [tone_of(each, tones) or OTHER for each in parts]
-    return {
-        name: {
-            told: sum(one == told for one, which in zip(given, truth, strict=True) if which == index)
-            for told in TONES_AND_OTHER
-        }
-        for index, name in enumerate(TONES_AND_OTHER)
-    }
+    counts = Counter(
+        (TONES_AND_OTHER[true], tone_of(way, tones) or OTHER) for way, true in zip(parts, truth, strict=True)
+    )
+    return {true: {told: counts[true, told] for told in TONES_AND_OTHER} for true in TONES_AND_OTHER}
 
 
 def right_and_wrong(told: Mapping[str, Mapping[str, int]]) -> str:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle_files.sections import OTHER
 from edge.results import Box, Face, Landmarks
 from train.synth import actions
 from train.synth.mesh import Head
@@ -75,6 +76,11 @@ class Happening:
             if self.actions and set(self.actions) <= set(each.always)
         ]
         return whose[0] if len(whose) == 1 else ""
+
+    @property
+    def tone(self) -> str:
+        """That of its actions, one of TONES_AND_OTHER."""
+        return actions.tone_of_actions(self.actions) or OTHER
 
 
 @dataclass(frozen=True)

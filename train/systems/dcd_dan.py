@@ -103,11 +103,6 @@ class DcdDan:
         refuse_ignored_teachers(recipe)
         self._recipe, self._how = recipe, recipe.system
 
-    @property
-    def evidence(self) -> bool:
-        """As the recipe says."""
-        return self._recipe.data.balanced
-
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
         """Nothing."""
         return {}

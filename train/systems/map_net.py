@@ -125,11 +125,6 @@ class MapNet:
             )
         self._grid = self._trunk().sides[MIDDLE]
 
-    @property
-    def evidence(self) -> bool:
-        """As the recipe says."""
-        return self._recipe.data.balanced
-
     def _trunk(self) -> Whole:
         model = self._recipe.model
         return Whole(backbones.build(model, len(self._recipe.labels)), model.input_size)

@@ -30,11 +30,6 @@ class Plain:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
 
-    @property
-    def evidence(self) -> bool:
-        """As the recipe says."""
-        return self._recipe.data.balanced
-
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
         """Nothing."""
         return {}

@@ -122,11 +122,6 @@ class System(Protocol):
         """The names of what the network gives, logits first."""
         ...
 
-    @property
-    def evidence(self) -> bool:
-        """Whether the logits expect nothing: it learns with the priors of its labels taken out."""
-        ...
-
     def told(self, count: int) -> Mapping[str, npt.NDArray[np.float32]]:
         """For each extra, by name, values float32 [count, *shape] like real faces': always the same."""
         ...

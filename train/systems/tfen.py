@@ -25,7 +25,7 @@ from faces.face_set import FaceSet
 from train import backbones
 from train.backbones.trunk import LAST, Trunk
 from train.clip_maps import ClipMaps
-from train.clip_priors import draws, log_priors
+from train.clip_priors import draws
 from train.clip_stream import VIEWS, Clips, ClipStream
 from train.heads.decoupler import Decoupler
 from train.heads.temporal import Factorised, Last, Mean, Tcn
@@ -47,6 +47,8 @@ class TfenRecipe(SystemRecipe):
     a clip, now among them. ``people``: as many as the clips may have. ``short``: the share of clips of which
     only an end is remembered, ``backward`` of those that run backward, from the expression to the calm face.
     """
+
+    evidence: ClassVar[bool] = True  # if the trunk's logits are
 
     name: str = "tfen"
     head: Literal["last", "mean", "tcn", "factorised"] = "tcn"
@@ -138,7 +140,6 @@ class Tfen:
     Settings: ClassVar[type[SystemRecipe]] = TfenRecipe
     streams = (StreamWish(STREAM, ("person",)),)
     outputs = (OUTPUT, FEATURE)
-    evidence = True  # if the trunk's logits are
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.system, TfenRecipe)
@@ -147,7 +148,6 @@ class Tfen:
             raise RecipeInvalid(f"recipe '{recipe.name}': the system tfen keeps one size: no train.sizes")
         # The trunk keeps its weights, so its maps of a clip are made once: they are no state.
         self._maps: ClipMaps | None = None
-        self._expected: tuple[ClipSet, torch.Tensor] | None = None
 
     def network(self) -> nn.Module:
         """The exported network."""
@@ -252,8 +252,8 @@ class Tfen:
             still = network.still(maps[:, -1])
         logits = network.read(still, memory, rows[:, -1], reference)
         # Each making under its own prior: labels are not as common among photographs as among heads.
-        expected = self._log_priors(faces)[drawn.indices].to(step.device)
-        losses = {"labels": F.cross_entropy(logits + expected, target.to(step.device))}
+        expected = logits + drawn.log_priors.to(step.device)
+        losses = {"labels": F.cross_entropy(expected, target.to(step.device))}
         who = torch.from_numpy(np.unique(faces.person, return_inverse=True)[1][drawn.indices.numpy()])
         every = who.to(step.device).repeat_interleave(length)
         if "namer" in helpers:
@@ -265,13 +265,6 @@ class Tfen:
             sought = helpers["adversary"](reverse_gradient(left.mean((2, 3)), weight))
             losses["adversary"] = F.cross_entropy(sought, every)
         return losses
-
-    def _log_priors(self, faces: ClipSet) -> torch.Tensor:
-        """``clip_priors.log_priors`` of the stream's clips, made once."""
-        if self._expected is None or self._expected[0] is not faces:
-            found = log_priors(faces, self._how.backward, int(self._calm()))
-            self._expected = faces, torch.from_numpy(found)
-        return self._expected[1]
 
     def _calm(self) -> torch.Tensor:
         return torch.tensor(self._recipe.labels.index("neutral"))
