@@ -12,7 +12,7 @@ from torch import nn
 
 from edge.errors import RecipeInvalid
 from train.backbones.densenet import DenseNet
-from train.backbones.efficientnet import EfficientNet, EfficientNetLite
+from train.backbones.efficientnet import EfficientNet, EfficientNetLite, EfficientNetLite2
 from train.backbones.mobilenet_v2 import MobileNetV2
 from train.backbones.mobilenet_v3 import MobileNetV3Small
 from train.backbones.resnet_slim import ResNetSlim
@@ -23,6 +23,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "densenet": DenseNet,
     "efficientnet_b0": EfficientNet,
     "efficientnet_lite0": EfficientNetLite,
+    "efficientnet_lite2": EfficientNetLite2,
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v3_small": MobileNetV3Small,
     "resnet_slim": ResNetSlim,

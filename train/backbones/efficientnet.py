@@ -1,7 +1,8 @@
-"""EfficientNet-B0 (Tan and Le, ICML 2019) and Lite0, its variant made to be quantized.
+"""EfficientNet-B0 (Tan and Le, ICML 2019) and Lite0 and Lite2, variants made to be quantized.
 
-Lite0 (R. Liu, TensorFlow blog, March 2020) has no squeeze-and-excitation and ReLU6 in place of SiLU: both
-of what it leaves out has ranges that 8 bits serve badly.
+The Lite ones (R. Liu, TensorFlow blog, March 2020) have no squeeze-and-excitation and ReLU6 in place of SiLU:
+both of what they leave out has ranges that 8 bits serve badly. Lite2 is Lite0 made wider and deeper; it
+is here to teach.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class EfficientNet(nn.Module):
         (6, 5, 192, 4),
         (6, 3, 320, 1),
     )
+    LAST = 1280
     STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
 
     def __init__(
@@ -104,7 +106,7 @@ class EfficientNet(nn.Module):
                 )
                 channels, done = outputs, done + 1
             features.append(nn.Sequential(*stage))
-        last = 4 * channels
+        last = make_divisible(self.LAST * width)
         features.append(conv_bn_act(channels, last, 1, activation=activation))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
@@ -119,3 +121,18 @@ class EfficientNetLite(EfficientNet):
     """EfficientNet-Lite0 for grey faces."""
 
     NAME, ACTIVATION, EXCITE = "efficientnet_lite0", "relu6", False
+
+
+class EfficientNetLite2(EfficientNetLite):
+    """EfficientNet-Lite2 for grey faces: channels 1.1 and repeats 1.2 times Lite0's, its two ends as they are."""
+
+    NAME = "efficientnet_lite2"
+    STAGES = (
+        (1, 3, 16, 1),
+        (6, 3, 24, 3),
+        (6, 5, 48, 3),
+        (6, 3, 88, 4),
+        (6, 5, 120, 4),
+        (6, 5, 208, 5),
+        (6, 3, 352, 1),
+    )
