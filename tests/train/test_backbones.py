@@ -15,11 +15,12 @@ from train.backbones.layers import DepthwiseConv2d, DropPath, make_divisible
 from train.pretrained import start_from
 from train.recipe import ModelRecipe
 
-# Of the networks as published, for 1000 classes and RGB (torchvision; Lite0: its authors' release notes
-# give 4.7 M); entries of torchvision's state dicts.
+# Of the networks as published, for 1000 classes and RGB (torchvision; Lite: its authors' release notes
+# give 4.7 M and 6.1 M); entries of torchvision's state dicts.
 PUBLISHED = {
     "efficientnet_b0": (5_288_548, 360),
     "efficientnet_lite0": (4_652_008, 296),
+    "efficientnet_lite2": (6_092_072, 386),
     "mobilenet_v2": (3_504_872, 314),
     "mobilenet_v3_small": (2_542_856, 244),
 }
@@ -53,6 +54,11 @@ NAMES = {
     "efficientnet_lite0": {
         "features.2.0.block.2.0.weight": (24, 96, 1, 1),
         "features.8.0.weight": (1280, 320, 1, 1),
+    },
+    "efficientnet_lite2": {
+        "features.3.2.block.2.0.weight": (48, 288, 1, 1),
+        "features.6.4.block.1.0.weight": (1248, 1, 5, 5),
+        "features.8.0.weight": (1280, 352, 1, 1),
     },
 }
 ALL = sorted(backbones.BACKBONES)
@@ -94,8 +100,9 @@ def test_a_named_activation_replaces_every_other(name: str) -> None:
     }
 
 
-def test_lite0_has_nothing_that_quantizes_badly() -> None:
-    kinds = {type(each).__name__ for each in small("efficientnet_lite0").modules()}
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_a_lite_network_has_nothing_that_quantizes_badly(name: str) -> None:
+    kinds = {type(each).__name__ for each in small(name).modules()}
     assert "ReLU6" in kinds
     assert not kinds & {"SiLU", "SqueezeExcitation", "Sigmoid", "Hardsigmoid", "Hardswish"}
 
@@ -233,7 +240,7 @@ def normalisation(name: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0", "efficientnet_lite2"])
 def test_the_first_release_s_names_and_epsilon_are_understood(name: str, tmp_path: Path) -> None:
     source = small(name, classes=1000).eval()
     for module in source.modules():
