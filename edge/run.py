@@ -25,7 +25,7 @@ from edge.settings import RULE, RunSettings
 from edge.sink import Sink, Target, open_sink
 from edge.source import Frame, Source
 from edge.sources.live import LiveSource
-from edge.steps import FrameReader, Steps
+from edge.steps import FrameReader, Steps, with_last
 from edge.track import Tracker
 from edge.video.follow import DETECT_EVERY
 
@@ -38,7 +38,7 @@ STILL_SIZE, VIDEO_SIZE = 640, 384  # benchmarks/records/detection.json has what 
 # processor time again for six faces (benchmarks/records/peers.json before and after).
 SHARED_BY_OPENCV = ("haar",)
 Complain = Callable[[FerliteError], None]
-Watch = Callable[[Frame, FrameReadings], FrameReadings]
+Watch = Callable[[Frame, FrameReadings, bool], FrameReadings]
 
 
 @dataclass
@@ -48,6 +48,11 @@ class Summary:
     frames: int = 0
     faces: int = 0
     failures: int = 0
+
+
+def unwatched(frame: Frame, result: FrameReadings, last: bool) -> FrameReadings:
+    """The readings as they are: a Watch where nobody asks what comes and goes."""
+    return result
 
 
 def pipeline_of(
@@ -185,7 +190,7 @@ def watching(
     Raises UsageError and what opening a bundle does.
     """
     if not settings.moments:
-        yield lambda frame, result: result
+        yield unwatched
         return
     if any(source.stills for source in sources):
         raise UsageError("--moments watches faces move: give a video or a camera, and no pictures")
@@ -247,7 +252,7 @@ def run(
     complain: Complain = lambda error: None,
     after_frame: Callable[[], None] = lambda: None,
     listen: Callable[[FrameReadings], FrameReadings] = lambda result: result,
-    watch: Watch = lambda frame, result: result,
+    watch: Watch = unwatched,
     quiet: bool = False,
 ) -> Summary:
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
@@ -257,8 +262,8 @@ def run(
     ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results
     and errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
     ``listen`` makes of each frame's readings what a voice adds to them, and ``watch`` what comes and
-    goes in its faces; ``quiet``: no progress line. Raises SinkError where results cannot be written at all,
-    BrokenPipeError when nobody reads any more.
+    goes in its faces, told whether a file has no frame after it; ``quiet``: no progress line. Raises
+    SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
     """
     watched, live = vitals.watch(source) if vitals else source, isinstance(source, LiveSource)
     ways_out = list(sinks)
@@ -275,12 +280,14 @@ def run(
             progress.clear()
             complain(error)
 
-        for outcome in steps:
+        # Of a camera nobody knows the last frame, and none waits for the next.
+        foreseen = watch is not unwatched and not live
+        for outcome, last in with_last(steps) if foreseen else ((each, False) for each in steps):
             if isinstance(outcome, FerliteError):
                 failed(outcome)
             else:
                 frame, seen = outcome
-                result = listen(watch(frame, seen))
+                result = listen(watch(frame, seen, last))
                 progress.clear()
                 if vitals:
                     vitals.passed(result)

@@ -11,7 +11,7 @@ there is room for one; of a file every frame is taken, and the next is decoded o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeAlias
 
 from edge.align import Image
@@ -119,6 +119,25 @@ class Steps:
             until = time.monotonic() + PATIENCE
             for thread in self._threads:
                 thread.join(max(0.0, until - time.monotonic()))
+
+
+def with_last(outcomes: Iterable[Outcome]) -> Iterator[tuple[Outcome, bool]]:
+    """Each outcome, and whether it is the last frame's: a frame waits until the next is there, or the end."""
+    waiting: list[Outcome] = []
+    try:
+        for outcome in outcomes:
+            if not isinstance(outcome, FerliteError):
+                yield from ((each, False) for each in waiting)
+                waiting = []
+            waiting.append(outcome)
+    except Exception:
+        yield from _ended(waiting)
+        raise
+    yield from _ended(waiting)
+
+
+def _ended(waiting: list[Outcome]) -> Iterator[tuple[Outcome, bool]]:
+    return ((each, not isinstance(each, FerliteError)) for each in waiting)
 
 
 def read(pipeline: FrameReader, frame: Frame) -> FrameReadings:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+
 from edge.align import Image, align, turn_of
 from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.moments.motion import FaceMotion, Motion
-from edge.moments.rule import RuleSpotter, Span
+from edge.moments.rule import QUIET, RuleSpotter, Span
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.source import Frame
 
@@ -29,6 +31,9 @@ NO_LANDMARKS = (
     "them (ferlite fetch yunet gives a detector that finds landmarks)"
 )
 FORGET = 1.0  # seconds unseen after which a face is nobody known
+# A spotter looks ahead, averages, and waits for a talk's next word: so much later it has told all it will,
+# and what the face then still does is not yet how it rests (rule.HELD).
+STAYED, STAYED_RATE = 0.7, 100  # seconds, and motions in each
 
 
 class Spotter(Protocol):
@@ -62,6 +67,21 @@ class _Watched:
     motion: FaceMotion = field(default_factory=FaceMotion)
     looks: deque[_Look] = field(default_factory=deque)
     seen: float = 0.0
+    moved: Motion | None = None
+
+    def stays(self) -> list[Span]:
+        """What was over before the face was last seen and is known to be if it stays as it was then."""
+        spans: list[Span] = []
+        motion = self.moved
+        for step in range(1, round(STAYED * STAYED_RATE) + 1):
+            if motion is None or motion.lost:
+                break
+            if self.spotter.rest:
+                motion = replace(motion, parts=np.zeros_like(motion.parts), misfit=0.0)
+            spans += self.spotter(self.seen + step / STAYED_RATE, motion)
+        # What stands out for good did not come back.
+        back = self.spotter.height < QUIET
+        return [span for span in spans if back and span.offset <= self.seen]
 
 
 class Watcher:
@@ -88,8 +108,12 @@ class Watcher:
         self._times: deque[float] = deque(maxlen=COUNTED + 1)
         self._watched: dict[int, _Watched] = {}
 
-    def __call__(self, frame: Frame, result: FrameReadings) -> FrameReadings:
-        """The frame's readings, with the movements that are known to be over since it."""
+    def __call__(self, frame: Frame, result: FrameReadings, last: bool = False) -> FrameReadings:
+        """The frame's readings, with the movements that are known to be over since it.
+
+        Of a face that is gone, and of all if the frame is the ``last``, also those that were over too shortly
+        before to be told sooner.
+        """
         if result.time is None:
             return result
         if result.source != self._source:
@@ -101,8 +125,11 @@ class Watcher:
         for reading in result.readings:
             spans, height = self._watch(frame.image, reading, time)
             heights.append(height)
-            moments += [self._moment(span, reading) for span in spans]
-        self._watched = {track: each for track, each in self._watched.items() if time - each.seen <= FORGET}
+            moments += [self._moment(span, reading.track) for span in spans]
+        for track, known in list(self._watched.items()):
+            if last or time - known.seen > FORGET:
+                moments += [self._moment(span, track or None) for span in known.stays()]
+                del self._watched[track]
         few = self.rate is not None and self.rate < self._least
         told = [each for each in moments if each.kind != "micro" or not few]
         return replace(result, moments=tuple(told), motion=tuple(heights))
@@ -135,7 +162,7 @@ class Watcher:
         if known is None:
             known = self._watched[track] = _Watched(self._make(reading.face))
         known.seen = time
-        motion = known.motion(image, reading.face)
+        known.moved = motion = known.motion(image, reading.face)
         spans = known.spotter(time, motion)
         if known.spotter.rest:
             known.motion.rest()
@@ -154,13 +181,13 @@ class Watcher:
             self._remark(NO_LANDMARKS)
         return RuleSpotter()
 
-    def _moment(self, span: Span, reading: Reading) -> Moment:
-        looks = self._watched[reading.track or 0].looks
+    def _moment(self, span: Span, track: int | None) -> Moment:
+        looks = self._watched[track or 0].looks
         weights, before = self._named(span, looks)
         rises = {name: weights[name] - before[name] for name in weights}
         return Moment(
             "micro" if span.micro else "macro",
-            reading.track,
+            track,
             span.onset,
             span.apex,
             span.offset,

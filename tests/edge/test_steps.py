@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ from edge.sink import Target
 from edge.sinks.json_lines import JsonLinesSink
 from edge.source import Frame, Source
 from edge.sources.live import LiveSource
-from edge.steps import DECODED, MOST_OVERLAP, SEARCHED, Steps, default_overlap
+from edge.steps import DECODED, MOST_OVERLAP, SEARCHED, Outcome, Steps, default_overlap, with_last
 from edge.track import Tracker
 from edge.video.pace import MOST_STRETCH, Load
 from tests.edge.sources.test_live import Camera, live
@@ -118,6 +118,59 @@ def test_failures_of_the_source_come_between_the_frames_where_they_were(
     with Steps(pipeline, Film({9: end}, raises=True), overlap=overlap) as steps:
         seen = [each if isinstance(each, FerliteError) else each[0].index for each in steps]
     assert seen == [*range(9), end]
+
+
+def test_who_watches_a_file_is_told_its_last_frame_whatever_comes_after_and_of_a_camera_none(
+    pipeline: Pipeline,
+) -> None:
+    def watched(source: Source, most: int) -> list[tuple[int, bool]]:
+        seen: list[tuple[int, bool]] = []
+
+        def watch(frame: Frame, result: FrameReadings, last: bool) -> FrameReadings:
+            seen.append((frame.index, last))
+            return result
+
+        run(pipeline, source, [], watch=watch, most=most, quiet=True)
+        return seen
+
+    damaged, gone = SourceError("frame 7 is damaged"), SourceError("the disk is gone")
+    for film, most, indices in [
+        (Film(), 0, range(Film.total)),
+        (Film(), 5, range(5)),
+        (Film({7: damaged}), 0, [each for each in range(Film.total) if each != 7]),
+        (Film({Film.total - 1: damaged}), 0, range(Film.total - 1)),
+        (Film({9: gone}, raises=True), 0, range(9)),
+    ]:
+        *others, final = watched(film, most)
+        assert [index for index, _ in others] + [final[0]] == [*indices]
+        assert final[1] and not any(last for _, last in others)
+    shown = Camera(live, shape=(192, 256))
+    camera = LiveSource("cam", lambda: shown)
+    assert [last for _, last in watched(camera, 3)] == [False] * 3
+    camera.close()
+
+
+def test_a_failure_comes_after_the_frame_that_waited_before_it() -> None:
+    frame = cast(Outcome, ("frame", "readings"))
+    error = SourceError("damaged")
+    assert list(with_last([error, frame, error, frame, error])) == [
+        (error, False),
+        (frame, False),
+        (error, False),
+        (frame, True),
+        (error, False),
+    ]
+    assert list(with_last([])) == []
+
+    def broken() -> Iterator[Outcome]:
+        yield frame
+        raise EngineFailed("the NPU is gone")
+
+    seen = []
+    with pytest.raises(EngineFailed):
+        for each in with_last(broken()):
+            seen.append(each)
+    assert seen == [(frame, True)]
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)

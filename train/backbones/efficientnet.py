@@ -124,7 +124,7 @@ class EfficientNetLite(EfficientNet):
 
 
 class EfficientNetLite2(EfficientNetLite):
-    """EfficientNet-Lite2 for grey faces: channels 1.1 and repeats 1.2 times Lite0's, its two ends as they are."""
+    """EfficientNet-Lite2 for grey faces: 1.1 times Lite0's channels, 1.2 times its repeats, but at its ends."""
 
     NAME = "efficientnet_lite2"
     STAGES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from edge.moments.regions import GRID, INSIDE, REGIONS, X, Y
 from edge.moments.rule import RuleSpotter
 from edge.moments.watch import FEWEST, Watcher, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
+from edge.run import spotter_of
 from edge.sinks.json_lines import as_json
 from edge.sinks.strip import Strip, label_of
 from edge.sinks.timeline import TimelineSink
@@ -192,6 +194,39 @@ def test_a_network_watches_faces_with_landmarks_and_the_rule_the_others_which_is
         frame = a_film(100)[0]
         watcher(frame, FrameReadings("other", frame.index, frame.time, 168, 180, (reading,)))
     assert made == [1] and len(said) == 1 and "these have none" in said[0]
+
+
+@pytest.mark.parametrize("spotter", ["rule", "network"])
+def test_what_ended_just_before_the_last_frame_is_told_with_it_and_no_movement_that_did_not_end(
+    spotter: str,
+) -> None:
+    with ExitStack() as finish:
+        make = spotter_of("rule" if spotter == "rule" else "", finish)
+        for seconds, many in [(2.33, 1), (2.2, 0), (1.5, 0)]:
+            frames = a_film(100, seconds)
+            watcher = Watcher(bundles.load(""), None, spotter=make)
+            results = watched(watcher, frames[:-1])
+            assert moments_of(results) == []
+            reading = results[-1].readings
+            last = FrameReadings("film", len(results), frames[-1].time, 168, 180, reading)
+            found = watcher(frames[-1], last, True).moments or ()
+            assert len(found) == many
+            for moment in found:
+                assert moment.kind == "micro" and moment.track == 1
+                assert moment.apex == pytest.approx(2.15, abs=0.02) and moment.offset < 2.33
+            # Nobody is watched any longer.
+            assert watcher(frames[-1], last, True).moments == ()
+
+
+def test_what_a_face_did_just_before_it_went_is_told_when_it_is_forgotten() -> None:
+    watcher = Watcher(bundles.load(""), None)
+    assert moments_of(watched(watcher, a_film(100, 2.33))) == []
+    gone = a_film(100)[0]
+    for time in (2.4, 3.2):
+        assert watcher(gone, FrameReadings("film", 300, time, 168, 180, ())).moments == ()
+    (moment,) = watcher(gone, FrameReadings("film", 301, 3.4, 168, 180, ())).moments or ()
+    assert moment.track == 1 and moment.apex == pytest.approx(2.15, abs=0.02)
+    assert watcher(gone, FrameReadings("film", 302, 3.5, 168, 180, ())).moments == ()
 
 
 def test_a_head_that_turns_is_doubted() -> None:
