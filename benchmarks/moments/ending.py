@@ -39,7 +39,7 @@ BEFORE, AFTER = 4.0, 0.1  # seconds of film ahead of an onset, and behind an off
 
 
 def told(film: Film, begin: float, end: float, make: real.Make, bundle: Bundle) -> tuple[list[Moment], ...]:
-    """Short movements of ``film`` from ``begin`` to ``end``, seconds: told before its last frame, and with it."""
+    """Short movements of ``film`` from ``begin`` to ``end``, seconds: told before its last frame, by it."""
     frames = [each for each in film.frames(RATE) if begin <= each[0] <= end]
     watcher = Watcher(bundle, None, spotter=make)
     found: list[list[Moment]] = []

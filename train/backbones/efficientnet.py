@@ -124,7 +124,7 @@ class EfficientNetLite(EfficientNet):
 
 
 class EfficientNetLite2(EfficientNetLite):
-    """EfficientNet-Lite2 for grey faces: 1.1 times Lite0's channels, 1.2 times its repeats, but at its ends."""
+    """EfficientNet-Lite2 for grey faces: Lite0 with 1.1 times its channels and 1.2 times its repeats."""
 
     NAME = "efficientnet_lite2"
     STAGES = (
