@@ -155,9 +155,9 @@ class NetworkSpotter:
         """What the network says of the earliest moments that it was not asked of."""
         network, late = self._network, self._untold - self._network.told
         rows = self._history.last(LOOKED + late)[:LOOKED]
-        last = self._history.time - (late + network.rule.ahead) / RATE
-        answers = enumerate(network(picture(rows, network.window)), 1 - network.told)
-        return [span for index, told in answers for span in self.heard(last + index / RATE, told)]
+        last = round(self._history.time * RATE) - late - network.rule.ahead
+        answers = enumerate(network(picture(rows, network.window)), last + 1 - network.told)
+        return [span for moment, told in answers for span in self.heard(moment / RATE, told)]
 
     def heard(self, time: float, told: Floats) -> list[Span]:
         """The movement, if one is over by what was ``told``, float32 [outputs], of the moment at ``time``."""

@@ -103,7 +103,8 @@ class Watcher:
     ) -> None:
         self._bundle, self._classifier, self._remark, self._spotter = bundle, classifier, remark, spotter
         self._least = least
-        self.rate: float | None = None  # frames a second of late, None before it is known
+        # Frames a second of late; None before COUNTED frames tell it, and no short movement is told before.
+        self.rate: float | None = None
         self._source, self._said, self._said_marks = "", False, False
         self._times: deque[float] = deque(maxlen=COUNTED + 1)
         self._watched: dict[int, _Watched] = {}
@@ -130,7 +131,7 @@ class Watcher:
             if last or time - known.seen > FORGET:
                 moments += [self._moment(span, track or None) for span in known.stays()]
                 del self._watched[track]
-        few = self.rate is not None and self.rate < self._least
+        few = (self.rate or 0.0) < self._least
         told = [each for each in moments if each.kind != "micro" or not few]
         return replace(result, moments=tuple(told), motion=tuple(heights))
 

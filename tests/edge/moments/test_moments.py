@@ -17,7 +17,7 @@ from edge.classify import load_classifier
 from edge.engine import EngineOptions
 from edge.moments.motion import FaceMotion, Motion, without_head
 from edge.moments.regions import GRID, INSIDE, REGIONS, X, Y
-from edge.moments.rule import RuleSpotter
+from edge.moments.rule import RuleSpotter, Span
 from edge.moments.watch import FEWEST, Watcher, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.run import spotter_of
@@ -164,6 +164,16 @@ def test_a_film_at_100_frames_a_second_gives_the_moment_with_what_the_network_sa
     )
 
 
+class Hasty(RuleSpotter):
+    """Tells a short and a longer movement at every frame."""
+
+    def __call__(self, time: float, motion: Motion) -> list[Span]:
+        super().__call__(time, motion)
+        return [
+            Span(time - length, time - length / 2, time, motion.parts + 0.1, 9.0) for length in (0.2, 0.9)
+        ]
+
+
 def test_few_frames_a_second_are_said_once_and_doubted_and_fewer_tell_no_short_movement() -> None:
     said: list[str] = []
     watcher = Watcher(bundles.load(""), None, said.append)
@@ -173,6 +183,9 @@ def test_few_frames_a_second_are_said_once_and_doubted_and_fewer_tell_no_short_m
     said.clear()
     assert moments_of(watched(Watcher(bundles.load(""), None, said.append), a_film(12))) == []
     assert len(said) == 1 and "too few" in said[0]
+    # Before it is known how many come a second, the few are not believed either.
+    early = Watcher(bundles.load(""), None, spotter=Hasty)
+    assert [each.kind for each in moments_of(watched(early, a_film(12)[:10]))] == ["macro"] * 10
     assert too_few(50) == too_few(None) == "" and too_few(FEWEST - 1) != too_few(FEWEST + 1)
 
 
