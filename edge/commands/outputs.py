@@ -1,4 +1,4 @@
-"""What ``ferlite run`` may not write to: its own inputs, pictures and videos of any kind, one file twice.
+"""What ``ferlite run`` and ``serve`` may not write to: their inputs, pictures and videos, one file twice.
 
 Looked at before anything is opened, because opening is where files are lost.
 """
@@ -25,9 +25,12 @@ TEXTS = (".json", ".jsonl", ".csv")
 FILMS = (*CODECS, ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".heic", ".avif", ".jfif")
 
 
-def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
-    """Raise UsageError where an output would replace or spoil what the run reads, or another output."""
-    inputs = list(_inputs(settings, config))
+def refuse_losses(settings: RunSettings, *read: Path | None) -> None:
+    """Raise UsageError where an output would replace or spoil what the run reads, or another output.
+
+    ``read``: files beside those that the settings name, None for one that was not given.
+    """
+    inputs = [*_inputs(settings), *(path for path in read if path)]
     for spec in settings.source:
         if Path(spec).suffix.lower() in TEXTS:
             kind = "csv" if spec.lower().endswith(".csv") else "jsonl"
@@ -50,11 +53,11 @@ def refuse_losses(settings: RunSettings, config: Path | None = None) -> None:
         raise UsageError(f"'{settings.save}' is the folder that the pictures are read from: save to another")
 
 
-def _inputs(settings: RunSettings, config: Path | None) -> Iterator[Path]:
-    """Every file that the run will read, as far as it can be known by its name."""
+def _inputs(settings: RunSettings) -> Iterator[Path]:
+    """Every file that the settings have read, as far as it can be known by its name."""
     named = (getattr(settings, each.name) for each in fields(settings) if each.name not in WRITTEN)
     yield from (each for each in named if isinstance(each, Path))
-    yield from (path for path in (config, Path(settings.prior or "-")) if path)
+    yield Path(settings.prior or "-")
     yield from files_of(settings.bundle)
     if settings.voice:
         yield Path(settings.voice)

@@ -78,6 +78,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     if hasattr(arguments, "source"):
         arguments.source = [arguments.source]
     wanted = settings.resolve(arguments, served=True)
+    from edge.commands.outputs import refuse_losses
+
+    refuse_losses(wanted, arguments.config, arguments.token_file)
     from edge.memory import one_arena
 
     one_arena()

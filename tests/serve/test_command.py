@@ -114,6 +114,29 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
+LOST = {
+    "film": (["film.avi", "--sink", "jsonl:film.avi"], "'film.avi' has the name of a picture or a video"),
+    "saved": (["file://{}/film.avi", "--config", "edge.json"], "'film.avi' is read in this run"),
+    "token": (["film.avi", "--token-file", "token", "--sink", "jsonl:token"], "'token' is read in this run"),
+    "config": (["film.avi", "--config", "edge.json", "--sink", "csv:edge.json"], "is read in this run"),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_nothing_that_is_read_is_written_over(
+    command: Callable[..., list[str]], film: Path, tmp_path: Path, case: str
+) -> None:
+    (tmp_path / "token").write_text("correct-horse-battery\n")
+    (tmp_path / "edge.json").write_text(json.dumps({"schema": 1, "save": film.name}))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    words, sentence = LOST[case]
+    order = command("serve", *(word.format(tmp_path) for word in words), "--listen", "0")
+    done = run(order, tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert sentence in done.stderr
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
 def test_a_wrong_call_is_one_sentence(
     command: Callable[..., list[str]], film: Path, frames: list[np.ndarray], tmp_path: Path, case: str
 ) -> None:

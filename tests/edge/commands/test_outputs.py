@@ -94,6 +94,14 @@ def test_what_would_lose_a_file_is_refused(place: Path, case: str) -> None:
     assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
+def test_a_file_beside_the_settings_is_not_lost_either(place: Path) -> None:
+    (place / "token").write_text("correct-horse-battery")
+    settings = RunSettings(source=("clip.mp4",), sink=("jsonl:token",))
+    refuse_losses(settings, None)
+    with pytest.raises(UsageError, match="'token' is read in this run"):
+        refuse_losses(settings, None, Path("token"))
+
+
 def test_everything_else_is_allowed(place: Path) -> None:
     (place / "old.csv").write_text("source\n")
     (place / "out").mkdir()
