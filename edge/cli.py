@@ -197,6 +197,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                     listen=listen,
                     watch=watch,
                 )
+                source.close()  # what was read is let go of before the next is opened
                 failures += done.failures
         except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system
             _remark_end(vitals, wanted)

@@ -24,17 +24,30 @@ HANG = 0.5  # seconds for a read to end when the video is closed; one that hangs
 
 
 class VideoSource:
-    """A video that ends, through OpenCV. ``missing`` says at its end, after so many frames, what it lacks."""
+    """A video that ends, through OpenCV. ``missing`` says at its end, after so many frames, what it lacks.
+
+    Where ``again`` opens it anew, it is looked at and let go of, and held only while it is read: of many
+    files one is open at a time.
+    """
 
     stills = False
     faults: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, name: str, capture: Any, missing: Callable[[int], str] = lambda frames: "") -> None:
-        self._name, self._capture, self._missing = name, capture, missing
+    def __init__(
+        self,
+        name: str,
+        capture: Any,
+        missing: Callable[[int], str] = lambda frames: "",
+        again: Callable[[], Any] | None = None,
+    ) -> None:
+        self._name, self._capture, self._missing, self._again = name, capture, missing, again
         self._closed, self._reading = False, threading.Lock()
         self.rate = sane_rate(float(capture.get(cv2.CAP_PROP_FPS) or 0))
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.total = max(0, int(promised)) if np.isfinite(promised) else 0
+        if again is not None:
+            capture.release()
+            self._capture = None
 
     def frames(self) -> Iterator[Frame | FerliteError]:
         """Frames until the end, timed as the container says. Raises SourceError where it ends too soon."""
@@ -53,7 +66,11 @@ class VideoSource:
     def _read(self, index: int) -> tuple[Image, float] | None:
         """The next frame and its time stamp in seconds; None at the end."""
         with self._reading:
-            image = None if self._closed else read(self._capture, self._name, index)
+            if self._closed:
+                return None
+            if self._capture is None and self._again is not None:
+                self._capture = self._again()
+            image = read(self._capture, self._name, index)
             return None if image is None else (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
 
     def close(self) -> None:
@@ -63,7 +80,8 @@ class VideoSource:
         self._closed = True
         if self._reading.acquire(timeout=HANG):
             try:
-                self._capture.release()
+                if self._capture is not None:
+                    self._capture.release()
             finally:
                 self._reading.release()
 
@@ -75,6 +93,10 @@ def claims(spec: str) -> bool:
 
 def source(spec: str) -> VideoSource:
     """The video file. Raises SourceError."""
+    return VideoSource(spec, _opened(spec), lambda frames: _missing_part(Path(spec)), lambda: _opened(spec))
+
+
+def _opened(spec: str) -> cv2.VideoCapture:
     path = Path(spec)
     try:
         with path.open("rb") as file:
@@ -88,7 +110,7 @@ def source(spec: str) -> VideoSource:
     # FFmpeg would draw the letters of a text, follow a playlist to other files, and decode by the name alone.
     if is_text(head) or (path.suffix.lower() in SUFFIXES and not is_video(head)):
         raise SourceError(f"'{spec}' is neither a picture nor a video that OpenCV knows, by its first bytes")
-    return VideoSource(spec, open_file(path), lambda frames: _missing_part(path))
+    return open_file(path)
 
 
 def _missing_part(path: Path) -> str:

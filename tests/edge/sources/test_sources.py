@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -203,6 +204,33 @@ def test_stamps_that_do_not_rise_are_counted_on() -> None:
     timeline = Timeline(10.0)
     stamps = [5.0, 5.1, 5.1, 5.3, 0.0, 0.1, 0.3]
     assert [timeline.at(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.8])
+
+
+def test_many_videos_wait_without_being_held_open(tmp_path: Path) -> None:
+    video = str(write_video(tmp_path / "v.avi"))
+
+    def held() -> tuple[int, int]:
+        """Open files, and threads."""
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))  # noqa: PTH208
+
+    list(open_source(video).frames())  # what is loaded at the first one stays
+    gc.collect()
+    before = held()
+    waiting = [open_source(video) for _ in range(20)]
+    assert [(source.total, source.rate) for source in waiting] == [(12, 10.0)] * 20
+    assert held() == before
+    for source in waiting:
+        assert len(list(source.frames())) == 12
+        source.close()
+    assert held() == before
+
+
+def test_a_video_that_went_while_it_waited_is_one_sentence(tmp_path: Path) -> None:
+    source = open_source(str(write_video(tmp_path / "v.avi")))
+    (tmp_path / "v.avi").unlink()
+    with pytest.raises(SourceError, match="no such file or folder: '.*v.avi'"):
+        list(source.frames())
+    source.close()
 
 
 # Videos that are cut
