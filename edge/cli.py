@@ -182,7 +182,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
         sinks = [*open_sinks(wanted, sources, pipeline.bundle, vitals, _complain), *learning]
         for sink in sinks:
             finish.callback(sink.close)
-        failures = 0
+        failures, left = 0, wanted.most
         try:
             for source in sources:
                 done = run(
@@ -190,7 +190,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                     source,
                     sinks,
                     vitals,
-                    most=wanted.most,
+                    most=left,
                     overlap=wanted.overlap or default_overlap(),
                     complain=_complain,
                     after_frame=passed,
@@ -199,6 +199,10 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                 )
                 source.close()  # what was read is let go of before the next is opened
                 failures += done.failures
+                if wanted.most:
+                    left -= done.frames
+                    if left <= 0:
+                        break
         except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system
             _remark_end(vitals, wanted)
             raise

@@ -178,7 +178,7 @@ class RunSettings:
         default="",
         metadata=_said("serve numbers to Prometheus (HOST 127.0.0.1 if left out)", "output", "HOST:PORT"),
     )
-    most: int = field(default=0, metadata=_said("stop after N frames", "output", "N", (0, 1e9)))
+    most: int = field(default=0, metadata=_said("stop after N frames in all", "output", "N", (0, 1e9)))
     quiet: bool = field(default=False, metadata=_said("no remarks on standard error", "output"))
     notify: bool = field(default=False, metadata=_said("tell systemd that frames flow (sd_notify)", "output"))
 

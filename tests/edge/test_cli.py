@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,9 @@ def ferlite(make_bundle: MakeBundle, tmp_path: Path) -> Run:
         pytest.skip(str(error))
     bundle = make_bundle()
 
-    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, env: dict[str, str] | None = None, files: int = 0
+    ) -> subprocess.CompletedProcess[str]:
         extra = []
         if arguments and arguments[0] == "run" and "--config" not in arguments:
             extra = ["--bundle", str(bundle), "--detector-model", str(DATA / "tiny_yunet.onnx")]
@@ -46,6 +50,7 @@ def ferlite(make_bundle: MakeBundle, tmp_path: Path) -> Run:
             cwd=tmp_path,
             check=False,
             env={**os.environ, "FERLITE_CACHE": str(tmp_path / "cache"), **(env or {})},
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files)) if files else None,
         )
 
     return run
@@ -167,6 +172,30 @@ def test_saving_a_folder_and_a_video(
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
     assert capture.get(cv2.CAP_PROP_FPS) == 10
     capture.release()
+
+
+def test_more_videos_than_files_can_be_open_are_read(
+    ferlite: Run, bright_square: np.ndarray, tmp_path: Path
+) -> None:
+    film = video(tmp_path / "v.avi", bright_square, 2).read_bytes()
+    names = [f"{number}.avi" for number in range(80)]
+    for name in names:
+        (tmp_path / name).write_bytes(film)
+    done = ferlite("run", *names, "nowhere.avi", "--json", "--quiet", files=64)
+    assert (done.returncode, done.stderr) == (1, "ferlite: no such file or folder: 'nowhere.avi'\n")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["source"] for record in records] == [name for name in names for _ in range(2)]
+
+
+def test_most_counts_the_frames_of_all_sources(
+    ferlite: Run, picture: Path, bright_square: np.ndarray, tmp_path: Path
+) -> None:
+    video(tmp_path / "v.avi", bright_square)
+    video(tmp_path / "w.avi", bright_square)
+    done = ferlite("run", "v.avi", "w.avi", "face.png", "--most", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["source"] for record in records] == ["v.avi"] * 6 + ["w.avi"] * 2
 
 
 def test_bad_files_are_named_the_others_go_on_and_the_end_is_1(
