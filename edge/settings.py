@@ -280,10 +280,7 @@ def _check(settings: RunSettings) -> None:
         raise UsageError("engine_settings belong to one engine: name it with engine")
     if not settings.mqtt and (settings.mqtt_password or settings.mqtt_ca):
         raise UsageError("--mqtt-password and --mqtt-ca are for a broker: add --mqtt URL")
-    if settings.voice == "-" and "-" in settings.source:
-        raise UsageError("frames and --voice cannot both be standard input: give one of them a file")
-    if settings.voice_bundle and not settings.voice:
-        raise UsageError("--voice-bundle reads a voice: add --voice SOUND")
+    _check_voice(settings)
     if settings.moments and settings.isolate:
         raise UsageError("--moments reads faces in this process: it does not go with --isolate")
     if settings.spotter and not settings.moments:
@@ -303,6 +300,15 @@ def _check(settings: RunSettings) -> None:
         if kind not in SINKS or not SINKS[kind].named or not target:
             known = ", ".join(f"{kind}:FILE" for kind, sink in SINKS.items() if sink.named)
             raise UsageError(f"unknown sink '{spec}': choose {known}, FILE being - for standard output")
+
+
+def _check_voice(settings: RunSettings) -> None:
+    if settings.voice == "-" and "-" in settings.source:
+        raise UsageError("frames and --voice cannot both be standard input: give one of them a file")
+    if settings.voice_bundle and not settings.voice:
+        raise UsageError("--voice-bundle reads a voice: add --voice SOUND")
+    if settings.voice and settings.learn_profile:
+        raise UsageError("--learn-profile learns what the face alone says: it does not go with --voice")
 
 
 _NAMES = {each.name for each in dataclasses.fields(RunSettings)}

@@ -112,6 +112,12 @@ def test_a_voice_bundle_goes_with_a_voice(tmp_path: Path) -> None:
         settings(tmp_path, {"voice": "-", "source": "-"})
 
 
+def test_a_profile_is_not_learnt_from_a_voice(tmp_path: Path) -> None:
+    assert settings(tmp_path, {"learn_profile": "me.json"}).voice == ""
+    with pytest.raises(UsageError, match="it does not go with --voice"):
+        settings(tmp_path, {"voice": "a.wav"}, "--learn-profile", "me.json")
+
+
 def test_a_timeline_goes_with_moments(tmp_path: Path) -> None:
     both = {"moments": True, "timeline": "a.svg"}
     assert settings(tmp_path, both).timeline == Path("a.svg")
