@@ -36,6 +36,14 @@ def address(text: str, option: str) -> Address:
     Raises UsageError.
     """
     match = re.fullmatch(r"(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:\[\]/\s]*):)?(?P<port>\d{1,5})", text)
-    if match is None or int(match["port"]) > 65535:
+    if match is None or int(match["port"]) > 65535 or not _is_name(match["host"] or LOOPBACK):
         raise UsageError(f"{option} is '{text}', and must be HOST:PORT or PORT, as in {LOOPBACK}:8600")
     return Address((match["host"] or LOOPBACK).strip("[]"), int(match["port"]))
+
+
+def _is_name(host: str) -> bool:
+    """Whether every part between dots is there and no longer than a host's name may have it."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False

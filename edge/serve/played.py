@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from edge.errors import FerliteError, UsageError
 from edge.source import Frame, Source, open_source
+from edge.sources.address import file_of
 
 USUAL_RATE = 25.0  # frames per second of a file that does not tell
 
@@ -26,7 +27,7 @@ def open_played(spec: str) -> Source:
             f"serve shows what moves, and '{spec}' does not: give a video, a camera or a stream "
             "(pictures are read with ferlite run, or sent to a server with POST /read)"
         )
-    return Played(spec, source) if Path(spec).is_file() else source
+    return Played(spec, source) if os.path.isfile(file_of(spec)) else source  # noqa: PTH113
 
 
 class Played:

@@ -46,7 +46,7 @@ def serve(
     """Serve the source of ``settings`` until it ends, or for ever without one (stills only).
 
     ``ready`` is told the port; ``remark`` hears what is to be said of the frames (``edge.run.watching``).
-    Raises FerliteError.
+    Frames that a way out lost are failures of the summary too. Raises FerliteError.
     """
     if len(settings.source) > 1:
         raise UsageError("serve shows one source: give one video, camera or stream")
@@ -71,7 +71,7 @@ def serve(
         server = finish.enter_context(closing(Server(options.address, options.token, show)))
         ready(server.port)
         ways_out: list[Sink] = [newest, *sinks]
-        return run(
+        summary = run(
             pipeline,
             source,
             ways_out,
@@ -82,6 +82,8 @@ def serve(
             after_frame=after_frame,
             watch=watch,
         )
+    summary.failures += sum(vitals.losses.values())  # some are known only when all is closed
+    return summary
 
 
 def _numbers(vitals: Vitals) -> Callable[[], tuple[bytes, str]] | None:

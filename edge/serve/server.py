@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from edge.errors import SinkError
+from edge.files import reason
 from edge.live.listen import Address
 from edge.live.vitals import Vitals
 from edge.serve.access import HEADERS, Gate, Handler, refusal
@@ -65,11 +66,14 @@ class Server:
         self._thread.join()
 
     def _run(self, started: Future[int]) -> None:
-        be_nice(NICE)
         try:
+            be_nice(NICE)
             asyncio.run(self._serve(started))
-        except OSError as error:
-            why = error.strerror or str(error)
+        except BaseException as error:
+            if started.done():
+                raise
+            # Whatever it is: nobody else would hear of it, and somebody waits.
+            why = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
             started.set_exception(SinkError(f"cannot serve at '{self._address}': {why}"))
         finally:
             self._show.stills.close()

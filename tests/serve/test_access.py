@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,27 @@ def test_a_port_that_is_taken_is_one_sentence(start: Start) -> None:
         Server(taken, "", show)
 
 
+def test_a_host_that_no_name_can_have_is_one_sentence() -> None:
+    from edge.live.vitals import Vitals
+    from edge.serve.film import Newest
+    from edge.serve.server import Server, Show
+    from edge.serve.stills import Stills
+
+    show = Show(Newest(False), Vitals(), Stills(lambda: pytest.fail("nothing is read")), None)
+    told: list[str] = []
+
+    def begin() -> None:
+        try:
+            Server(Address("a..b", 0), TOKEN, show)
+        except SinkError as error:
+            told.append(str(error))
+
+    beginning = threading.Thread(target=begin, daemon=True)
+    beginning.start()
+    beginning.join(30)
+    assert len(told) == 1 and told[0].startswith("cannot serve at 'a..b:0': ")
+
+
 @pytest.mark.parametrize(
     ("text", "host", "port", "loopback"),
     [
@@ -89,7 +111,13 @@ def test_addresses(text: str, host: str, port: int, loopback: bool) -> None:
     assert (found.host, found.port, found.loopback) == (host, port, loopback)
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "a:b", "1.2.3.4:70000", "::1:80", "http://x:80", "x:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "localhost", "a:b", "1.2.3.4:70000", "::1:80", "http://x:80", "x:"),
+        *("a..b:8600", f"{'l' * 64}.local:8600"),
+    ],
+)
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="must be HOST:PORT or PORT"):
         address(text, "--listen")

@@ -107,13 +107,13 @@ WRONG = {
     "missing": (["nowhere.mp4"], 1, "no such file or folder: 'nowhere.mp4'"),
     "address": (["--listen", "here"], 2, "--listen is 'here', and must be HOST:PORT or PORT"),
     "token": (["--token-file", "nowhere"], 2, "cannot read the token in 'nowhere'"),
+    "host": (["--listen", "a..b:8600"], 2, "--listen is 'a..b:8600', and must be HOST:PORT or PORT"),
     "two": (["a.mp4", "b.mp4"], 2, "unrecognized arguments: b.mp4"),
     "engine": (["film.avi", "--engine", "onxx", "--listen", "0"], 1, "unknown engine 'onxx'"),
     "password": (["film.avi", "--mqtt-password", "x"], 2, "add --mqtt URL"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
 LOST = {
     "film": (["film.avi", "--sink", "jsonl:film.avi"], "'film.avi' has the name of a picture or a video"),
     "saved": (["file://{}/film.avi", "--config", "edge.json"], "'film.avi' is read in this run"),
@@ -137,6 +137,7 @@ def test_nothing_that_is_read_is_written_over(
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 
 
+@pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_call_is_one_sentence(
     command: Callable[..., list[str]], film: Path, frames: list[np.ndarray], tmp_path: Path, case: str
 ) -> None:
@@ -169,6 +170,16 @@ def test_a_full_disk_does_not_stop_a_camera(
         "ferlite: '/dev/full': 20 frames lost in all: cannot write to '/dev/full': No space left on device",
     ]
     assert len((tmp_path / "good.jsonl").read_text().splitlines()) == 20
+
+
+def test_frames_that_are_lost_while_serving_make_the_end_1(
+    command: Callable[..., list[str]], start: Start, tmp_path: Path
+) -> None:
+    camera = f"http://127.0.0.1:{start(video=True).port}/video"
+    order = command("serve", camera, "--listen", "0", "--sink", "jsonl:/dev/full", "--most", "5")
+    done = run(order, tmp_path)
+    assert "'/dev/full': 5 frames lost in all" in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_video_file_stops_at_once_where_nothing_can_be_written(

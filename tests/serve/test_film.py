@@ -6,6 +6,9 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +20,8 @@ from tests.serve.conftest import Live
 pytest.importorskip("aiohttp", reason="ferlite serve needs aiohttp: pip install 'ferlite[serve]'")
 
 from edge.serve.film import WIDEST, encode
+from edge.serve.played import open_played
+from edge.source import Frame
 
 Start = Callable[..., Live]
 INSIDE = (slice(36, 60), slice(68, 92))  # inside the face, clear of its box
@@ -35,6 +40,12 @@ def test_the_video_shows_the_frame_with_its_overlay(start: Start, frames: list[n
     assert picture.shape == frames[0].shape
     assert picture[INSIDE].std() > 10
     assert (picture.max(2) - picture.min(2)).max() > 60, "nothing coloured in a grey film"
+
+
+def test_a_film_at_a_file_address_begins_again_at_its_end(film: Path) -> None:
+    with closing(open_played(f"file://{film}")) as source:
+        times = [frame.time for frame in islice(source.frames(), 25) if isinstance(frame, Frame)]
+    assert times == pytest.approx([index / 20 for index in range(25)])
 
 
 def test_privacy_hides_the_face_before_it_leaves_the_process(start: Start) -> None:
