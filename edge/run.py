@@ -56,12 +56,16 @@ def unwatched(frame: Frame, result: FrameReadings, last: bool) -> FrameReadings:
 
 
 def pipeline_of(
-    settings: RunSettings, stills: bool, joint: Joint = no_joint, wrap: Wrap | None = None
+    settings: RunSettings,
+    stills: bool,
+    joint: Joint = no_joint,
+    wrap: Wrap | None = None,
+    first_track: int = 1,
 ) -> Pipeline:
     """The pipeline that the settings ask for, with a detector that searches as is good for stills or videos.
 
-    ``joint`` hears of each stage's end, and ``wrap`` stands around every engine, for who measures.
-    Raises FerliteError.
+    ``joint`` hears of each stage's end, and ``wrap`` stands around every engine, for who measures. Faces of
+    videos are numbered from ``first_track`` on. Raises FerliteError.
     """
     pipeline = open_pipeline(
         settings.bundle,
@@ -76,7 +80,7 @@ def pipeline_of(
             engine=settings.detector_engine,
             engine_options=EngineOptions(threads=settings.threads, wrap=wrap),
         ),
-        tracker=Tracker(smooth=settings.smooth),
+        tracker=Tracker(smooth=settings.smooth, first=first_track),
         prior=settings.prior,
         joint=joint,
         trusted=settings.require_signature,

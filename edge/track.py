@@ -40,14 +40,15 @@ class Tracker:
     """Gives faces numbers that last, and keeps what is known of each.
 
     A face keeps its number while it overlaps, or is near and of like size, where it was last seen, and
-    loses it after ``forget`` seconds unseen. ``smooth``: see ``edge.video.steady.Steady``.
+    loses it after ``forget`` seconds unseen. ``smooth``: see ``edge.video.steady.Steady``. ``first``: the
+    number of the first face.
     """
 
-    def __init__(self, smooth: float = 0.4, forget: float = 1.0) -> None:
+    def __init__(self, smooth: float = 0.4, forget: float = 1.0, first: int = 1) -> None:
         self._smooth, self._forget = smooth, forget
         self._tracks: list[Track] = []
         self._order: list[Track] = []  # of the faces of the last frame
-        self._next = 1
+        self._next = first
 
     def clear(self) -> None:
         """Forget everybody: another source begins. Numbers go on, so that none is given twice."""

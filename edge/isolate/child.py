@@ -28,9 +28,9 @@ def main(descriptor: int) -> None:
 
 
 def _serve(wire: Wire) -> None:
-    (settings, stills), _ = wire.receive()
+    (settings, stills, first_track), _ = wire.receive()
     try:
-        pipeline = pipeline_of(settings, stills)
+        pipeline = pipeline_of(settings, stills, first_track=first_track)
     except FerliteError as error:
         wire.send(error)
         return

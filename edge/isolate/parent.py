@@ -2,8 +2,9 @@
 
 The engine, the detector and all native code that looks at frames live in a child process. A frame that is
 not answered in time, or at which the child dies, is lost and said; the child is killed and a new one
-started. When starts come too thick they are held back longer and longer, and frames are lost at once
-meanwhile.
+started, which numbers faces on from where the old one was. When starts come too thick they are held back
+longer and longer, and frames are lost at once meanwhile. A start that fails costs frames too, and the run
+only where it was the first.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Isolated:
         self._storm = Storm(clock)
         self._process: subprocess.Popen[bytes] | None = None
         self._behind = 1.0
+        self._tracks = 0  # the highest number that a face was given
         self.bundle, self.chosen = self._start()
 
     @property
@@ -79,6 +81,7 @@ class Isolated:
         if isinstance(answer, FerliteError):
             raise answer
         readings: list[Reading] = answer
+        self._tracks = max([self._tracks, *(reading.track or 0 for reading in readings)])
         return readings
 
     def restart(self) -> None:
@@ -105,18 +108,22 @@ class Isolated:
 
     def _start(self) -> tuple[Bundle, Chosen]:
         ours, theirs = socket.socketpair()
+        self._wire = Wire(ours)
         place = str(Path(__file__).parent.parent.parent)
         paths = os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH", ""))))
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge.isolate.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": paths},
-                stdin=subprocess.DEVNULL,
-            )
-        self._wire = Wire(ours)
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "edge.isolate.child", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, "PYTHONPATH": paths},
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError:
+                self._wire.close()
+                raise
         try:
-            self._wire.send((self._settings, self._stills), within=OPENING_S)
+            self._wire.send((self._settings, self._stills, self._tracks + 1), within=OPENING_S)
             answer, _ = self._wire.receive(OPENING_S)
         except OSError as error:
             ending = self._ending()
@@ -136,7 +143,12 @@ class Isolated:
             )
         self._storm.started()
         self.restarts += 1
-        self._start()
+        try:
+            self._start()
+        except FrameLost:
+            raise
+        except (FerliteError, OSError) as error:  # what was there at the first start may be there again
+            raise FrameLost(f"the engine cannot be started anew: {error}") from error
 
     def _lost(self, what: str) -> FrameLost:
         """The error for the frame at hand; a new child is started at once, unless that is held back."""

@@ -61,6 +61,28 @@ def test_a_killed_engine_costs_one_frame(isolated: Isolated, bright_square: np.n
     assert isolated.restarts == 1 and pid_of(isolated) != before
 
 
+def test_a_new_engine_gives_no_number_a_second_time(isolated: Isolated, bright_square: np.ndarray) -> None:
+    numbers = [reading.track for reading in isolated(bright_square, 0.0)]
+    os.kill(pid_of(isolated), signal.SIGKILL)
+    with pytest.raises(FrameLost):
+        isolated(bright_square, 0.1)
+    again = [reading.track for reading in isolated(bright_square, 0.2)]
+    assert (numbers, again) == ([1], [2])
+
+
+def test_an_engine_that_cannot_start_anew_costs_frames_until_it_can(
+    isolated: Isolated, settings: RunSettings, bright_square: np.ndarray
+) -> None:
+    expected, bundle = isolated(bright_square), Path(settings.bundle)
+    away = bundle.rename(bundle.with_name("away"))
+    os.kill(pid_of(isolated), signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(FrameLost, match=f"the engine cannot be started anew: no bundle '{bundle}'"):
+            isolated(bright_square)
+    away.rename(bundle)
+    assert isolated(bright_square) == expected
+
+
 def test_a_hung_engine_is_given_its_time_and_replaced(isolated: Isolated, bright_square: np.ndarray) -> None:
     expected, before = isolated(bright_square), pid_of(isolated)
     os.kill(before, signal.SIGSTOP)

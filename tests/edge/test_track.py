@@ -26,6 +26,11 @@ def test_two_people_keep_their_numbers_as_they_move_and_swap_order() -> None:
         assert numbers(tracker, [right, left], step * 0.04) == [2, 1]
 
 
+def test_numbers_begin_where_they_are_to() -> None:
+    tracker = Tracker(first=7)
+    assert numbers(tracker, [box(0), box(200)], 0.0) == [7, 8]
+
+
 def test_a_jump_by_less_than_a_face_keeps_the_number_a_longer_one_does_not() -> None:
     tracker = Tracker()
     numbers(tracker, [box(0)], 0.0)
