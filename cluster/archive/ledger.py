@@ -6,7 +6,7 @@
 
 A part is there whole or not at all, and counts once its line is written: what a killed run left without
 one is taken away by the next. A file counts as done while its size and time are those of its line, or else
-its sha256.
+its sha256. Where one of a part's files has changed, the others' readings go to a part of their own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cluster.archive.find import Item
+from cluster.archive.rows import keep
 from cluster.lease import OURS, Lease, held
 from edge.errors import DataInvalid, StorageFailed, UsageError
 from edge.files import read_json, reason, write_json, write_text
@@ -62,6 +64,7 @@ class Ledger:
     lease: Lease
     _parts: dict[str, PartDone] = field(default_factory=dict)
     _files: dict[str, tuple[str, FileDone]] = field(default_factory=dict)
+    _kept: dict[str, str] = field(default_factory=dict)  # new parts, and those that their rows are in yet
     _log: LineWriter | None = None
 
     def state(self, item: Item) -> FileDone | None:
@@ -80,11 +83,11 @@ class Ledger:
         self._take(done)
 
     def forget_changed(self, items: Iterable[Item]) -> int:
-        """Take away what is known of files that have changed, and the parts that they are in; how many.
+        """Forget what is known of files that have changed, so that they are read again; how many.
 
-        Raises StorageFailed.
+        The other files of their parts stay done, those that are gone or were not asked for among them.
         """
-        changed: set[str] = set()
+        changed: dict[str, set[str]] = {}
         for item in items:
             known = self._files.get(item.name)
             if known is None:
@@ -92,19 +95,21 @@ class Ledger:
             part, before = known
             now = _now(item, before)
             if now is None:
-                changed.add(part)
+                changed.setdefault(part, set()).add(item.name)
             elif now != before:
                 files = tuple(now if one.name == item.name else one for one in self._parts[part].files)
                 self._take(replace(self._parts[part], files=files))
-        for part in changed:
-            for one in self._parts.pop(part).files:
-                self._files.pop(one.name, None)
-        return len(changed)
+        for part, names in changed.items():
+            self._forget(part, names)
+        return sum(map(len, changed.values()))
 
     def begin(self) -> None:
-        """Write what is known and take away what is not. Raises StorageFailed, SinkError."""
-        write_text(self.folder / DONE, "".join(map(_line, self._parts.values())))
+        """Write what is known and take away what is not. Raises DataInvalid, StorageFailed, SinkError."""
         parts = self.folder / PARTS
+        for new, old in self._kept.items():
+            keep(parts / old, parts / new, {one.name for one in self._parts[new].files})
+        self._kept.clear()
+        write_text(self.folder / DONE, "".join(map(_line, self._parts.values())))
         try:
             parts.mkdir(exist_ok=True)
             for path in parts.rglob("*"):
@@ -118,6 +123,17 @@ class Ledger:
         """Let go of the file."""
         if self._log is not None:
             self._log.close()
+
+    def _forget(self, part: str, names: set[str]) -> None:
+        """Nothing is known of the files ``names`` of a part; what else is in it is another part's."""
+        before = self._parts.pop(part)
+        for name in names:
+            self._files.pop(name)
+        rest = tuple(one for one in before.files if one.name not in names)
+        if rest:
+            new = part_name([one.name for one in rest])
+            self._kept[new] = part
+            self._take(replace(before, part=new, files=rest))
 
     def _take(self, done: PartDone) -> None:
         self._parts[done.part] = done
@@ -181,6 +197,16 @@ def _now(item: Item, before: FileDone) -> FileDone | None:
     except OSError:
         return before  # it is gone; what it showed when it was there is still so
     return None
+
+
+def part_name(names: Sequence[str]) -> str:
+    """Where the part of these files lies: two letters of a digest as its folder, so that none has a million
+    files.
+    """
+    digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(names[0]).stem)[:60]
+    more = f"-and-{len(names) - 1}-more" if len(names) > 1 else ""
+    return f"{digest[:2]}/{stem}{more}-{digest[:16]}.parquet"
 
 
 def digest(path: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cluster.archive.find import Item
-from cluster.archive.ledger import PARTS, FileDone, PartDone, digest
+from cluster.archive.ledger import PARTS, FileDone, PartDone, digest, part_name
 from cluster.archive.rows import ParquetSink
 from cluster.lease import Lease
 from cluster.parcels import Parcel, find
@@ -92,7 +90,7 @@ def read(batch: Batch) -> BatchDone:
     began, order = time.monotonic(), batch.reading
     order.lease.check()
     settings = _located(order)
-    name = part_name(batch.items)
+    name = part_name([item.name for item in batch.items])
     place = Path(order.lease.folder) / PARTS / name
     files: list[FileDone] = []
     failed: list[tuple[str, str]] = []
@@ -126,16 +124,6 @@ def read(batch: Batch) -> BatchDone:
     return BatchDone(
         PartDone(name, tuple(files), seconds, f"{os.uname().nodename}/{os.getpid()}"), tuple(failed)
     )
-
-
-def part_name(items: tuple[Item, ...]) -> str:
-    """Where a batch's part lies: two letters of a digest as its folder, so that none has a million files."""
-    digest = hashlib.sha256(
-        "\n".join(item.name for item in items).encode("utf-8", "surrogateescape")
-    ).hexdigest()
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(items[0].name).stem)[:60]
-    more = f"-and-{len(items) - 1}-more" if len(items) > 1 else ""
-    return f"{digest[:2]}/{stem}{more}-{digest[:16]}.parquet"
 
 
 def _read_one(item: Item, pipeline: Pipeline, sink: ParquetSink) -> FileDone:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge.errors import DataInvalid, StorageFailed
-from edge.files import reason
+from edge.errors import DataInvalid, FerliteError, StorageFailed
+from edge.files import reason, whole
 from edge.results import FrameReadings
 from edge.sinks.json_lines import as_json
 from edge.source import Frame
@@ -117,13 +118,48 @@ class _said_of:  # noqa: N801 - reads as what it does
 
 def lines(part: Path) -> Iterator[dict[str, Any]]:
     """The frames of a part, each as the JSON lines have it. Raises DataInvalid."""
-    try:
-        with pq.ParquetFile(part) as file:
-            metadata = file.schema_arrow.metadata or {}
-            odd = json.loads((file.metadata.metadata or metadata).get(ODD_NAMES, b"{}"))
+    with _read_of(part), pq.ParquetFile(part) as file:
+        odd = _odd_names(file)
+        for batch in file.iter_batches(GROUP):
+            for row in batch.to_pylist():
+                yield {**row, "source": odd.get(row["source"], row["source"])}
+
+
+def keep(part: Path, target: Path, names: Collection[str]) -> None:
+    """Write to ``target``, whole or not at all, those rows of a part that are of the files ``names``.
+
+    Raises DataInvalid and StorageFailed.
+    """
+    with whole(target, keep_suffix=True) as place, _read_of(part), pq.ParquetFile(part) as file:
+        odd = _odd_names(file)
+        with _said_of(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            writer = pq.ParquetWriter(place, file.schema_arrow.remove_metadata(), compression="zstd")
+        try:
             for batch in file.iter_batches(GROUP):
-                for row in batch.to_pylist():
-                    yield {**row, "source": odd.get(row["source"], row["source"])}
+                kept = [odd.get(name, name) in names for name in batch.column("source").to_pylist()]
+                with _said_of(target):
+                    writer.write_table(pa.Table.from_batches([batch]).filter(pa.array(kept, pa.bool_())))
+            there = {text: name for text, name in odd.items() if name in names}
+            if there:
+                writer.add_key_value_metadata({ODD_NAMES: json.dumps(there).encode()})
+        finally:
+            with _said_of(target):
+                writer.close()
+
+
+def _odd_names(file: pq.ParquetFile) -> dict[str, str]:
+    metadata = file.metadata.metadata or file.schema_arrow.metadata or {}
+    return dict(json.loads(metadata.get(ODD_NAMES, b"{}")))
+
+
+@contextlib.contextmanager
+def _read_of(part: Path) -> Iterator[None]:
+    """Trouble with reading a part as ours."""
+    try:
+        yield
+    except FerliteError:
+        raise  # some of ours are OSErrors too, and say what failed
     except OSError as error:
         raise DataInvalid(f"cannot read '{part}': {reason(error)}") from error
     except (pa.ArrowException, ValueError) as error:

@@ -86,12 +86,13 @@ def run(
     with ledgers.opened(order.out, made_with(settings, packed)) as ledger:
         ledger.forget_changed(order.items)
         todo = [item for item in order.items if ledger.state(item) is None]
-        _count_before(order.items, ledger, summary, complain, told)
         if not todo:
             ledger.begin()
+            _count_before(order.items, ledger, summary, complain, told)
             return summary
         with connect(order.spec) as client:
             ledger.begin()
+            _count_before(order.items, ledger, summary, complain, told)
             crew = Crew(client, complain)
             crew.carry(list(packed.values()))
             parcels = {name: each.parcel for name, each in packed.items()}

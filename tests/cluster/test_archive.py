@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cluster.archive.rows import lines
 from edge import cli, engine
 from edge.errors import FerliteError
 from tests.cluster.conftest import Processes, scheduler
@@ -105,7 +106,7 @@ def test_readings_are_those_of_a_plain_run_in_json_and_in_parquet(
 def parts(folder: str) -> list[dict[str, list[Any]]]:
     import pyarrow.parquet as pq
 
-    return [pq.read_table(path).to_pydict() for path in sorted(Path(folder).rglob("*.parquet"))]
+    return [pq.read_table(path).to_pydict() for path in parts_of(folder)]
 
 
 def test_a_stopped_run_goes_on_and_reads_only_what_is_not_done(
@@ -146,6 +147,47 @@ def test_a_file_that_changed_is_read_again_and_one_that_was_touched_is_not(
     code, out, _ = run("shots", "--on", cluster.address, "--out", "r", "--json")
     assert code == 0 and frames(out) == frames(run("shots", "--json")[1])
     assert [one["width"] for one in frames(out)].count(90) == 1
+
+
+def test_where_a_file_changed_the_others_of_its_part_keep_their_readings(
+    run: Run, files: Path, cluster: Processes
+) -> None:
+    """Some are gone by then, as where a camera's folder is emptied, and some are not asked for this time."""
+    odd = os.fsdecode(b"shots/s\xff.png")
+    shutil.copy("shots/s00.png", odd)
+    assert run("shots", "--on", cluster.address, "--out", "r", "--json")[0] == 0
+    before = in_order(row for part in parts_of("r") for row in lines(part))
+    assert [row["source"] for row in before].count(odd) == 1
+    assert any(len(set(part["source"])) > 1 for part in parts("r")), "some files share a part"
+    for number in range(0, SHOTS, 2):
+        Path(f"shots/s{number:02}.png").unlink()
+    assert cv2.imwrite("shots/s05.png", np.zeros((70, 90, 3), np.uint8))
+    assert cv2.imwrite("shots/s07.png", np.zeros((70, 90, 3), np.uint8))
+    code, out, said = run("shots/s0*.png", "--on", cluster.address, "--out", "r", "--json")
+    assert code == 0, said
+    after = in_order(row for part in parts_of("r") for row in lines(part))
+    again = [row for row in after if row["width"] == 90]
+    assert [row["source"] for row in again] == ["shots/s05.png", "shots/s07.png"]
+    old = [row for row in before if row["source"] not in ("shots/s05.png", "shots/s07.png")]
+    assert [row for row in after if row["width"] != 90] == old
+    # What is printed has no reading of a file as it was before it changed.
+    assert [row["width"] for row in frames(out) if row["source"] == "shots/s05.png"] == [90]
+    assert not list(Path("r").rglob("*.part*"))
+
+
+def parts_of(folder: str) -> list[Path]:
+    return sorted(Path(folder).rglob("*.parquet"))
+
+
+def test_a_part_that_cannot_be_read_any_more_is_named(run: Run, files: Path, cluster: Processes) -> None:
+    assert run("shots", "--on", cluster.address, "--out", "r")[0] == 0
+    for part in parts_of("r"):
+        part.write_bytes(part.read_bytes()[:99])
+    assert cv2.imwrite("shots/s05.png", np.zeros((70, 90, 3), np.uint8))
+    before = Path("r/done.jsonl").read_text()
+    code, _, said = run("shots", "--on", cluster.address, "--out", "r")
+    assert code == 1 and "is no Parquet file of ferlite, or it is damaged" in said
+    assert Path("r/done.jsonl").read_text() == before and not list(Path("r").rglob("*.part.*"))
 
 
 def test_a_file_that_fails_is_named_and_counted_and_the_others_go_on(
