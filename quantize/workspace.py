@@ -7,7 +7,6 @@ what is found is what would be made again. The folder lies beside the bundle and
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
@@ -20,8 +19,9 @@ import faces
 import measure
 import quantize
 import train
-from edge.errors import FerliteError, StorageFailed, UsageError
+from edge.errors import FerliteError, StorageFailed
 from edge.files import write_folder
+from train.lock import held
 
 
 class Workspace:
@@ -66,22 +66,9 @@ class Workspace:
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Let nobody else build into ``out`` meanwhile. Raises UsageError where somebody does, StorageFailed."""
-    place = out.with_name(f"{out.name}.building.lock")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("w")
-    except OSError as error:
-        raise StorageFailed(f"cannot write '{place}': {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"'{out}' is being built already: wait for that, or give another -o") from error
-        try:
-            yield
-        finally:
-            # While it is still held: whoever opened this file before finds it held.
-            place.unlink(missing_ok=True)
+    refusal = f"'{out}' is being built already: wait for that, or give another -o"
+    with held(out.with_name(f"{out.name}.building.lock"), refusal):
+        yield
 
 
 def tool_digest() -> str:
