@@ -7,17 +7,20 @@ weights and the step. For networks that learn from what is made on the spot; ``t
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from edge.commands.progress import Progress
-from edge.errors import RecipeInvalid, ToolchainError
+from edge.errors import DataInvalid, RecipeInvalid, ToolchainError
 from train.checkpoint import load_state, read, write
 from train.optimise import follow
 from train.recipe_base import StepsRecipe
@@ -37,14 +40,28 @@ def learning_rate(how: StepsRecipe, step: int) -> float:
     return how.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def digest_of_arrays(arrays: Iterable[npt.NDArray[Any]]) -> str:
+    """Sha256 in hex of arrays, their kinds and their shapes."""
+    sha256 = hashlib.sha256()
+    for array in arrays:
+        sha256.update(f"{array.dtype.str} {array.shape}".encode())
+        sha256.update(np.ascontiguousarray(array).tobytes())
+    return sha256.hexdigest()
+
+
 class Stepwise:
     """A run of ``network`` in the folder ``out``, by the recipe's ``text`` and its section ``how``.
 
-    A checkpoint that is there is continued. Raises DataInvalid and RecipeInvalid.
+    ``data`` and ``init`` are digests of what it learns from and of the weights that it started with ("":
+    none). A checkpoint that is there is continued. One at a time may run in a folder (``train.lock``).
+    Raises DataInvalid and RecipeInvalid.
     """
 
-    def __init__(self, text: str, how: StepsRecipe, network: nn.Module, out: Path) -> None:
+    def __init__(
+        self, text: str, how: StepsRecipe, network: nn.Module, out: Path, data: str, init: str = ""
+    ) -> None:
         self.text, self.how, self.network, self.out = text, how, network, out
+        self.data, self.init = data, init
         self.average = copy.deepcopy(network)
         self.optimizer = torch.optim.AdamW(network.parameters(), how.lr, weight_decay=how.weight_decay)
         self.step = 0
@@ -91,7 +108,8 @@ class Stepwise:
         return float(loss.detach())
 
     def _save(self) -> None:
-        state = {"recipe": self.text, "step": self.step, "model": self.network.state_dict()}
+        state = {"recipe": self.text, "data": self.data, "init": self.init, "step": self.step}
+        state |= {"model": self.network.state_dict()}
         state |= {"average": self.average.state_dict(), "optimizer": self.optimizer.state_dict()}
         write(state, self.out / CHECKPOINT)
 
@@ -102,6 +120,11 @@ class Stepwise:
         saved = read(path, ("recipe", "step", "model", "average", "optimizer"))
         if saved["recipe"] != self.text:
             raise RecipeInvalid(f"'{path}' was made by another recipe: give another --out, or that recipe")
+        # Checkpoints of before these keys were written go on unchecked.
+        if saved.get("data", self.data) != self.data:
+            raise DataInvalid(f"'{path}' has learnt from other data: give another --out, or that data")
+        if saved.get("init", self.init) != self.init:
+            raise DataInvalid(f"'{path}' started from other weights: give another --out, or the same --init")
         load_state(self.network, saved["model"], path)
         load_state(self.average, saved["average"], path)
         self.optimizer.load_state_dict(saved["optimizer"])

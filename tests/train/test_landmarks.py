@@ -191,6 +191,18 @@ def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
         recipe.parse('schema = 1\nname = "x"\nwidth = 2\n[learn]\nsteps = 1\n', "x")
 
 
+def test_a_run_goes_on_with_the_faces_and_the_start_that_it_began_with(tmp_path: Path) -> None:
+    learn.fit(SMALL, faces(), tmp_path / "start")
+    start, out = tmp_path / "start" / learn.LEARNT, tmp_path / "run"
+    assert learn.fit(SMALL, faces(), out, start, things())
+    assert learn.fit(SMALL, faces(), out, start, things())
+    for others, laid_over in ((faces(23), things()), (faces(), things(7)), (faces(), None)):
+        with pytest.raises(DataInvalid, match="has learnt from other data"):
+            learn.fit(SMALL, others, out, start, laid_over)
+    with pytest.raises(DataInvalid, match="started from other weights: give another --out, or the same --i"):
+        learn.fit(SMALL, faces(), out, None, things())
+
+
 @pytest.mark.parametrize(
     ("network", "said"),
     [
@@ -249,6 +261,14 @@ def test_a_run_gathers_what_it_learns_from_and_goes_on_with_it(
     assert {test.kinds[kind] for kind in test.worn} == {gather.CLEAN, *gather.KEPT_OUT}
     assert not learnt_from.worn.any() and len(covers.read(tmp_path / "run" / "covers.npz")) == 9
     (tmp_path / "run" / "record.json").unlink()
+    for option, value, told in (
+        ("--count", "7", "with --count 6, not 7: give another --out, or the same --count"),
+        ("--heads", str(tmp_path / "tiny.toml"), "with another --heads: give another --out"),
+    ):
+        before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+        assert main([*words, option, value, "--threads", "1", "--out", str(tmp_path / "run")]) == 2
+        assert told in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
     # A second run has nothing to gather or to learn.
     assert main([*words, "--threads", "1", "--out", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "record.json").is_file()

@@ -20,7 +20,7 @@ from edge.moments.network import NetworkSpotter
 from edge.moments.regions import REGIONS
 from edge.moments.rule import RuleSpotter
 from tests.train.motions import SMALL, films, run_of
-from train import cli
+from train import cli, gathered
 from train.spotter import change, gather, judge, learn, motion_set, recipe
 from train.spotter.cli import RECORD
 from train.spotter.motion_set import MotionSet
@@ -185,3 +185,35 @@ def test_the_verb_goes_on_from_films_that_are_there_and_writes_how_to_read_the_n
     (run / "learn.npz").unlink()
     assert cli.main([*words, *none]) == 1
     assert "no.npz" in capsys.readouterr().err
+
+
+def test_films_of_other_people_or_of_so_many_others_ask_for_another_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small.toml").write_text(SMALL.text)
+    names = {"--photos": "p.npz", "--heads": "h.npz", "--mesh": "m.tflite"}
+    files = {option: tmp_path / name for option, name in names.items()}
+    for path in files.values():
+        path.write_bytes(b"what films were made of")
+    (tmp_path / "run").mkdir()
+    gathered.hold(tmp_path / "run", (), files, {"--people": 9})
+    run = run_of(tmp_path / "run")
+    words = ["spotter", str(tmp_path / "small.toml"), "--threads", "1", "--out", str(run)]
+    words += [str(word) for pair in files.items() for word in pair]
+    assert cli.main([*words, "--people", "9"]) == 0
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    capsys.readouterr()
+    assert cli.main([*words, "--people", "18"]) == 2
+    assert "was begun with --people 9, not 18: give another --out" in capsys.readouterr().err
+    files["--photos"].write_bytes(b"other people")
+    assert cli.main([*words, "--people", "9"]) == 2
+    assert "was begun with another --photos: give another --out" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_run_goes_on_with_the_films_that_it_began_with_and_no_others(
+    made: MotionSet, tmp_path: Path
+) -> None:
+    assert learn.fit(SMALL, made, tmp_path)
+    with pytest.raises(DataInvalid, match="has learnt from other data: give another --out, or that data"):
+        learn.fit(SMALL, replace(made, times=made.times + 1), tmp_path)

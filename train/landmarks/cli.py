@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_json
+from edge.files import refuse_same, write_json
+from train import gathered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 HELP = "train the landmark network: 68 points and what can be seen"
 
 LEARN, TEST, COVERS, RECORD = "learn.npz", "test.npz", "covers.npz", "record.json"
+KEPT, GIVEN = (LEARN, TEST, COVERS), ("heads", "data", "domain", "mesh")
 YAW = 60.0
 THINGS = 1.5  # things to lay over faces, for each photograph of a data set
 
@@ -50,8 +52,12 @@ def add(verb: command.Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Gather what is not there yet, train or go on, judge, write the record."""
     from train import loop
+    from train.checkpoint import CHECKPOINT
     from train.landmarks import judge, learn, recipe
 
+    written = (*KEPT, RECORD, CHECKPOINT, learn.LEARNT, gathered.NAME)
+    given = [getattr(arguments, name) for name in (*GIVEN, "init")]
+    refuse_same([arguments.out / name for name in written], given)
     loop.use_threads(arguments.threads)
     faces, test, covers = gather(arguments)
     chosen = recipe.load()
@@ -67,15 +73,25 @@ def run(arguments: argparse.Namespace) -> int:
 def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces, Covers]:
     """The faces to learn from, those to test on, and things to lay over the first.
 
-    They are kept in the run's folder for the next time.
+    They are kept in the run's folder for the next time. Raises UsageError where they were gathered from other
+    files or are so many others.
     """
+    from train.lock import alone
+
+    files = {f"--{name}": getattr(arguments, name) for name in GIVEN}
+    with alone(arguments.out):
+        gathered.hold(arguments.out, KEPT, files, {"--count": arguments.count})
+        return _faces(arguments)
+
+
+def _faces(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces, Covers]:
     from faces import readers
     from faces.crop_rule import crop_rule_of
     from train.landmarks import covers, gather, marked
     from train.synth.face_mesh import MeshReader
     from train.synth.families import load_heads
 
-    paths = [arguments.out / name for name in (LEARN, TEST, COVERS)]
+    paths = [arguments.out / name for name in KEPT]
     if all(path.is_file() for path in paths):
         return marked.read(paths[0]), marked.read(paths[1]), covers.read(paths[2])
     rule, count = crop_rule_of("fer2013"), arguments.count
@@ -100,7 +116,6 @@ def gather(arguments: argparse.Namespace) -> tuple[MarkedFaces, MarkedFaces, Cov
     test = photographs(lfw.split("private").faces, max(1, count // 3), of_lfw, 13, 0, gather.KEPT_OUT)
     reader.close()
     things = covers.draw(learnt_from, max(1, int(count * THINGS)), gather.TAUGHT, others, 14)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     marked.write(learnt_from, paths[0])
     marked.write(test, paths[1])
     covers.write(things, paths[2])

@@ -12,13 +12,16 @@ from torch import nn
 
 from train import stepwise
 from train.checkpoint import load_state, make_folder, read
+from train.gathered import digest_of
+from train.landmarks import marked
 from train.landmarks.change import changed, plain
 from train.landmarks.covers import Covers
 from train.landmarks.losses import loss
 from train.landmarks.marked import MarkedFaces
 from train.landmarks.network import LandmarkNetwork
 from train.landmarks.recipe import Recipe, parse
-from train.stepwise import Stepwise
+from train.lock import alone
+from train.stepwise import Stepwise, digest_of_arrays
 
 LEARNT = "landmarks.pt"
 
@@ -46,8 +49,8 @@ def fit(
     """Train on ``faces``, some under ``covers``, in the folder ``out``; whether the last step was taken.
 
     ``init``: a landmarks.pt to start from. A checkpoint that is there is continued; SIGINT and SIGTERM write
-    one and return. The averaged weights go to landmarks.pt at the end. Raises DataInvalid, RecipeInvalid and
-    ToolchainError (the loss diverged).
+    one and return. The averaged weights go to landmarks.pt at the end. Raises DataInvalid, RecipeInvalid,
+    UsageError (another run is in the folder) and ToolchainError (the loss diverged).
     """
     make_folder(out)
     torch.manual_seed(recipe.learn.seed)
@@ -56,8 +59,12 @@ def fit(
     )
     if init:
         load_state(network, read(init, ("model",))["model"], init)
-    run = Stepwise(recipe.text, recipe.learn, network, out)
-    return run.run(lambda step: _loss(recipe, faces, covers, network, step), LEARNT)
+    arrays = [getattr(faces, name) for name in marked.ARRAYS]
+    arrays += [covers.opaque, covers.texture] if covers else []
+    start = digest_of(init) if init else ""
+    with alone(out):
+        run = Stepwise(recipe.text, recipe.learn, network, out, digest_of_arrays(arrays), start)
+        return run.run(lambda step: _loss(recipe, faces, covers, network, step), LEARNT)
 
 
 def load_learnt(path: Path) -> Learnt:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_json
+from edge.files import refuse_same, write_json
+from train import gathered
+from train.verbs import options
 
 if TYPE_CHECKING:
     from train.spotter.learn import Learnt
@@ -45,8 +47,12 @@ def add(verb: command.Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make what films are not there yet, train or go on, choose how to read the network, write the record."""
     from train import loop
+    from train.checkpoint import CHECKPOINT
     from train.spotter import learn, recipe
 
+    written = (LEARN, CHOOSE, RECORD, CHECKPOINT, learn.LEARNT, gathered.NAME)
+    given = [arguments.photos, arguments.heads, arguments.mesh]
+    refuse_same([arguments.out / name for name in written], [*given, *options.recipe_file(arguments)])
     loop.use_threads(arguments.threads)
     chosen = recipe.load(Path(arguments.recipe) if arguments.recipe else None)
     films, others = gather(arguments)
@@ -62,8 +68,17 @@ def gather(arguments: argparse.Namespace) -> tuple[MotionSet, MotionSet]:
     """The films to learn from, and those of other people to choose by; kept in the run's folder.
 
     People are of the data set's train and public split; those of its private one are left to
-    ``benchmarks.moments``.
+    ``benchmarks.moments``. Raises UsageError where they were made of other files or of so many others.
     """
+    from train.lock import alone
+
+    files = {f"--{name}": getattr(arguments, name) for name in ("photos", "heads", "mesh")}
+    with alone(arguments.out):
+        gathered.hold(arguments.out, (LEARN, CHOOSE), files, {"--people": arguments.people})
+        return _films(arguments)
+
+
+def _films(arguments: argparse.Namespace) -> tuple[MotionSet, MotionSet]:
     from faces import readers
     from train.spotter import gather, motion_set
     from train.synth.face_mesh import MeshReader
@@ -73,7 +88,6 @@ def gather(arguments: argparse.Namespace) -> tuple[MotionSet, MotionSet]:
     if not all(path.is_file() for path in paths):
         photos = readers.read(arguments.photos, 96, search=False)
         head = load_heads(arguments.heads).head(0)
-        arguments.out.mkdir(parents=True, exist_ok=True)
         few = max(1, round(arguments.people * SHARE))
         for path, part, people, (seconds, rate) in (
             (paths[0], photos.split("train"), arguments.people, LEARNT_FROM),

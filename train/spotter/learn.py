@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from edge.moments.decode import OUTPUTS
 from train import stepwise
 from train.checkpoint import make_folder
+from train.lock import alone
 from train.spotter.change import Drawer
-from train.spotter.motion_set import MotionSet
+from train.spotter.motion_set import ARRAYS, MotionSet
 from train.spotter.network import SpotterNetwork
 from train.spotter.recipe import MEAN, STD, Recipe, parse
-from train.stepwise import Stepwise
+from train.stepwise import Stepwise, digest_of_arrays
 
 LEARNT = "spotter.pt"
 
@@ -41,14 +42,17 @@ def fit(recipe: Recipe, films: MotionSet, out: Path, name: str = "training") -> 
     """Train on ``films`` in the folder ``out``; whether the last step was taken.
 
     A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. The averaged weights
-    go to spotter.pt at the end. Raises RecipeInvalid and ToolchainError (the loss diverged).
+    go to spotter.pt at the end. Raises DataInvalid (a checkpoint of other films), RecipeInvalid, UsageError
+    (another run is in the folder) and ToolchainError (the loss diverged).
     """
     make_folder(out)
     torch.manual_seed(recipe.learn.seed)
     network = SpotterNetwork(recipe.network).to(memory_format=torch.channels_last)
-    run = Stepwise(recipe.text, recipe.learn, network, out)
     drawer = Drawer(films, recipe)
-    return run.run(lambda step: _loss(recipe, drawer, network, step), LEARNT, name)
+    data = digest_of_arrays(getattr(films, name) for name in ARRAYS)
+    with alone(out):
+        run = Stepwise(recipe.text, recipe.learn, network, out, data)
+        return run.run(lambda step: _loss(recipe, drawer, network, step), LEARNT, name)
 
 
 def load_learnt(path: Path) -> Learnt:

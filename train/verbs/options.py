@@ -41,6 +41,11 @@ def beginning(verb: Parser) -> None:
     )
 
 
+def recipe_file(arguments: argparse.Namespace) -> list[Path]:
+    """The file that RECIPE names, over which nothing may be written; [] where none was typed."""
+    return [Path(arguments.recipe)] if arguments.recipe else []
+
+
 def begun_with(arguments: argparse.Namespace) -> list[str]:
     """What ``beginning`` added, as it was given: words for a run in a process of its own."""
     words = []

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from edge.errors import DataInvalid
 from train import stepwise
 from train.checkpoint import make_folder
-from train.stepwise import Stepwise
+from train.lock import alone
+from train.stepwise import Stepwise, digest_of_arrays
 from train.voice.change import changed
 from train.voice.network import VoiceNetwork
 from train.voice.recipe import Recipe, parse
@@ -41,14 +42,17 @@ def fit(recipe: Recipe, voices: VoiceSet, out: Path, name: str = "training") -> 
     """Train on ``voices`` in the folder ``out``; whether the last step was taken.
 
     A checkpoint that is there is continued; SIGINT and SIGTERM write one and return. The averaged weights
-    go to voice.pt at the end. Raises DataInvalid, RecipeInvalid and ToolchainError (the loss diverged).
+    go to voice.pt at the end. Raises DataInvalid, RecipeInvalid, UsageError (another run is in the folder)
+    and ToolchainError (the loss diverged).
     """
     make_folder(out)
     torch.manual_seed(recipe.learn.seed)
     network = VoiceNetwork(recipe.network, len(CLASSES)).to(memory_format=torch.channels_last)
-    run = Stepwise(recipe.text, recipe.learn, network, out)
     classes = _classes(voices)
-    return run.run(lambda step: _loss(recipe, voices, classes, network, step), LEARNT, name)
+    data = digest_of_arrays([*voices.mel, *voices.sound, voices.labels])
+    with alone(out):
+        run = Stepwise(recipe.text, recipe.learn, network, out, data)
+        return run.run(lambda step: _loss(recipe, voices, classes, network, step), LEARNT, name)
 
 
 def load_learnt(path: Path) -> Learnt:
