@@ -34,14 +34,16 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize.kinds import voice
     from train.voice import readers
     from train.voice.cli import WHOLE, folder
-    from train.voice.judge import FOLDS
+    from train.voice.judge import FOLDS, refuse_unfolded
     from train.voice.learn import LEARNT
 
     folds = [folder(arguments.run, fold) for fold in range(len(FOLDS))]
     kept = [each / LEARNT for each in (*folds, arguments.run / WHOLE)]
     refuse_same([arguments.out, arguments.record], [arguments.run, *kept, arguments.data, arguments.domain])
     names = options.engines(arguments, voice.RECIPES)
-    voices, faces = readers.read(arguments.data), load_fer2013(arguments.domain, "public")
+    voices = readers.read(arguments.data)
+    refuse_unfolded(voices)
+    faces = load_fer2013(arguments.domain, "public")
     beside = load_classifier(bundles.load(), names[0], EngineOptions(threads=1), "balanced")
     believed = voice.precision_of_faces(beside, faces)
     beside.close()

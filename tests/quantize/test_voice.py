@@ -57,6 +57,21 @@ def made(
         return out, voice.build(*heard, out, ["onnx"], SURE)
 
 
+def test_voices_that_no_fold_judges_are_refused_before_anything_is_built(
+    heard: tuple[Path, VoiceSet], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "v.npz"
+    with np.load(pack(data)) as packed:
+        arrays = dict(packed)
+    arrays["name"] = np.array([name.replace("03", "04", 1) for name in arrays["name"]])
+    np.savez(data, **arrays)
+    words = ["voice", str(heard[0]), "--data", str(data), "--domain", str(data), "--out", str(tmp_path / "x")]
+    assert cli.main(words) == 1
+    said = capsys.readouterr().err
+    assert "has speaker 4, whom nobody would judge: give --data EmoDB" in said and said.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
 def test_the_plain_network_is_the_same_function_without_groups_and_branches() -> None:
     torch.manual_seed(1)
     network = VoiceNetwork(recipe.NetworkRecipe(), 6).eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from edge.errors import DataInvalid, RecipeInvalid
+from edge.errors import DataInvalid, RecipeInvalid, UsageError
 from edge.voice.mel import BANDS, FRAMES, MIDDLE, RATE, SILENCE, log_mel
 from tests.edge.test_voice import speech, wav
 from train import cli
+from train.checkpoint import CHECKPOINT
+from train.lock import alone
 from train.voice import change, judge, learn, readers, recipe
 from train.voice.cli import WHOLE, folder
 from train.voice.network import GlobalChannelSpatialAttention, Shuffle, VoiceNetwork
@@ -222,6 +225,50 @@ def test_who_judges_was_never_heard_and_every_speaker_judges_once(voices: VoiceS
     assert (out.sum(0) == 1).all()
     for mask in out:
         assert not set(voices.speaker[mask]) & set(voices.speaker[~mask])
+
+
+@pytest.mark.parametrize(
+    ("speakers", "sentence"),
+    [
+        (range(1, 25), "has speaker 1 and 13 others, whom nobody would judge: give --data EmoDB"),
+        ([*SPEAKERS, 99], "has speaker 99, whom nobody would judge"),
+        ([each for each in SPEAKERS if each not in (10, 9)], "has no utterance of speaker 10 or 9"),
+    ],
+)
+def test_speakers_who_are_not_left_out_just_once_are_refused_before_anything_is_learnt(
+    speakers: list[int], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sounds = [speech() for _ in speakers for _ in LETTERS]
+    data = pack(
+        tmp_path / "v.npz",
+        pcm=np.concatenate(sounds),
+        length=np.array([len(each) for each in sounds], np.int32),
+        name=np.array([f"{speaker:02d}a01{letter}a" for speaker in speakers for letter in LETTERS]),
+    )
+    assert cli.main(["voice", "--data", str(data), "--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_the_voices_that_it_began_with_and_no_others(
+    voices: VoiceSet, tmp_path: Path
+) -> None:
+    assert learn.fit(SMALL, voices, tmp_path)
+    for others in (voices.take(np.arange(len(voices)) != 7), replace(voices, labels=voices.labels[::-1])):
+        with pytest.raises(DataInvalid, match="has learnt from other data: give another --out"):
+            learn.fit(SMALL, others, tmp_path)
+    older = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    torch.save({name: older[name] for name in older if name not in ("data", "init")}, tmp_path / CHECKPOINT)
+    assert learn.fit(SMALL, voices.take(np.arange(len(voices)) != 7), tmp_path), "an older one goes on"
+
+
+def test_two_runs_in_one_folder_are_one_too_many(voices: VoiceSet, tmp_path: Path) -> None:
+    with alone(tmp_path), pytest.raises(UsageError, match="another run trains in '.*': wait for that"):
+        learn.fit(SMALL, voices, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert learn.fit(SMALL, voices, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT, learn.LEARNT}
 
 
 def test_logits_that_are_too_sure_are_cooled() -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge.commands import command
 from edge.commands.exits import INTERRUPTED, OK
-from edge.files import write_json
+from edge.files import refuse_same, write_json
+from train.verbs import options
 
 if TYPE_CHECKING:
     from train.voice.voice_set import VoiceSet
@@ -34,11 +35,17 @@ def add(verb: command.Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on; judge each utterance by the network that never heard its speaker; write the record."""
     from train import loop
+    from train.checkpoint import CHECKPOINT
     from train.voice import judge, learn, readers, recipe
 
+    folders = [*(folder(arguments.out, fold) for fold in range(len(judge.FOLDS))), arguments.out / WHOLE]
+    written = [each / name for each in folders for name in (CHECKPOINT, learn.LEARNT)]
+    given = [arguments.data, arguments.domain, *options.recipe_file(arguments)]
+    refuse_same([arguments.out / RECORD, *written], given)
     loop.use_threads(arguments.threads)
     chosen = recipe.load(Path(arguments.recipe) if arguments.recipe else None)
     voices = readers.read(arguments.data)
+    judge.refuse_unfolded(voices)
     others = readers.read(arguments.domain) if arguments.domain else None
     for fold in range(len(judge.FOLDS)):
         heard = voices.take(~judge.left_out(voices, fold))

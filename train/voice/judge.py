@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import DataInvalid
 from train.voice.change import pictures, windows
 from train.voice.voice_set import CLASSES, VoiceSet
 
@@ -28,6 +29,22 @@ def logits(voices: VoiceSet, ask: Ask) -> npt.NDArray[np.float32]:
 def left_out(voices: VoiceSet, fold: int) -> npt.NDArray[np.bool_]:
     """Which utterances, bool [N], the ``fold``, from 0, leaves out of training."""
     return np.isin(voices.speaker, FOLDS[fold])
+
+
+def refuse_unfolded(voices: VoiceSet) -> None:
+    """Raise DataInvalid unless every speaker is left out once, and every fold leaves one out."""
+    folded = [speaker for fold in FOLDS for speaker in fold]
+    strangers = sorted(set(voices.speaker.tolist()) - set(folded))
+    if strangers:
+        more = f" and {len(strangers) - 1} others" if strangers[1:] else ""
+        raise DataInvalid(
+            f"'{voices.name}' has speaker {strangers[0]}{more}, whom nobody would judge: give --data EmoDB, "
+            f"whose speakers are {', '.join(map(str, sorted(folded)))}"
+        )
+    for fold in range(len(FOLDS)):
+        if not left_out(voices, fold).any():
+            missing = " or ".join(map(str, FOLDS[fold]))
+            raise DataInvalid(f"'{voices.name}' has no utterance of speaker {missing}: give all of EmoDB")
 
 
 def figures(answers: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, Any]:
