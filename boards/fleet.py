@@ -185,15 +185,17 @@ def stages(members: Sequence[Member]) -> Iterator[Sequence[Member]]:
 
 
 class _Shelf:
-    """Payloads, each made once: boards of one kind share it, and only one thread makes any."""
+    """Payloads, each made once: boards of a kind that run the same share it; only one thread makes any."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self._folder, self._cache, self._lock = folder, cache, threading.Lock()
-        self._made: dict[tuple[str, str, Settings], Payload] = {}
+        self._made: dict[tuple[str, tuple[bool, ...], str, Settings], Payload] = {}
 
     def of(self, ready: Ready, settings: Settings) -> Payload:
         """The payload for a board. Raises BoardsError."""
-        key = (ready.plan.profile.id, str(ready.target), settings)
+        # Which engines can be used is a matter of the board too: one has its NPU's driver, another has not.
+        usable = tuple(one.usable for one in ready.plan.candidates)
+        key = (ready.plan.profile.id, usable, str(ready.target), settings)
         with self._lock:
             if key not in self._made:
                 place = self._folder / str(len(self._made))

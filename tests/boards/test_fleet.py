@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from boards import cli, fleet
+from boards import bundle, choice, cli, deploy, fleet, profile
 from boards.errors import FleetInvalid
+from boards.probe import probe
+from boards.settings import Settings
+from boards.wheels import Target
+from tests.boards import trees
 from tests.boards.conftest import Server, start_server
 from tests.boards.test_choice import make_bundle
 from tests.required import absent
@@ -150,6 +154,28 @@ def test_workers_of_a_cluster_go_to_the_boards(
     assert told[0]["result"]["board"] and "runs no ssh server" in told[2]["error"]
     assert cli.main(["fleet", str(file), "deploy", "--on", "local:1"]) == 2
     assert "leave --on out" in capsys.readouterr().err
+
+
+def test_two_boards_of_a_kind_share_a_payload_only_where_they_run_the_same(
+    house: Path, tmp_path: Path
+) -> None:
+    """Three of one profile, the first and the last with a driver for the NPU."""
+    model = bundle.read(make_bundle(tmp_path / "bundle", "openvino"))
+    shelf, settings = fleet._Shelf(tmp_path, tmp_path), Settings(wheelhouse=house, offline=True)
+    made = []
+    for number, with_driver in enumerate((True, False, True)):
+        root = trees.write(tmp_path / f"root{number}", trees.BOARDS["intel-lnl"])
+        if not with_driver:
+            (root / "sys/class/accel/accel0/device/driver").unlink()
+        plan = choice.plan(profile.load("intel-lnl"), model, probe(root))
+        look = deploy.Look("", 0, "3.13", True, "", {})
+        made.append(shelf.of(deploy.Ready(look, plan, Target("x86_64", "3.13", "2.41")), settings))
+    devices = []
+    for each in made:
+        (text,) = (one["sha256"] for one in each.manifest["files"] if one["path"] == "edge.json")
+        devices.append(json.loads((each.folder / text).read_text())["device"])
+    assert devices == ["NPU", "GPU", "NPU"]
+    assert made[0] is made[2] and made[0].id != made[1].id
 
 
 def test_a_service_that_does_not_run_is_no_health() -> None:
