@@ -40,7 +40,9 @@ ROUNDS, RUNS, WARM_UPS = 30, 10, 20
 
 @dataclass(frozen=True)
 class Order:
-    """What to compare. ``faces`` of the public split are answered, 0 all; ``threads`` while timing is 1."""
+    """What to compare. ``faces`` of the public split are answered, all where it is 0 or has no more;
+    ``threads`` while timing is 1.
+    """
 
     runs: Sequence[Path]
     data: Path
@@ -75,12 +77,14 @@ def measure(order: Order) -> dict[str, Any]:
     if order.recipe.qat or order.recipe.mixed:
         raise UsageError(f"recipe '{order.recipe.name}' trains or scans: give one that only calibrates")
     splits = calibrate.load_splits(order.data)
+    there = len(splits.public)
+    answered = min(order.faces or there, there)
     entries = []
     for run in order.runs:
         source = load_source(run)
         source.refuse_told("the table of sizes", "leave it out")
         ours = source.relabel(splits)
-        public = ours.public.take(np.arange(order.faces)) if order.faces else ours.public
+        public = ours.public.take(np.arange(answered))
         chosen = calibrate.choose(ours.train, order.recipe.calibration, len(source.labels))
         entries += [_entry(source, size, order.recipe, chosen, public) for size in order.sizes]
     timed = _race(order.recipe.engine, entries, order.rounds)
@@ -95,7 +99,7 @@ def measure(order: Order) -> dict[str, Any]:
         "engine": order.recipe.engine,
         "library": engines.engine_class(order.recipe.engine).version(),
         "recipe": {"name": order.recipe.name, "sha256": order.recipe.sha256},
-        "data": {"split": splits.public.name, "faces": order.faces or len(splits.public)},
+        "data": {"split": splits.public.name, "faces": answered},
         "threads": 1,
         "clock": "processor time of the process",
         "reference": f"{entries[0].network}, {entries[0].size} px, float",

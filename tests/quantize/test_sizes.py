@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from faces.face_set import load_fer2013
 from quantize.cli import main
 from tests.pages.reading import plots_in, stands_alone
 
@@ -39,6 +40,16 @@ def test_a_network_is_measured_at_each_size_and_the_record_says_how(
     text = page.read_text(encoding="utf-8")
     assert len(plots_in(text)) == 1 and stands_alone(text)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_more_faces_than_there_are_is_all_of_them(
+    run: Path, pack: Path, ladder_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = str(ladder_file.with_name("quick.toml"))
+    words = ["sizes", str(run), "--data", str(pack), "--sizes", "16", "--recipe", quick, "--rounds", "1"]
+    assert main([*words, "--faces", "99999", "--json"]) == 0
+    there = len(load_fer2013(pack, "public"))
+    assert json.loads(capsys.readouterr().out)["data"] == {"split": "fer2013-public", "faces": there}
 
 
 @pytest.mark.parametrize(
