@@ -37,6 +37,14 @@ class Bundle:
     precisions: Mapping[EngineName, str] = field(default_factory=dict)
 
 
+def files_of(where: str | Path) -> list[Path]:
+    """The files that a bundle is read from, over which nothing may be written; [] for a shipped name."""
+    path = Path(where)
+    if path.is_dir():
+        return [each for each in path.rglob("*") if each.is_file()]
+    return [path] if path.is_file() else []
+
+
 def read(where: str | Path) -> Bundle:
     """Read a bundle from a folder, a .zip or by the name of a shipped one. Raises BundleInvalid."""
     path = _find(where)

@@ -13,6 +13,7 @@ from boards.settings import Settings
 from edge.commands import command
 from edge.commands.command import filled
 from edge.commands.exits import OK
+from edge.files import refuse_same
 
 # Half a week: a card that has said nothing by then never will.
 MOST_MINUTES = 5000
@@ -66,6 +67,7 @@ def _emulate(arguments: argparse.Namespace) -> int:
 def _boot(arguments: argparse.Namespace) -> int:
     from boards import boot
 
+    refuse_same([arguments.console], [arguments.card, arguments.kernel, arguments.initrd])
     board = profile.load(arguments.board)
     for file in (arguments.card, arguments.kernel, arguments.initrd):
         if file and not file.is_file():

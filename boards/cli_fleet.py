@@ -9,16 +9,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boards import texts
+from boards import bundle, texts
 from boards.cli_verb import cache_folder, path
 from boards.errors import UsageError
 from boards.settings import Settings
 from edge.commands import command
 from edge.commands.exits import FAILED, OK
-from edge.files import write_json, write_text
+from edge.files import refuse_same, write_json, write_text
 
 if TYPE_CHECKING:
-    from boards.fleet import Outcome
+    from boards.fleet import Fleet, Outcome
 
 
 def add_verb(verbs: Any) -> None:
@@ -54,6 +54,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
     from boards import fleet as fleets
 
     fleet = fleets.load(arguments.fleet)
+    refuse_same([arguments.record, arguments.html], _read(arguments, fleet))
     fleet = replace(fleet, limit=arguments.limit or fleet.limit)
     if arguments.action == "deploy":
         if arguments.on:
@@ -80,6 +81,14 @@ def _fleet(arguments: argparse.Namespace) -> int:
     _keep(arguments, done)
     command.output(arguments, _facts(arguments.action, done), texts.fleet_text(done))
     return OK if all(one.ok for one in done) else FAILED
+
+
+def _read(arguments: argparse.Namespace, fleet: Fleet) -> list[Path | None]:
+    """The files that this run reads, as far as they are known by their names."""
+    profiles = (member.board for member in fleet.board)
+    named = (fleet.identity, fleet.ssh_config, (arguments.on or "").removeprefix("ssh:"), *profiles)
+    bundled = bundle.files_of(fleet.bundle) if fleet.bundle else []
+    return [arguments.fleet, fleet.detector_model, *(Path(name) for name in named if name), *bundled]
 
 
 def _facts(action: str, done: Sequence[Outcome]) -> dict[str, Any]:

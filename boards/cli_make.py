@@ -16,6 +16,7 @@ from boards.settings import Settings
 from edge.commands import command
 from edge.commands.command import Parser, filled
 from edge.commands.exits import OK
+from edge.files import refuse_same
 
 if TYPE_CHECKING:
     from boards.payload import Payload
@@ -135,6 +136,8 @@ def _check_flash(arguments: argparse.Namespace, board: Profile) -> None:
 def _deb(arguments: argparse.Namespace) -> int:
     from boards import deb, flash
 
+    if not arguments.out.is_dir():
+        refuse_same([arguments.out], [*bundle.files_of(arguments.bundle), arguments.detector_model])
     system, settings = (
         profile.load(arguments.board).image_named(arguments.system or ""),
         settings_from(arguments),

@@ -84,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize.proof.bundling import read_framing
     from train.checkpoint import BEST
 
-    refuse_same([arguments.out], [arguments.run, arguments.run / BEST, arguments.data])
+    named = [Path(arguments.ladder), Path(arguments.crop)]
+    read = [arguments.run, arguments.run / BEST, arguments.data, *arguments.domain, *named]
+    refuse_same([arguments.out], read)
     ladder = recipe.load_ladder(arguments.ladder)
     settings = {
         "drop": arguments.max_drop,

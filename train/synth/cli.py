@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.commands import command
 from edge.commands.exits import OK
 from edge.errors import StorageFailed, UsageError
-from edge.files import write_bytes
+from edge.files import refuse_same, write_bytes
 
 HELP = "make a data set of rendered faces"
 
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out is '{arguments.out}', and must end with .npz")
     if arguments.sheet and arguments.sheet.suffix != ".png":
         raise UsageError(f"--sheet is '{arguments.sheet}', and must end with .png")
+    refuse_same([arguments.out, arguments.sheet], [arguments.heads])
     if arguments.labels == "neonatal" and tuple(arguments.ages) != ("baby",):
         raise UsageError("--labels neonatal is of newborns alone: add --ages baby")
     wish = dataset.Wish(

@@ -9,6 +9,7 @@ from edge.commands import command
 from edge.commands.command import Parser
 from edge.commands.exits import INTERRUPTED, OK
 from edge.errors import UsageError
+from edge.files import refuse_same
 from train.verbs import messages, options
 
 HELP = "train a recipe, or go on with a run that was stopped"
@@ -28,9 +29,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and say how far it came."""
     from faces import readers
     from train import loop, recipe, soft_labels
-    from train.checkpoint import load_run
+    from train.checkpoint import BEST, CHECKPOINT, HISTORY, load_run, network_files
     from train.teaching import SoftLabels, second_of
 
+    taught_by = [file for path in arguments.teacher for file in network_files(path)]
+    more = [arguments.init, arguments.soft_labels, arguments.second_soft_labels, Path(arguments.recipe)]
+    refuse_same(
+        [arguments.out / name for name in (BEST, CHECKPOINT, HISTORY)],
+        [arguments.data, *more, *taught_by, *arguments.second, *(path for _, path in arguments.stream)],
+    )
     chosen = recipe.load(arguments.recipe)
     if arguments.second_soft_labels and not arguments.second:
         raise UsageError("--second-soft-labels are of --second, which is missing")

@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     from train import spotting
 
     network = files_of(arguments.spotter or "spotter") if arguments.spotter != RULE else []
-    refuse_same([arguments.record], [arguments.annotations, arguments.detector_model, *network])
+    inputs = [arguments.annotations, arguments.detector_model, *network, *arguments.films.rglob("*")]
+    refuse_same([arguments.record], inputs)
     found, absent = spotting.films(arguments.films, arguments.annotations, arguments.layout)
     options = DetectorOptions(model=arguments.detector_model)
     chosen = choose(arguments.detector, options)
