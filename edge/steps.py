@@ -158,7 +158,7 @@ def until_failure(source: Source, most: int) -> Iterator[Frame | FerliteError]:
         for frame in source.frames():
             yield frame
             taken += not isinstance(frame, SourceFault)
-            if taken == most:
+            if most and taken == most:
                 return
     except FerliteError as error:
         yield error

@@ -30,7 +30,7 @@ from edge.sources.live import LiveSource
 from edge.steps import DECODED, MOST_OVERLAP, SEARCHED, Outcome, Steps, default_overlap, with_last
 from edge.track import Tracker
 from edge.video.pace import MOST_STRETCH, Load
-from tests.edge.sources.test_live import Camera, live
+from tests.edge.sources.test_live import SOON, Camera, gone, live
 from tests.media import make
 
 DATA = Path(__file__).parents[1] / "data"
@@ -148,6 +148,20 @@ def test_who_watches_a_file_is_told_its_last_frame_whatever_comes_after_and_of_a
     camera = LiveSource("cam", lambda: shown)
     assert [last for _, last in watched(camera, 3)] == [False] * 3
     camera.close()
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_camera_that_gives_nothing_at_first_is_waited_for(pipeline: Pipeline, overlap: int) -> None:
+    """One that ends by itself after its frames, so that a run over all of them has an end."""
+    shown = Camera(gone, *[live] * 20, gone, shape=(192, 256))
+    camera = LiveSource("cam", lambda: shown, patience=SOON, endless=False)
+    said: list[str] = []
+    summary = run(
+        pipeline, camera, [], overlap=overlap, complain=lambda error: said.append(str(error)), quiet=True
+    )
+    camera.close()
+    assert said == ["'cam' gave nothing for a moment"]
+    assert summary.frames > 0 and summary.failures == 0
 
 
 def test_a_failure_comes_after_the_frame_that_waited_before_it() -> None:
