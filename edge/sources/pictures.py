@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -75,9 +76,12 @@ def _matches(pattern: str) -> list[Path]:
 
 def _no_picture(file: Path) -> str:
     """Why one of several files is no picture, and what to type for it; "" where it may be one."""
-    if file.is_dir():
-        return f"folder '{file}' inside the folder is not looked into: ferlite run '{file}'"
     try:
+        mode = file.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return f"folder '{file}' inside the folder is not looked into: ferlite run '{file}'"
+        if not stat.S_ISREG(mode):  # opening a pipe waits for who writes to it
+            return f"'{file}' is not a picture: it is a pipe or a device, and no file"
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError:

@@ -112,6 +112,30 @@ def test_a_folder_says_what_to_type_for_a_video_and_a_folder_in_it(tmp_path: Pat
     assert f"is a video among pictures: ferlite run '{tmp_path}/v.avi'" in str(errors[1])
 
 
+def test_a_pipe_in_a_folder_is_no_picture_and_is_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    os.mkfifo(folder / "a")
+    (folder / "b.png").symlink_to("a")
+    (folder / "c.png").symlink_to(write_picture(tmp_path / "c.png"))
+    (folder / "d.png").symlink_to("nowhere")
+    found: list[tuple[list[Frame], list[FerliteError]]] = []
+    # A read that hangs is left to the process's end, and the test fails at once.
+    reader = threading.Thread(
+        target=lambda: found.append(drain(open_source(str(folder)).frames())), daemon=True
+    )
+    reader.start()
+    reader.join(20)
+    assert found, "the pipe is waited for"
+    ((frames, errors),) = found
+    assert [Path(frame.source).name for frame in frames] == ["c.png"]
+    assert [str(error) for error in errors] == [
+        f"'{folder}/a' is not a picture: it is a pipe or a device, and no file",
+        f"'{folder}/b.png' is not a picture: it is a pipe or a device, and no file",
+        f"cannot read '{folder}/d.png': No such file or directory",
+    ]
+
+
 def test_a_glob(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.jpg"):
         write_picture(tmp_path / name)
