@@ -12,13 +12,14 @@ from edge.sinks.text_file import TextFile
 from edge.source import Frame
 
 JSON_SCHEMA = 1
+BEGIN = b'{"schema": '  # of every line, as ``as_json`` has it
 
 
 class JsonLinesSink:
     """One JSON object a frame and line, sent on at once."""
 
     def __init__(self, target: Target) -> None:
-        self._file = TextFile(target.place, target.limit, patient=not target.live)
+        self._file = TextFile(target.place, target.limit, half=is_half, patient=not target.live)
         self.name = self._file.name
 
     def write(self, frame: Frame, result: FrameReadings) -> None:
@@ -39,6 +40,17 @@ def line_of(table: Mapping[str, Any]) -> str:
     """``as_line`` for a frame that is JSON-ready."""
     line = json.dumps(table, ensure_ascii=False)
     return (line if line.isascii() or _encodes(line) else json.dumps(table)) + "\n"
+
+
+def is_half(tail: bytes) -> bool:
+    """Whether a file's last line, which has no end, is one of these that was cut short."""
+    if tail[: len(BEGIN)] != BEGIN[: len(tail)]:
+        return False
+    try:
+        json.loads(tail)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _encodes(text: str) -> bool:

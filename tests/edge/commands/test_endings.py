@@ -168,14 +168,22 @@ def test_a_disk_that_fills_up_under_a_video_is_noticed(make_bundle: MakeBundle, 
         assert not (tmp_path / name).exists() and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("--sink jsonl:o.jsonl", "'o.jsonl'"),
+        ("--json > o.jsonl", "standard output"),
+        ("--json >> o.jsonl", "standard output"),
+    ],
+)
 def test_a_sink_on_a_full_disk_ends_the_run_with_whole_lines(
-    clip: Path, make_bundle: MakeBundle, tmp_path: Path
+    words: str, name: str, clip: Path, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxruntime", reason="the pipeline needs an engine")
-    run = f"ferlite run v.avi --most 60 --bundle {make_bundle()} --detector haar --quiet --sink jsonl:o.jsonl"
+    run = f"ferlite run v.avi --most 60 --bundle {make_bundle()} --detector haar --quiet {words}"
     done = shell(f"ulimit -f 2; trap '' XFSZ; {run}", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "cannot write to 'o.jsonl': File too large" in done.stderr
+    assert f"cannot write to {name}: File too large" in done.stderr
     lines = (tmp_path / "o.jsonl").read_text().splitlines()
     assert len(lines) > 5 and all(json.loads(line)["frame"] == at for at, line in enumerate(lines))
 
