@@ -7,6 +7,7 @@ full. What is no plain file (``/dev/stdout``, a pipe) is written to as it is: no
 from __future__ import annotations
 
 import codecs
+import fcntl
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from edge.errors import DataInvalid, FerliteError, StorageFailed, UsageError
 
 Error = Callable[[str], FerliteError]
 LONGEST_NAME = 255  # bytes, on every file system that boards have
+HIDDEN, NEW, OLD = ".ferlite-part-", "new", "old"  # a folder in the making, and what it takes the place of
 
 
 @contextmanager
@@ -99,24 +101,55 @@ def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
 def write_folder(place: Path, content: Mapping[str, bytes]) -> None:
     """Write files into a folder that appears whole, in the place of an older one, or not at all.
 
-    Raises OSError.
+    A writer that was killed after it took the old folder away and before it brought the new one leaves the
+    old one hidden; the next that writes beside it puts that back. Raises OSError.
     """
-    part, old = place.with_name(place.name + ".part"), place.with_name(place.name + ".old")
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
+    import tempfile  # every run reads files, and few write folders
+
+    if not place.parent.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(place.parent) as alone:
+        for left in place.parent.glob(f"{HIDDEN}*") if alone else ():
+            with suppress(OSError):
+                _clear(left)
+        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=place.parent))
+        part, old = hidden / NEW, hidden / OLD
+        try:
+            part.mkdir()
+            old.mkdir()
+            for name, data in content.items():
+                (part / name).write_bytes(data)
+                _to_disk(part / name)
+            if place.exists():
+                place.replace(old / place.name)
+            part.replace(place)
+        finally:
+            _clear(hidden)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until nobody else writes a folder into this one; False where the disk knows no locks."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        for name, data in content.items():
-            (part / name).write_bytes(data)
-            _to_disk(part / name)
-        if place.exists():
-            place.replace(old)
-        part.replace(place)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            alone = True
+        except OSError:
+            alone = False
+        yield alone
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if old.exists() and not place.exists():
+        os.close(handle)
+
+
+def _clear(hidden: Path) -> None:
+    """Remove a writer's hidden folder; an old folder that nothing came in the place of goes back there."""
+    if not {path.name for path in hidden.iterdir()} <= {NEW, OLD}:
+        return  # it is somebody else's
+    for old in (hidden / OLD).glob("*"):
+        if not (place := hidden.parent / old.name).exists():
             old.replace(place)
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def read_text(path: Path, error: Error = DataInvalid) -> str:

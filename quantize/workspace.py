@@ -23,6 +23,8 @@ from edge.errors import FerliteError, StorageFailed
 from edge.files import write_folder
 from train.lock import held
 
+DIGITS = 16  # of a step's digest that its folder is called by
+
 
 class Workspace:
     """Steps in ``folder``. ``base`` is what every step of this build depends on, JSON-ready."""
@@ -40,7 +42,7 @@ class Workspace:
         Raises StorageFailed where the folder cannot be written, by this or by ``make``.
         """
         key = json.dumps({"step": step, "base": self._base, "inputs": inputs}, sort_keys=True)
-        place = self._folder / f"{step}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        place = self._folder / f"{step}-{hashlib.sha256(key.encode()).hexdigest()[:DIGITS]}"
         try:
             if place.is_dir():
                 self.reused.append(step)
@@ -59,8 +61,12 @@ class Workspace:
         return json.loads(kept["value.json"])
 
     def remove(self) -> None:
-        """Forget every step."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Forget every step; what somebody else put there stays, and the folder with it."""
+        for place in self._folder.glob("*-" + DIGITS * "[0-9a-f]"):
+            shutil.rmtree(place, ignore_errors=True)
+        # What is hidden are locks, and what a step that was killed had begun.
+        if self._folder.is_dir() and all(path.name.startswith(".") for path in self._folder.iterdir()):
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

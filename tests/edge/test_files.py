@@ -124,6 +124,56 @@ def test_a_folder_appears_whole_in_the_place_of_the_old_one(tmp_path: Path) -> N
     assert (tmp_path / "f" / "a").read_bytes() == b"3" and names(tmp_path) == ["f"]
 
 
+def test_folders_that_are_called_nearly_the_same_are_somebody_elses(tmp_path: Path) -> None:
+    others = ("f.old", "f.part", ".f.part", ".ferlite-part-mine")
+    for name in others:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("the only copy")
+    for _ in range(2):
+        files.write_folder(tmp_path / "f", {"a": b"1"})
+    assert [(tmp_path / name / "thesis.txt").read_text() for name in others] == ["the only copy"] * 4
+    assert names(tmp_path) == sorted([*others, "f"])
+
+
+@pytest.mark.parametrize("before", [1, 2], ids=["before the old one is away", "before the new one is there"])
+def test_a_writer_that_is_killed_between_two_folders_loses_neither(tmp_path: Path, before: int) -> None:
+    """Killed at its first or second renaming; the next writer fails, and so brings nothing of its own."""
+    files.write_folder(tmp_path / "f", {"a": b"old"})
+    code = (
+        "import os, pathlib, sys; from edge import files\n"
+        "replace, calls = pathlib.Path.replace, []\n"
+        "def killed(path, target):\n"
+        "    calls.append(path)\n"
+        "    os.kill(os.getpid(), 9) if len(calls) == int(sys.argv[2]) else replace(path, target)\n"
+        "pathlib.Path.replace = killed\n"
+        "files.write_folder(pathlib.Path(sys.argv[1]), {'a': b'new'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f"), str(before)], check=False)
+    assert done.returncode == -9 and (tmp_path / "f").exists() == (before == 1)
+    with pytest.raises(OSError, match="nowhere"):
+        files.write_folder(tmp_path / "f", {"nowhere/a": b"4"})
+    assert (tmp_path / "f" / "a").read_bytes() == b"old" and names(tmp_path) == ["f"]
+
+
+def test_two_writers_of_one_folder_come_one_after_the_other(tmp_path: Path) -> None:
+    failed: list[OSError] = []
+
+    def write(content: bytes) -> None:
+        try:
+            for _ in range(50):
+                files.write_folder(tmp_path / "f", {"a": content, "b": content})
+        except OSError as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(content,)) for content in (b"1", b"2")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == [] and names(tmp_path) == ["f"]
+    assert (tmp_path / "f" / "a").read_bytes() == (tmp_path / "f" / "b").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -40,6 +40,19 @@ def test_a_step_is_done_once_for_the_same_inputs_and_again_for_others(tmp_path: 
     assert not (tmp_path / "w").exists()
 
 
+def test_what_somebody_else_put_into_the_folder_stays_when_the_steps_go(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / "w", {})
+    work.files("step", {}, lambda: {"a": b"1"})
+    (tmp_path / "w" / ".lock").touch()
+    (tmp_path / "w" / "thesis-draft").mkdir()
+    work.remove()
+    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [".lock", "thesis-draft"]
+    (tmp_path / "w" / "thesis-draft").rmdir()
+    work.remove()
+    assert not (tmp_path / "w").exists()
+    work.remove()
+
+
 def test_a_step_that_fails_leaves_nothing_that_could_be_taken_for_its_result(tmp_path: Path) -> None:
     work = Workspace(tmp_path / "w", {})
 
