@@ -243,13 +243,20 @@ class Full:
         pass
 
 
-def ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ferlite-")]
+@pytest.fixture
+def ours() -> Callable[[], list[str]]:
+    """Names of the threads that this test began and that still run."""
+    before = threading.enumerate()
+    return lambda: [
+        each.name
+        for each in threading.enumerate()
+        if each not in before and each.name.startswith("ferlite-")
+    ]
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_a_run_that_ends_early_leaves_no_thread_and_has_decoded_little_more(
-    pipeline: Pipeline, overlap: int
+    pipeline: Pipeline, overlap: int, ours: Callable[[], list[str]]
 ) -> None:
     film = Film()
     with pytest.raises(SinkError, match="the disk is full"):
@@ -260,7 +267,9 @@ def test_a_run_that_ends_early_leaves_no_thread_and_has_decoded_little_more(
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
-def test_no_more_than_the_frames_that_were_asked_for_are_decoded(pipeline: Pipeline, overlap: int) -> None:
+def test_no_more_than_the_frames_that_were_asked_for_are_decoded(
+    pipeline: Pipeline, overlap: int, ours: Callable[[], list[str]]
+) -> None:
     film = Film()
     assert run(pipeline, film, [], most=5, overlap=overlap).frames == 5
     assert film.given == 5 and ours() == []
@@ -320,7 +329,9 @@ def test_a_camera_that_is_not_kept_up_with_is_searched_less_often(pipeline: Pipe
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
-def test_a_camera_that_says_nothing_holds_up_nobody_who_leaves(pipeline: Pipeline, overlap: int) -> None:
+def test_a_camera_that_says_nothing_holds_up_nobody_who_leaves(
+    pipeline: Pipeline, overlap: int, ours: Callable[[], list[str]]
+) -> None:
     silent, left = threading.Event(), threading.Event()
 
     def quiet(camera: Camera) -> tuple[bool, np.ndarray | None]:
@@ -343,7 +354,7 @@ def test_a_camera_that_says_nothing_holds_up_nobody_who_leaves(pipeline: Pipelin
     source.close()
 
 
-def test_stills_go_one_after_the_other(pipeline: Pipeline) -> None:
+def test_stills_go_one_after_the_other(pipeline: Pipeline, ours: Callable[[], list[str]]) -> None:
     class Folder(Film):
         stills = True
 
