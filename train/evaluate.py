@@ -21,6 +21,7 @@ from faces import metrics, scaling
 from faces.corruptions import KINDS, STRENGTHS, corrupt
 from faces.crop_rule import crop_rule_of
 from faces.face_set import CROWD, FaceSet
+from faces.face_set import OWN as OWNERS
 from faces.labels import refuse_other
 from faces.metrics import Floats, Indices
 from faces.scores import score
@@ -63,11 +64,17 @@ def calibrate(logits: Floats, labels: Indices, how: Scaling, fitted_on: str) -> 
 
 
 def evaluate(
-    subject: Subject, test: FaceSet, calibrate_on: FaceSet, *, corruptions: bool = False
+    subject: Subject,
+    test: FaceSet,
+    calibrate_on: FaceSet,
+    train: FaceSet | None = None,
+    *,
+    corruptions: bool = False,
 ) -> dict[str, Any]:
     """The evaluation record of ``subject`` on ``test``.
 
-    A subject without a scaling of its own has a temperature fitted on ``calibrate_on``. A JSON-ready
+    A subject without a scaling of its own has a temperature fitted on ``calibrate_on``, under the priors of
+    the labels of ``train`` (None: of ``calibrate_on``) where its logits expect nothing. A JSON-ready
     dictionary with ``schema``, ``kind``, ``model``, ``data``, ``environment``, ``score``, ``ferplus``
     (both ``faces.scores.Score``, the second against the FER+ majority labels; None where there are
     none), ``calibration`` and ``corruptions`` (None unless asked for: they take thirty times as long as all
@@ -78,15 +85,16 @@ def evaluate(
     logits = subject.logits(test.faces)
     sets = test.followed()
     name = next(iter(sets))
-    how, fitted_on = subject.scaling(name), OWN
+    how, of_voters, fitted_on = subject.scaling(name), subject.scaling(CROWD), OWN
     if how is None:
         held_out = logits if test is calibrate_on else subject.logits(calibrate_on.faces)
-        how, fitted_on = _fitted(subject, held_out, calibrate_on), calibrate_on.name
+        fitted = _fitted(subject, held_out, calibrate_on, train or calibrate_on)
+        how, of_voters, fitted_on = fitted[""], fitted.get(CROWD), calibrate_on.name
     weights = metrics.softmax(scaling.apply(how, logits))
     ferplus = None
     if CROWD in sets:
         seen, crowd = sets[CROWD]
-        of_crowd = metrics.softmax(scaling.apply(subject.scaling(CROWD) or how, logits[seen]))
+        of_crowd = metrics.softmax(scaling.apply(of_voters or how, logits[seen]))
         ferplus = dataclasses.asdict(score(of_crowd, crowd.labels, crowd.classes))
     return {
         "schema": SCHEMA,
@@ -101,11 +109,20 @@ def evaluate(
     }
 
 
-def _fitted(subject: Subject, logits: Floats, faces: FaceSet) -> Scaling:
-    """The scaling of ``logits`` [N, 7] for the labels of ``faces``."""
+def _fitted(subject: Subject, logits: Floats, faces: FaceSet, train: FaceSet) -> dict[str, Scaling]:
+    """By annotators ("": the data set's own), the scaling of ``logits`` [N, 7] for their labels of ``faces``.
+
+    Where logits expect nothing, each under the prior of those annotators' labels of ``train``.
+    """
     if not subject.evidence:
-        return Scaling.of_temperature(metrics.fit_temperature(logits, faces.labels), len(faces.classes))
-    return scaling.fit(logits, faces.labels, next(iter(scaling.label_priors(faces).values()))).scaling
+        temperature = metrics.fit_temperature(logits, faces.labels)
+        return {"": Scaling.of_temperature(temperature, len(faces.classes))}
+    priors = scaling.label_priors(train)
+    return {
+        who if who == CROWD else "": scaling.fit(logits[seen], labelled.labels, priors[who or OWNERS]).scaling
+        for who, (seen, labelled) in faces.followed().items()
+        if (who or OWNERS) in priors
+    }
 
 
 def corruption_table(subject: Subject, test: FaceSet, how: Scaling) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from edge.bundle_files import writer as bundle_writer
 from edge.bundle_files.sections import AccuracyRecord, CropRule, DoubtRule
 from edge.bundle_files.writer import Model
 from edge.errors import DataInvalid
+from faces import metrics, scaling
 from faces.crop_rule import measured_rules
+from faces.readers import DataSet
 from train.checkpoint import Trained
 from train.classifier import describe_run
 from train.onnx_export import check, to_model
-from train.predict import input_spec
+from train.predict import input_spec, predict
 from train.systems.system import system_of
 
 
@@ -48,7 +51,12 @@ def describe(
     family: str,
     side: int,
 ) -> Bundle:
-    """The bundle of a run before it has files: see ``export``. Raises DataInvalid."""
+    """The bundle ``out``, a folder or a .zip, of a run before it has files.
+
+    ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
+    data set whose crop and doubt rules were measured (``faces.crop_rule``), ``side`` is that of its faces in
+    pixels. Raises DataInvalid.
+    """
     rules, spec, recipe = measured_rules(family), input_spec(trained.recipe), trained.recipe
     return Bundle(
         path=out,
@@ -66,23 +74,29 @@ def describe(
     )
 
 
-def export(
-    trained: Trained,
-    out: Path,
-    temperature: float,
-    accuracy: Sequence[AccuracyRecord],
-    family: str,
-    side: int,
-    batch: int = 0,
-) -> Bundle:
-    """Write the bundle ``out``, a folder or a .zip; what stood there is replaced once the new one is whole.
+def calibrated(about: Bundle, trained: Trained, found: DataSet) -> Bundle:
+    """``about`` with the temperature that is likeliest on the public split of what was ``found``.
 
-    ``temperature`` calibrates the weights, ``accuracy`` are records for bundle.json, ``family`` names the
-    data set whose crop and doubt rules were measured (``faces.crop_rule``), ``side`` is that of its faces in
-    pixels, ``batch`` that of ``to_onnx``.
-    Raises BuildFailed, DataInvalid, StorageFailed and UsageError.
+    Where the network's logits expect nothing it is so under the priors of the labels, which the bundle then
+    has, as those of ``quantize build`` have. Raises DataInvalid where a split is missing.
     """
-    bundle_writer.refuse_output(out)
-    about = describe(trained, out, temperature, accuracy, family, side)
+    public = found.split("public")
+    logits = predict(trained.model, public.faces, trained.recipe)
+    if not trained.recipe.evidence:
+        temperature = metrics.fit_temperature(logits, public.labels)
+    else:
+        about = scaling.expecting(about, logits, found.split("train"), public, evidence=True)
+        fitted = scaling.fit_engine(about, logits, public)
+        temperature = fitted[scaling.reference(fitted)].temperature
+    return replace(about, temperature=round(temperature, 4))
+
+
+def export(trained: Trained, about: Bundle, batch: int = 0) -> Bundle:
+    """Write the bundle ``about``; what stood there is replaced once the new one is whole.
+
+    ``about``: see ``describe`` and ``calibrated``. ``batch``: that of ``to_onnx``. Raises BuildFailed,
+    StorageFailed and UsageError.
+    """
+    bundle_writer.refuse_output(about.path)
     network = Model({".onnx": to_onnx(trained, batch)}, "float32")
-    return bundle_writer.write(out, *bundle_writer.compose(about, {"onnx": network}))
+    return bundle_writer.write(about.path, *bundle_writer.compose(about, {"onnx": network}))

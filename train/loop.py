@@ -7,6 +7,7 @@ generator state: weights, optimiser, averaged weights and the step number are al
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import sys
 import time
@@ -26,7 +27,17 @@ from faces.metrics import accuracy, macro_f1
 from train import lineage
 from train.batches import Batches
 from train.blend import take_prior_out
-from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, make_folder, read, write
+from train.checkpoint import (
+    BEST,
+    CHECKPOINT,
+    HISTORY,
+    Trained,
+    content_of,
+    load_state,
+    make_folder,
+    read,
+    write,
+)
 from train.curves import add_to_tensorboard, write_history
 from train.lineage import Lineage
 from train.maps import Maps, split
@@ -47,7 +58,11 @@ STATE = ("step", "best", "loss_sum", "loss_count", "seconds", "history")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far a run has come: steps done of all, and its best public-test accuracy (0-1, None: not yet)."""
+    """How far a run has come: steps done of all, and the public-test accuracy of what it chose.
+
+    ``best_accuracy``: 0-1, None before an epoch ended. Where priors are apart, weights are chosen by more
+    than that: see ``teaching.judge``.
+    """
 
     steps: int
     total_steps: int
@@ -92,14 +107,14 @@ def fit(
     use_threads(threads)
     run = Run(recipe, train, out, find_device(device), teachers, second, outside, streams or {})
     make_folder(out)
-    if not run.resume():
+    if not run.resume(init):
         if init:
             run.start(init)
             run.forget_prior(public)
         run.ask_teacher()
     run.freeze()
     run.train_until_stopped(public)
-    return Outcome(run.step, run.batches.total, run.best if run.history else None)
+    return Outcome(run.step, run.batches.total, run.best_accuracy if run.history else None)
 
 
 def use_threads(count: int) -> None:
@@ -153,7 +168,8 @@ class Run:
             )
             for turn in self.turns
         ]
-        self.step, self.best = 0, 0.0
+        self.step = 0
+        self.best, self.best_accuracy = 0.0, 0.0  # what chooses, and the accuracy of what was chosen
         self.starts: tuple[str, ...] = ()
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         self.history: list[dict[str, str]] = []
@@ -198,10 +214,13 @@ class Run:
                 f"not {self.recipe.system.name}"
             )
         below, self.above = split(self.model, self.recipe)
-        self.maps = Maps(below, self.batches, self.out)
+        self.maps = Maps(below, self.batches, self.out, self.data_sha256)
 
-    def resume(self) -> bool:
-        """Go on from the checkpoint in ``out``: whether there is one. Raises DataInvalid, RecipeInvalid."""
+    def resume(self, init: Path | None = None) -> bool:
+        """Go on from the checkpoint in ``out``, begun with ``init`` if that is given: whether there is one.
+
+        Raises DataInvalid, RecipeInvalid.
+        """
         path = self.out / CHECKPOINT
         if not path.exists():
             return False
@@ -217,6 +236,8 @@ class Run:
             )
         if saved.get("teachers", []) != (self.teacher.sha256 if self.teacher else []):
             raise DataInvalid(f"'{path}' was taught by another teacher: give another --out")
+        if saved.get("soft_labels", self.soft_labels.sha256) != self.soft_labels.sha256:
+            raise DataInvalid(f"'{path}' was taught by other soft labels: give another --out")
         load_state(self.model, saved["model"], path)
         load_state(self.average, saved["average"], path)
         load_state(self.helpers, saved.get("helpers", {}), path)
@@ -226,9 +247,13 @@ class Run:
             optimizer.load_state_dict(state)
         for name in STATE:
             setattr(self, name, saved[name])
+        # Of checkpoints of before it was kept apart, what chose is all that is known.
+        self.best_accuracy = saved.get("best_accuracy", self.best)
         for name, chances in saved.get("chances", {}).items():
             self.streams[name].chances = chances.numpy()
         self.starts = lineage.read(saved).starts
+        if init and hashlib.sha256(content_of(init)).hexdigest() not in self.starts[:1]:
+            raise DataInvalid(f"'{path}' did not begin with '{init}': give another --out")
         if self.recipe.data.balanced:
             self.taught = saved["taught"].numpy() if saved["taught"].numel() else None
             self.batches.teach(self.taught)
@@ -242,7 +267,9 @@ class Run:
             "recipe": self.recipe.text,
             "data": self.data_sha256,
             "init": Lineage(self.starts).texts["init"],
+            "best_accuracy": self.best_accuracy,
             "teachers": self.teacher.sha256 if self.teacher else [],
+            "soft_labels": self.soft_labels.sha256,
             "taught": self.batches.taught if self.taught is None else torch.from_numpy(self.taught),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -275,7 +302,7 @@ class Run:
                 epoch_ended = self.step % self.batches.per_epoch == 0
                 if epoch_ended:
                     self.end_epoch(public)
-                best = f"best {self.best:.2%}" if self.best else ""
+                best = f"best {self.best_accuracy:.2%}" if self.best_accuracy else ""
                 progress.advance(note=f"loss {self.loss_sum / max(1, self.loss_count):.3f} {best}")
                 if epoch_ended or stop.asked or time.monotonic() - saved_at > 300:
                     self.save()
@@ -367,7 +394,7 @@ class Run:
         self.history.append(row)
         self.loss_sum, self.loss_count, self.seconds = 0.0, 0, 0.0
         if score > self.best or len(self.history) == 1:
-            self.best = score
+            self.best, self.best_accuracy = score, accuracy(predicted, public.labels)
             origin = Lineage(self.starts, self.teacher.taught if self.teacher else ())
             kept = {"recipe": self.recipe.text, "data": self.data_sha256, **origin.texts}
             write(kept | {"model": self.average.state_dict()}, self.out / BEST)

@@ -6,6 +6,8 @@ Each face is changed ``views`` times and its maps are kept as float16; epochs ta
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +53,31 @@ class Above(nn.Module):
         return logits
 
 
-class Maps:
-    """The maps of every face's changed views, kept in ``out`` so that a stopped run goes on with them."""
+def _digest(below: nn.Sequential, made_of: str) -> str:
+    """Of the weights of ``below`` and of the text ``made_of``, in hex."""
+    whole_digest = hashlib.sha256(made_of.encode())
+    for name, values in below.state_dict().items():
+        whole_digest.update(name.encode())
+        whole_digest.update(values.cpu().numpy().tobytes())
+    return whole_digest.hexdigest()[:12]
 
-    def __init__(self, below: nn.Sequential, batches: Batches, out: Path) -> None:
+
+class Maps:
+    """The maps of every face's changed views, kept in ``out`` so that a stopped run goes on with them.
+
+    ``data`` is the digest of the faces: of another network, recipe or data, maps are made anew.
+    """
+
+    def __init__(self, below: nn.Sequential, batches: Batches, out: Path, data: str) -> None:
         self.recipe, self._batches = batches.recipe, batches
+        self._made_of = _digest(below, f"{self.recipe.text}\0{data}")
         size = self.recipe.model.input_size
-        # ONNX Runtime gives these maps several times as fast as torch does on a CPU.
-        model = to_model(below.cpu(), torch.zeros(2, 1, size, size), "lower part").SerializeToString()
-        self._engine = engines.load("onnx", ModelFile("lower part", {".onnx": model}), EngineOptions())
+        # ONNX Runtime gives these maps several times as fast as torch does on a CPU. The network itself may
+        # be on another device, and stays there.
+        alone = copy.deepcopy(below).cpu()
+        model = to_model(alone, torch.zeros(2, 1, size, size), "lower part").SerializeToString()
+        options = EngineOptions(threads=torch.get_num_threads())
+        self._engine = engines.load("onnx", ModelFile("lower part", {".onnx": model}), options)
         self._views = [self._view(number, out) for number in range(self.recipe.train.views)]
         self._engine.close()
 
@@ -70,8 +88,10 @@ class Maps:
         return torch.from_numpy(chosen.astype(np.float32))
 
     def _view(self, number: int, out: Path) -> npt.NDArray[np.float16]:
-        path = out / f"maps-{number}.npy"
+        path = out / f"maps-{number}-{self._made_of}.npy"
         if not path.exists():
+            for other in out.glob(f"maps-{number}*.npy"):
+                other.unlink()
             with whole(path, keep_suffix=True) as part:
                 np.save(part, self._made(number))
         kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")

@@ -198,6 +198,10 @@ def parse(text: str, where: str) -> Recipe:
     table = strict.read_toml(text, where, ("name", *sections, "system"), RecipeInvalid)
     system = _system(table.pop("system", {}), where)
     table = {key: {} for key in sections} | table
+    data = table["data"]
+    # Before a second data set could be made of several, its labels were one word: runs keep their text.
+    if isinstance(data, dict) and isinstance(data.get("second_labels"), str):
+        table["data"] = data | {"second_labels": [data["second_labels"]]}
     return strict.fill(Recipe, table, where, RecipeInvalid, text=text, system=system)
 
 

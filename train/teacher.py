@@ -2,7 +2,7 @@
 
 The teachers see the very pictures that the student sees, changed and mixed (Beyer et al., CVPR 2022), or
 each face once as it is: cheaper, as they then need not answer at every step. Either way at the size and with
-the normalisation that they were trained with.
+the preparation and normalisation that they were trained with; what else they take is not there.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from edge.classify import with_absent
 from edge.commands.progress import Progress
 from edge.errors import UsageError
+from train.augment import prepared
 from train.checkpoint import Trained
 from train.lineage import Taught
+from train.predict import first_of
 from train.recipe import Recipe
+from train.systems.system import system_of
 
 
 class Teacher:
@@ -48,9 +52,13 @@ class Teacher:
                 x = grey
                 if x.shape[-1] != size:
                     x = F.interpolate(x, (size, size), mode="bilinear", antialias=x.shape[-1] > size)
+                if how.prepare:
+                    x = prepared(x.cpu(), how.prepare).to(self._device)
                 x = ((x - how.mean) / how.std).to(memory_format=torch.channels_last)
+                absent = with_absent(system_of(each.recipe).extras, (), len(x))
+                told = [torch.from_numpy(values).to(self._device) for values in absent]
                 with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-                    logits = each.model(x)
+                    logits = first_of(each.model(x, *told))
                 answers.append((logits.float() / temperature).softmax(1))
         return torch.stack(answers).mean(0)
 
@@ -101,3 +109,14 @@ def check(recipe: Recipe, networks: Sequence[Trained], own: bool = False, second
         )
     if networks and not wanted:
         raise UsageError(f"recipe '{recipe.name}' has no train.distill_weight: leave out --teacher")
+    for each in networks:
+        if each.recipe.labels != recipe.labels:
+            raise UsageError(
+                f"recipe '{recipe.name}' learns {', '.join(recipe.labels)}, and the teacher '{each.path}' "
+                f"tells {', '.join(each.recipe.labels)}"
+            )
+    if networks and data.prepare and recipe.train.distill_view == "changed":
+        raise UsageError(
+            f"recipe '{recipe.name}' prepares its pictures, and a teacher knows others: "
+            'give it train.distill_view = "plain"'
+        )

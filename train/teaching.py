@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,17 @@ class SoftLabels:
 
     own: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     second: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of all names and probabilities."""
+        content = hashlib.sha256()
+        for answers in (self.own, self.second):
+            for name in sorted(answers):
+                content.update(f"{name}\0".encode())
+                content.update(np.ascontiguousarray(answers[name]).tobytes())
+            content.update(b"\0")
+        return content.hexdigest()
 
 
 def without_priors(

@@ -248,9 +248,7 @@ def ours() -> Callable[[], list[str]]:
     """Names of the threads that this test began and that still run."""
     before = threading.enumerate()
     return lambda: [
-        each.name
-        for each in threading.enumerate()
-        if each not in before and each.name.startswith("ferlite-")
+        each.name for each in threading.enumerate() if each not in before and each.name.startswith("ferlite-")
     ]
 
 

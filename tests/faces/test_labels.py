@@ -51,7 +51,9 @@ def test_a_recipe_of_other_labels_learns_judges_and_exports_them(tmp_path: Path)
     trained = load_run(tmp_path / "run")
     record = evaluate.evaluate(RunSubject(trained), babies(30, 3), babies(21, 2))
     assert list(record["score"]["per_class"]) == list(NEONATAL) and record["ferplus"] is None
-    bundle = export.export(trained, tmp_path / "bundle", 1.0, (), "fer2013", side=48)
+    bundle = export.export(
+        trained, export.describe(trained, tmp_path / "bundle", 1.0, (), "fer2013", side=48)
+    )
     assert bundle.labels == NEONATAL
 
 

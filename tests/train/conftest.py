@@ -53,6 +53,7 @@ def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle
     """The same network, exported with temperature 1.7."""
     pytest.importorskip("onnxscript", reason="exporting needs onnxscript")
     pytest.importorskip("onnxruntime", reason="an export is checked with onnxruntime")
-    from train.export import export
+    from train.export import describe, export
 
-    return export(trained, tmp_path_factory.mktemp("b") / "tiny", 1.7, [RECORD], "fer2013", 48)
+    out = tmp_path_factory.mktemp("b") / "tiny"
+    return export(trained, describe(trained, out, 1.7, [RECORD], "fer2013", 48))

@@ -17,15 +17,19 @@ from edge.classify import Classifier
 from edge.commands import describe
 from edge.engine import EngineOptions, ModelFile
 from edge.errors import BuildFailed, DataInvalid, UsageError
-from faces import metrics
+from faces import metrics, readers
 from faces.labels import EXPRESSIONS
 from tests.train import make
 from tests.train.conftest import RECORD
-from train import evaluate, onnx_export
+from train import cli, evaluate, loop, onnx_export, recipe
 from train import export as exporting
 from train.checkpoint import Trained, load_run
-from train.classifier import RunSubject
+from train.classifier import BundleSubject, RunSubject
 from train.predict import predict
+
+
+def exported(trained: Trained, out: Path, temperature: float) -> Bundle:
+    return exporting.export(trained, exporting.describe(trained, out, temperature, [], "fer2013", 48))
 
 
 def test_the_runtime_reads_from_the_bundle_what_torch_computed(bundle: Bundle, trained: Trained) -> None:
@@ -57,19 +61,19 @@ def test_a_bundle_is_replaced_and_a_stranger_is_not(
 ) -> None:
     content = bundle.model("onnx").parts[".onnx"]
     monkeypatch.setattr(exporting, "to_onnx", lambda trained, batch: content)
-    first = exporting.export(trained, tmp_path / "b", 1.0, [], "fer2013", 48)
-    second = exporting.export(trained, tmp_path / "b", 2.0, [], "fer2013", 48)
+    first = exported(trained, tmp_path / "b", 1.0)
+    second = exported(trained, tmp_path / "b", 2.0)
     assert (first.temperature, second.temperature) == (1.0, 2.0)
     assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["bundle.json", "model.onnx"]
-    zipped = exporting.export(trained, tmp_path / "b.zip", 2.0, [], "fer2013", 48)
+    zipped = exported(trained, tmp_path / "b.zip", 2.0)
     assert replace(zipped, path=second.path) == second
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="is a folder of other things: give another --out"):
-        exporting.export(trained, tmp_path / "mine", 1.0, [], "fer2013", 48)
+        exported(trained, tmp_path / "mine", 1.0)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     with pytest.raises(DataInvalid, match=r"'lfw' are cut was never measured: known are .*fer2013"):
-        exporting.export(trained, tmp_path / "c", 1.0, [], "lfw", 48)
+        exporting.describe(trained, tmp_path / "c", 1.0, [], "lfw", 48)
 
 
 def test_ferlite_info_tells_of_an_export_and_its_answers_can_be_held_against(bundle: Bundle) -> None:
@@ -106,6 +110,32 @@ def record(trained: Trained, path: Path, **changes: Any) -> Path:
     )
     path.write_text(json.dumps({**made, **changes}))
     return path
+
+
+def test_what_learnt_with_priors_apart_is_exported_with_them_and_answers_as_its_run_did(
+    tmp_path: Path,
+) -> None:
+    pack = make.write_pack(tmp_path / "fer2013.npz", 60, 42, 42)
+    found = readers.read(pack, 16, search=False)
+    text = make.RECIPE.replace("[data]", "[data]\nbalanced = true")
+    loop.fit(
+        recipe.parse(text, "apart"), found.split("train"), found.split("public"), tmp_path / "run", threads=1
+    )
+    common = ["--data", str(pack), "--threads", "1"]
+    kept = str(tmp_path / "run.json")
+    assert cli.main(["evaluate", str(tmp_path / "run"), "--split", "private", "--record", kept, *common]) == 0
+    out = str(tmp_path / "bundle")
+    assert cli.main(["export", str(tmp_path / "run"), "--out", out, "--evaluation", kept, *common]) == 0
+    exported = load(out)
+    assert {"everyday", "balanced", "fer2013", "ferplus"} <= set(exported.priors)
+    assert not exported.learnt_prior and len(exported.accuracy) == 2
+    of_run = json.loads(Path(kept).read_text())
+    of_bundle = evaluate.evaluate(
+        BundleSubject(exported, "onnx", 1), found.split("private"), found.split("public")
+    )
+    assert of_bundle["score"]["accuracy"] == of_run["score"]["accuracy"]
+    assert of_bundle["ferplus"]["accuracy"] == of_run["ferplus"]["accuracy"]
+    assert of_bundle["score"]["ece"] == pytest.approx(of_run["score"]["ece"], abs=2e-3)
 
 
 def test_only_records_of_these_weights_enter_the_bundle(trained: Trained, tmp_path: Path) -> None:

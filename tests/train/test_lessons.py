@@ -15,10 +15,11 @@ from faces import readers
 from faces.face_set import joined
 from faces.labels import EXPRESSIONS
 from tests.train import make
-from train import blend, lessons, loop, public_weights, recipe, soft_labels
+from train import backbones, blend, lessons, loop, public_weights, recipe, soft_labels
 from train.backbones.layers import DepthwiseConv2d
 from train.batches import Batches
 from train.checkpoint import load_run
+from train.maps import Maps, split
 from train.recipe import Recipe
 from train.teaching import SoftLabels, second_of, without_priors
 
@@ -94,13 +95,38 @@ def test_a_run_that_keeps_priors_apart_learns_and_goes_on_where_it_stopped(
     rows = (tmp_path / "whole" / "history.csv").read_text(encoding="utf-8").splitlines()
     assert "ferplus_accuracy" in rows[0] and "public_balanced" in rows[0] and len(rows) == 4
     if frozen:
-        assert {path.name for path in (tmp_path / "whole").glob("maps-*")} == {"maps-0.npy", "maps-1.npy"}
+        assert [path.name[:7] for path in sorted((tmp_path / "whole").glob("maps-*"))] == [
+            "maps-0-",
+            "maps-1-",
+        ]
     run = load_run(tmp_path / "whole")
     again = loop.fit(how, train, public, tmp_path / "again", threads=1, second=second)
     other = load_run(tmp_path / "again")
     assert again.best_accuracy == whole.best_accuracy
     for name, value in run.model.state_dict().items():
         assert torch.equal(value, other.model.state_dict()[name]), name
+
+
+def test_maps_of_another_network_or_other_faces_are_made_anew_and_the_same_are_kept(tmp_path: Path) -> None:
+    how = apart("frozen = 3\nviews = 2\n")
+    batches = Batches(how, make.face_set(42, 1), make.face_set(20, 2, side=96))
+
+    def made(seed: int, data: str) -> tuple[torch.Tensor, set[str]]:
+        torch.manual_seed(seed)
+        below, _ = split(backbones.build(how.model, 7), how)
+        maps = Maps(below, batches, tmp_path, data).at(np.arange(5), 0)
+        return maps, {path.name for path in tmp_path.glob("maps-*")}
+
+    first, names = made(1, "faces")
+    assert len(names) == 2
+    times = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("maps-*")}
+    again, same = made(1, "faces")
+    assert torch.equal(first, again) and same == names
+    assert times == {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("maps-*")}
+    for seed, data in ((2, "faces"), (1, "other faces")):
+        other, others = made(seed, data)
+        assert len(others) == 2 and not others & names
+        assert torch.equal(first, other) == (seed == 1)
 
 
 def test_frozen_parts_keep_their_weights(tmp_path: Path) -> None:

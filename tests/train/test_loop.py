@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from tests.train import make
 from train import curves, loop, recipe
 from train.checkpoint import BEST, CHECKPOINT, HISTORY, load_run
 from train.recipe import Recipe
+from train.teaching import SoftLabels
 
 TRAIN, PUBLIC = make.face_set(40, seed=1), make.face_set(21, seed=2)
 STEPS = 3 * 5  # epochs x batches of 8 in 40 faces
@@ -183,6 +185,44 @@ def test_a_continued_run_does_not_start_anew_from_public_weights(
         go("parts")
     go("parts")
     assert_same(without_times(state(tmp_path / "parts")), without_times(state(tmp_path / "whole")))
+
+
+def test_a_run_does_not_go_on_from_another_start_or_with_other_soft_labels(
+    tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(tiny, tmp_path / "first")
+    weights = state(tmp_path / "first", BEST)["model"]
+    torch.save(weights, tmp_path / "w.pth")
+    weights["classifier.1.bias"] += 1
+    torch.save(weights, tmp_path / "other.pth")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        loop.fit(tiny, TRAIN, PUBLIC, tmp_path / "run", threads=1, init=tmp_path / "w.pth")
+    kept = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    with pytest.raises(DataInvalid, match="did not begin with '.*other.pth': give another --out"):
+        loop.fit(tiny, TRAIN, PUBLIC, tmp_path / "run", threads=1, init=tmp_path / "other.pth")
+    with pytest.raises(DataInvalid, match="did not begin with '.*w.pth'"):
+        loop.fit(tiny, TRAIN, PUBLIC, tmp_path / "first", threads=1, init=tmp_path / "w.pth")
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == kept
+    assert loop.fit(tiny, TRAIN, PUBLIC, tmp_path / "run", threads=1).finished
+
+    text = make.RECIPE.replace("[data]", '[data]\nbalanced = true\nsoft_labels = ["one"]')
+    taught = recipe.parse(text.replace("epochs = 3", "epochs = 1\ndistill_weight = 0.5"), "taught")
+    answers = np.random.default_rng(1).dirichlet(np.ones(7), len(TRAIN))
+    said = [SoftLabels({"one": each}) for each in (answers, answers[:, ::-1])]
+    loop.fit(taught, TRAIN, PUBLIC, tmp_path / "taught", threads=1, soft_labels=said[0])
+    with pytest.raises(DataInvalid, match="was taught by other soft labels: give another --out"):
+        loop.fit(taught, TRAIN, PUBLIC, tmp_path / "taught", threads=1, soft_labels=said[1])
+
+
+def test_where_priors_are_apart_what_is_told_is_the_accuracy_and_not_what_chose(tmp_path: Path) -> None:
+    apart = recipe.parse(make.RECIPE.replace("[data]", "[data]\nbalanced = true"), "apart")
+    outcome = loop.fit(apart, TRAIN, PUBLIC, tmp_path, threads=1)
+    rows = list(csv.DictReader((tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()))
+    columns = ("public_accuracy", "ferplus_accuracy", "public_balanced")
+    chosen = max(rows, key=lambda row: sum(float(row[name]) for name in columns))
+    assert outcome.best_accuracy == pytest.approx(float(chosen["public_accuracy"]), abs=1e-4)
+    assert loop.fit(apart, TRAIN, PUBLIC, tmp_path, threads=1).best_accuracy == outcome.best_accuracy
 
 
 def test_too_few_faces_and_senseless_threads_are_refused(tiny: Recipe, tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from edge.errors import RecipeInvalid
 from tests.train import make
 from train import backbones, recipe
+from train.checkpoint import load_run, read
+from train.spotter import learn
 
+WEIGHTS = Path(recipe.__file__).parent / "weights"
 HEAD = 'schema = 1\nname = "x"\n'
 MODEL = '[model]\nbackbone = "mobilenet_v2"\ninput_size = 48\n'
 TRAIN = "[train]\nepochs = 2\n"
@@ -25,6 +28,22 @@ def test_every_built_in_recipe_reads_and_builds_its_network(name: str) -> None:
     # A recipe that builds next to nothing is a mistake; systems that were cut short are narrow on purpose.
     least = 100_000 if chosen.system.name == "plain" else 30_000
     assert sum(each.numel() for each in network.parameters()) > least
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.pt.xz")), ids=lambda path: path.name)
+def test_weights_that_lie_in_the_repository_can_be_read(path: Path) -> None:
+    text = read(path, ("recipe", "model"))["recipe"]
+    if path.name == "spotter.pt.xz":
+        assert learn.parse(text, path.name).network
+    else:
+        assert load_run(path).recipe.text == text
+
+
+def test_a_recipe_of_before_a_second_data_set_could_be_several_still_reads() -> None:
+    text = make.RECIPE.replace("[data]", '[data]\nsecond_labels = "noisy"')
+    assert recipe.parse(text, "old").data.second_labels == ("noisy",)
+    with pytest.raises(RecipeInvalid, match="second_labels"):
+        recipe.parse(text.replace("noisy", "unsure"), "old")
 
 
 def test_there_are_built_in_recipes() -> None:

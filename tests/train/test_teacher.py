@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -13,7 +15,8 @@ from train import loop, recipe
 from train.checkpoint import CHECKPOINT, Trained, load_run
 from train.lineage import Taught
 from train.predict import predict
-from train.teacher import Teacher, distillation_loss
+from train.systems.system import system_of
+from train.teacher import Teacher, check, distillation_loss
 
 TRAIN, PUBLIC = make.face_set(40, 1), make.face_set(21, 2)
 DISTIL = make.RECIPE.replace("epochs = 3", "epochs = 2\ndistill_weight = 0.7\ndistill_temperature = 3.0")
@@ -105,7 +108,35 @@ def test_a_taught_run_resumes_to_the_very_same_weights(
     )
 
 
+def test_a_teacher_prepares_pictures_as_it_learnt_to_and_does_without_what_is_not_there(
+    tmp_path: Path,
+) -> None:
+    text = make.RECIPE.replace("epochs = 3", "epochs = 1")
+    prepared = text.replace("[data]", '[data]\nprepare = ["equalise"]')
+    faces = PUBLIC.faces // 2 + 40
+    loop.fit(recipe.parse(prepared, "prepared"), TRAIN, PUBLIC, tmp_path, threads=1)
+    told = recipe.parse(
+        text.replace("mixup = 0.2", "") + '[system]\nname = "map_net"\nfeatures = 8\n', "told"
+    )
+    for trained in (
+        load_run(tmp_path),
+        replace(load_run(tmp_path), recipe=told, model=system_of(told).network()),
+    ):
+        heard = Teacher([trained], torch.device("cpu")).answers(faces, 1.0).numpy()
+        own = [
+            torch.from_numpy(predict(trained.model, each, trained.recipe)).softmax(1).numpy()
+            for each in (faces, np.ascontiguousarray(faces[:, :, ::-1]))
+        ]
+        np.testing.assert_allclose(heard, (own[0] + own[1]) / 2, atol=2e-3)
+
+
 def test_teacher_and_recipe_must_agree(teachers: list[Trained], tmp_path: Path) -> None:
+    prepared = recipe.parse(DISTIL.replace("[data]", '[data]\nprepare = ["gamma"]'), "prepared")
+    with pytest.raises(UsageError, match=r'a teacher knows others: give it train.distill_view = "plain"'):
+        loop.fit(prepared, TRAIN, PUBLIC, tmp_path, threads=1, teachers=teachers)
+    babies = recipe.parse(DISTIL.replace("[data]", '[data]\nlabels = "neonatal"'), "babies")
+    with pytest.raises(UsageError, match=r"learns .*, and the teacher '.*' tells anger"):
+        check(babies, teachers)
     with pytest.raises(UsageError, match=r"has train\.distill_weight: give a trained run with --teacher"):
         loop.fit(recipe.parse(DISTIL, "d"), TRAIN, PUBLIC, tmp_path, threads=1)
     with pytest.raises(UsageError, match=r"has no train\.distill_weight: leave out --teacher"):

@@ -41,7 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     # Pictures come at the size of the network, as the runtime's crops do.
     found = readers.read(arguments.data, subject.describe()["input_size"], arguments.layout, search=False)
     record = evaluate.evaluate(
-        subject, found.split(arguments.split), found.split("public"), corruptions=arguments.corruptions
+        subject,
+        found.split(arguments.split),
+        found.split("public"),
+        found.split("train") if "train" in found.splits else None,
+        corruptions=arguments.corruptions,
     )
     command.keep(arguments, record)
     command.output(arguments, record, evaluate.as_text(record))

@@ -39,8 +39,8 @@ def add(verb: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate, export."""
-    from faces import metrics, readers
-    from train import evaluate, export, loop, predict
+    from faces import readers
+    from train import evaluate, export, loop
     from train.checkpoint import load_run, network_files
 
     loop.use_threads(arguments.threads)
@@ -48,18 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     trained = load_run(arguments.model)
     records = [each for path in arguments.evaluation for each in evaluate.accuracy_records(path, trained)]
     found = readers.read(arguments.data, trained.recipe.model.input_size, arguments.layout, search=False)
-    public = found.split("public")
-    logits = predict.predict(trained.model, public.faces, trained.recipe)
-    temperature = metrics.fit_temperature(logits, public.labels)
-    bundle = export.export(
-        trained,
-        arguments.out,
-        temperature,
-        records,
-        arguments.crop,
-        side=public.faces.shape[1],
-        batch=arguments.batch,
-    )
+    side = found.split("public").faces.shape[1]
+    about = export.describe(trained, arguments.out, 1.0, records, arguments.crop, side)
+    about = export.calibrated(about, trained, found)
+    bundle = export.export(trained, about, arguments.batch)
     result = {"bundle": str(bundle.path), "name": bundle.name, "temperature": bundle.temperature}
     command.output(
         arguments, result, f"{bundle.path}: {bundle.description}, temperature {bundle.temperature}"
