@@ -284,14 +284,14 @@ def run(
             progress.clear()
             complain(error)
 
-        # Of a camera nobody knows the last frame, and none waits for the next.
+        # Of a camera nobody knows the last frame but by number, and none waits for the next.
         foreseen = watch is not unwatched and not live
         for outcome, last in with_last(steps) if foreseen else ((each, False) for each in steps):
             if isinstance(outcome, FerliteError):
                 failed(outcome)
             else:
                 frame, seen = outcome
-                result = listen(watch(frame, seen, last))
+                result = listen(watch(frame, seen, last or summary.frames + 1 == most))
                 progress.clear()
                 if vitals:
                     vitals.passed(result)

@@ -130,7 +130,9 @@ def with_last(outcomes: Iterable[Outcome]) -> Iterator[tuple[Outcome, bool]]:
                 yield from ((each, False) for each in waiting)
                 waiting = []
             waiting.append(outcome)
-    except Exception:
+    except GeneratorExit:
+        raise
+    except BaseException:  # who interrupts the wait for a frame has those that were read before
         yield from _ended(waiting)
         raise
     yield from _ended(waiting)

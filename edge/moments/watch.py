@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import statistics
 from collections import deque
@@ -68,9 +69,13 @@ class _Watched:
     looks: deque[_Look] = field(default_factory=deque)
     seen: float = 0.0
     moved: Motion | None = None
+    quiet: float = -math.inf  # when nothing stood out
 
     def stays(self) -> list[Span]:
-        """What was over before the face was last seen and is known to be if it stays as it was then."""
+        """What was over before the face was last seen and is known to be if it stays as it was then.
+
+        Only ``spotter.restart`` may follow.
+        """
         spans: list[Span] = []
         motion = self.moved
         for step in range(1, round(STAYED * STAYED_RATE) + 1):
@@ -79,9 +84,21 @@ class _Watched:
             if self.spotter.rest:
                 motion = replace(motion, parts=np.zeros_like(motion.parts), misfit=0.0)
             spans += self.spotter(self.seen + step / STAYED_RATE, motion)
-        # What stands out for good did not come back.
-        back = self.spotter.height < QUIET
-        return [span for span in spans if back and span.offset <= self.seen]
+        # What still stands out did not come back: of it nothing is over.
+        over = self.seen if self.spotter.height < QUIET else self.quiet
+        return [span for span in spans if span.offset <= over]
+
+    def takes(self, time: float, motion: Motion) -> Sequence[Span]:
+        """The motion at ``time``, and the movements that are known to be over by it."""
+        # With a motion that cannot be compared, the spotter forgets.
+        before = self.stays() if motion.lost else []
+        spans = [*before, *self.spotter(time, motion)]
+        self.seen, self.moved = time, motion
+        if motion.lost or self.spotter.height < QUIET:
+            self.quiet = time
+        if self.spotter.rest:
+            self.motion.rest()
+        return spans
 
 
 class Watcher:
@@ -162,11 +179,8 @@ class Watcher:
         known = self._watched.get(track)
         if known is None:
             known = self._watched[track] = _Watched(self._make(reading.face))
-        known.seen = time
-        known.moved = motion = known.motion(image, reading.face)
-        spans = known.spotter(time, motion)
-        if known.spotter.rest:
-            known.motion.rest()
+        motion = known.motion(image, reading.face)
+        spans = known.takes(time, motion)
         crop = align(image, reading.face, self._bundle.crop, self._bundle.input)
         known.looks.append(_Look(time, crop, motion.place, turn_of(reading.face) or 0.0))
         while known.looks[0].time < time - KEPT:

@@ -120,7 +120,7 @@ def test_failures_of_the_source_come_between_the_frames_where_they_were(
     assert seen == [*range(9), end]
 
 
-def test_who_watches_a_file_is_told_its_last_frame_whatever_comes_after_and_of_a_camera_none(
+def test_who_watches_a_file_is_told_its_last_frame_whatever_comes_after_and_of_a_camera_the_last_wanted(
     pipeline: Pipeline,
 ) -> None:
     def watched(source: Source, most: int) -> list[tuple[int, bool]]:
@@ -146,7 +146,7 @@ def test_who_watches_a_file_is_told_its_last_frame_whatever_comes_after_and_of_a
         assert final[1] and not any(last for _, last in others)
     shown = Camera(live, shape=(192, 256))
     camera = LiveSource("cam", lambda: shown)
-    assert [last for _, last in watched(camera, 3)] == [False] * 3
+    assert [last for _, last in watched(camera, 3)] == [False, False, True]
     camera.close()
 
 
@@ -176,15 +176,20 @@ def test_a_failure_comes_after_the_frame_that_waited_before_it() -> None:
     ]
     assert list(with_last([])) == []
 
-    def broken() -> Iterator[Outcome]:
-        yield frame
-        raise EngineFailed("the NPU is gone")
+    for end in (EngineFailed("the NPU is gone"), KeyboardInterrupt()):
 
-    seen = []
-    with pytest.raises(EngineFailed):
-        for each in with_last(broken()):
-            seen.append(each)
-    assert seen == [(frame, True)]
+        def broken(end: BaseException = end) -> Iterator[Outcome]:
+            yield frame
+            raise end
+
+        seen = []
+        with pytest.raises(type(end)):
+            for each in with_last(broken()):
+                seen.append(each)
+        assert seen == [(frame, True)]
+    left = with_last([frame, frame, frame])
+    assert next(left) == (frame, False)
+    left.close()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)

@@ -18,7 +18,7 @@ from edge.engine import EngineOptions
 from edge.moments.motion import FaceMotion, Motion, without_head
 from edge.moments.regions import GRID, INSIDE, REGIONS, X, Y
 from edge.moments.rule import RuleSpotter, Span
-from edge.moments.watch import FEWEST, Watcher, too_few
+from edge.moments.watch import FEWEST, Watcher, _Watched, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.run import spotter_of
 from edge.sinks.json_lines import as_json
@@ -229,6 +229,22 @@ def test_what_ended_just_before_the_last_frame_is_told_with_it_and_no_movement_t
                 assert moment.apex == pytest.approx(2.15, abs=0.02) and moment.offset < 2.33
             # Nobody is watched any longer.
             assert watcher(frames[-1], last, True).moments == ()
+
+
+def test_what_was_over_is_told_though_another_part_moves_or_the_face_is_lost_at_the_end() -> None:
+    def known(brow: float, lost: float) -> list[Span]:
+        ways = {
+            "upper lip": lambda t: 0.06 * hill(t, 2.34, 2.56),
+            "left brow": lambda t: 0.05 * hill(t, brow, brow + 0.4),
+        }
+        watched, spans = _Watched(RuleSpotter()), []
+        for time, motion in motions(3.0, 100, ways):
+            spans += watched.takes(time, replace(motion, lost=time >= lost))
+        return [*spans, *watched.stays()]
+
+    (calm,), (moving,), (lost,) = (known(*each) for each in [(9, 9), (2.85, 9), (9, 2.9)])
+    for span in (calm, moving, lost):
+        assert span.apex == pytest.approx(2.45, abs=0.03) and span.regions[0] == "upper lip" and span.of_mouth
 
 
 def test_what_a_face_did_just_before_it_went_is_told_when_it_is_forgotten() -> None:
