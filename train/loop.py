@@ -40,6 +40,7 @@ from train.checkpoint import (
 )
 from train.curves import add_to_tensorboard, write_history
 from train.lineage import Lineage
+from train.lock import alone
 from train.maps import Maps, split
 from train.optimise import SHARE, follow, learning_rate, make_optimizer, momentum
 from train.predict import predict
@@ -107,13 +108,14 @@ def fit(
     use_threads(threads)
     run = Run(recipe, train, out, find_device(device), teachers, second, outside, streams or {})
     make_folder(out)
-    if not run.resume(init):
-        if init:
-            run.start(init)
-            run.forget_prior(public)
-        run.ask_teacher()
-    run.freeze()
-    run.train_until_stopped(public)
+    with alone(out):
+        if not run.resume(init):
+            if init:
+                run.start(init)
+                run.forget_prior(public)
+            run.ask_teacher()
+        run.freeze()
+        run.train_until_stopped(public)
     return Outcome(run.step, run.batches.total, run.best_accuracy if run.history else None)
 
 

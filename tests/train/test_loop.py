@@ -19,6 +19,7 @@ from edge.errors import DataInvalid, RecipeInvalid, ToolchainError, UsageError
 from tests.train import make
 from train import curves, loop, recipe
 from train.checkpoint import BEST, CHECKPOINT, HISTORY, load_run
+from train.lock import alone
 from train.recipe import Recipe
 from train.teaching import SoftLabels
 
@@ -213,6 +214,13 @@ def test_a_run_does_not_go_on_from_another_start_or_with_other_soft_labels(
     loop.fit(taught, TRAIN, PUBLIC, tmp_path / "taught", threads=1, soft_labels=said[0])
     with pytest.raises(DataInvalid, match="was taught by other soft labels: give another --out"):
         loop.fit(taught, TRAIN, PUBLIC, tmp_path / "taught", threads=1, soft_labels=said[1])
+
+
+def test_two_runs_do_not_share_a_folder(tiny: Recipe, tmp_path: Path) -> None:
+    with alone(tmp_path), pytest.raises(UsageError, match="another run trains in"):
+        fit(tiny, tmp_path)
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert fit(tiny, tmp_path).finished
 
 
 def test_where_priors_are_apart_what_is_told_is_the_accuracy_and_not_what_chose(tmp_path: Path) -> None:
