@@ -200,7 +200,7 @@ def _run_sources(sources: list[Source], wanted: RunSettings) -> int:
                 source.close()  # what was read is let go of before the next is opened
                 failures += done.failures
                 if wanted.most:
-                    left -= done.frames
+                    left -= done.taken
                     if left <= 0:
                         break
         except KeyboardInterrupt:  # how the run of a camera ends, by Ctrl-C or the system

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -143,13 +144,26 @@ def _alone_in(folder: Path) -> Iterator[bool]:
 
 
 def _clear(hidden: Path) -> None:
-    """Remove a writer's hidden folder; an old folder that nothing came in the place of goes back there."""
-    if not {path.name for path in hidden.iterdir()} <= {NEW, OLD}:
-        return  # it is somebody else's
-    for old in (hidden / OLD).glob("*"):
+    """Remove a writer's hidden folder; an old folder that nothing came in the place of goes back there.
+
+    What is another person's, a link, or not as a writer leaves it stays as it is.
+    """
+    inside = list(hidden.iterdir()) if _is_own_folder(hidden) else [hidden]
+    if not {path.name for path in inside} <= {NEW, OLD} or not all(map(_is_own_folder, inside)):
+        return
+    olds = list((hidden / OLD).glob("*"))
+    if len(olds) > 1:
+        return
+    for old in olds:
         if not (place := hidden.parent / old.name).exists():
             old.replace(place)
     shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Whether it is a folder itself, no link to one, of the one who runs this."""
+    about = path.lstat()
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
 
 
 def read_text(path: Path, error: Error = DataInvalid) -> str:

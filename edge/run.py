@@ -43,8 +43,12 @@ Watch = Callable[[Frame, FrameReadings, bool], FrameReadings]
 
 @dataclass
 class Summary:
-    """What was done: frames read, faces found in them, and what could not be read or saved."""
+    """What was done: frames read, faces found in them, and what could not be read or saved.
 
+    ``taken``: what the source gave, of which a frame may have been lost on its way.
+    """
+
+    taken: int = 0
     frames: int = 0
     faces: int = 0
     failures: int = 0
@@ -257,6 +261,7 @@ def run(
     after_frame: Callable[[], None] = lambda: None,
     listen: Callable[[FrameReadings], FrameReadings] = lambda result: result,
     watch: Watch = unwatched,
+    lookahead: bool = True,
     quiet: bool = False,
 ) -> Summary:
     """Take ``most`` frames (0: all) from ``source`` through ``pipeline`` into ``sinks``; ``vitals`` counts.
@@ -266,8 +271,9 @@ def run(
     ``overlap``: how many steps of a video go on at the same time (edge/steps.py); whatever it is, results
     and errors come in order, and come here. ``after_frame`` is called when a frame has passed all the way;
     ``listen`` makes of each frame's readings what a voice adds to them, and ``watch`` what comes and
-    goes in its faces, told whether a file has no frame after it; ``quiet``: no progress line. Raises
-    SinkError where results cannot be written at all, BrokenPipeError when nobody reads any more.
+    goes in its faces, told whether a file has no frame after it, for which each waits for the next unless
+    there is no ``lookahead``; ``quiet``: no progress line. Raises SinkError where results cannot be written
+    at all, BrokenPipeError when nobody reads any more.
     """
     watched, live = vitals.watch(source) if vitals else source, isinstance(source, LiveSource)
     ways_out = list(sinks)
@@ -285,13 +291,14 @@ def run(
             complain(error)
 
         # Of a camera nobody knows the last frame but by number, and none waits for the next.
-        foreseen = watch is not unwatched and not live
+        foreseen = watch is not unwatched and not live and lookahead
         for outcome, last in with_last(steps) if foreseen else ((each, False) for each in steps):
+            summary.taken += not isinstance(outcome, SourceFault)
             if isinstance(outcome, FerliteError):
                 failed(outcome)
             else:
                 frame, seen = outcome
-                result = listen(watch(frame, seen, last or summary.frames + 1 == most))
+                result = listen(watch(frame, seen, last or summary.taken == most))
                 progress.clear()
                 if vitals:
                     vitals.passed(result)

@@ -34,8 +34,10 @@ def held(place: Path, refusal: str) -> Iterator[None]:
     with _opened(place) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UsageError(refusal) from error
+        except OSError:
+            pass  # a disk that knows no locks: whoever works there sees to it that nobody else does
         # Who had it may have taken it away between our opening it and our holding it.
         if not _is_there(file, place):
             raise UsageError(refusal)

@@ -254,7 +254,7 @@ class Run:
         for name, chances in saved.get("chances", {}).items():
             self.streams[name].chances = chances.numpy()
         self.starts = lineage.read(saved).starts
-        if init and hashlib.sha256(content_of(init)).hexdigest() not in self.starts[:1]:
+        if init and init.exists() and hashlib.sha256(content_of(init)).hexdigest() not in self.starts[:1]:
             raise DataInvalid(f"'{path}' did not begin with '{init}': give another --out")
         if self.recipe.data.balanced:
             self.taught = saved["taught"].numpy() if saved["taught"].numel() else None

@@ -163,4 +163,6 @@ def _read_of(part: Path) -> Iterator[None]:
     except OSError as error:
         raise DataInvalid(f"cannot read '{part}': {reason(error)}") from error
     except (pa.ArrowException, ValueError) as error:
-        raise DataInvalid(f"'{part}' is no Parquet file of ferlite, or it is damaged") from error
+        raise DataInvalid(
+            f"'{part}' is no Parquet file of ferlite, or it is damaged: without it, its files are read again"
+        ) from error

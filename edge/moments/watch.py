@@ -16,7 +16,7 @@ from edge.align import Image, align, turn_of
 from edge.bundle import Bundle
 from edge.classify import Classifier
 from edge.moments.motion import FaceMotion, Motion
-from edge.moments.rule import QUIET, RuleSpotter, Span
+from edge.moments.rule import QUIET, SHORTEST, RuleSpotter, Span
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.source import Frame
 
@@ -34,7 +34,7 @@ NO_LANDMARKS = (
 FORGET = 1.0  # seconds unseen after which a face is nobody known
 # A spotter looks ahead, averages, and waits for a talk's next word: so much later it has told all it will,
 # and what the face then still does is not yet how it rests (rule.HELD).
-STAYED, STAYED_RATE = 0.7, 100  # seconds, and motions in each
+STAYED, STAYED_RATE = 0.7, 100.0  # seconds, and motions in each at most
 
 
 class Spotter(Protocol):
@@ -71,27 +71,28 @@ class _Watched:
     moved: Motion | None = None
     quiet: float = -math.inf  # when nothing stood out
 
-    def stays(self) -> list[Span]:
-        """What was over before the face was last seen and is known to be if it stays as it was then.
-
-        Only ``spotter.restart`` may follow.
+    def stays(self, rate: float | None) -> list[Span]:
+        """What was over before the face was last seen and is known to be if it stays as it was then, at so
+        many frames a second (None: at most of them). Only ``spotter.restart`` may follow.
         """
         spans: list[Span] = []
-        motion = self.moved
-        for step in range(1, round(STAYED * STAYED_RATE) + 1):
-            if motion is None or motion.lost:
-                break
+        motion, rate = self.moved, min(rate or STAYED_RATE, STAYED_RATE)
+        # A face that was hardly seen did nothing that could be over.
+        hardly = not self.looks or self.seen - self.looks[0].time < SHORTEST
+        if motion is None or motion.lost or hardly:
+            return spans
+        for step in range(1, round(STAYED * rate) + 1):
             if self.spotter.rest:
                 motion = replace(motion, parts=np.zeros_like(motion.parts), misfit=0.0)
-            spans += self.spotter(self.seen + step / STAYED_RATE, motion)
+            spans += self.spotter(self.seen + step / rate, motion)
         # What still stands out did not come back: of it nothing is over.
         over = self.seen if self.spotter.height < QUIET else self.quiet
         return [span for span in spans if span.offset <= over]
 
-    def takes(self, time: float, motion: Motion) -> Sequence[Span]:
-        """The motion at ``time``, and the movements that are known to be over by it."""
+    def takes(self, time: float, motion: Motion, rate: float | None) -> Sequence[Span]:
+        """The movements that are known to be over by the motion at ``time``; ``rate``: see ``stays``."""
         # With a motion that cannot be compared, the spotter forgets.
-        before = self.stays() if motion.lost else []
+        before = self.stays(rate) if motion.lost else []
         spans = [*before, *self.spotter(time, motion)]
         self.seen, self.moved = time, motion
         if motion.lost or self.spotter.height < QUIET:
@@ -146,7 +147,7 @@ class Watcher:
             moments += [self._moment(span, reading.track) for span in spans]
         for track, known in list(self._watched.items()):
             if last or time - known.seen > FORGET:
-                moments += [self._moment(span, track or None) for span in known.stays()]
+                moments += [self._moment(span, track or None) for span in known.stays(self.rate)]
                 del self._watched[track]
         few = (self.rate or 0.0) < self._least
         told = [each for each in moments if each.kind != "micro" or not few]
@@ -180,7 +181,7 @@ class Watcher:
         if known is None:
             known = self._watched[track] = _Watched(self._make(reading.face))
         motion = known.motion(image, reading.face)
-        spans = known.takes(time, motion)
+        spans = known.takes(time, motion, self.rate)
         crop = align(image, reading.face, self._bundle.crop, self._bundle.input)
         known.looks.append(_Look(time, crop, motion.place, turn_of(reading.face) or 0.0))
         while known.looks[0].time < time - KEPT:

@@ -81,6 +81,7 @@ def serve(
             complain=complain,
             after_frame=after_frame,
             watch=watch,
+            lookahead=False,
         )
     summary.failures += sum(vitals.losses.values())  # some are known only when all is closed
     return summary

@@ -177,9 +177,14 @@ def _what_stays(file: BinaryIO, half: Half) -> tuple[int, bool]:
     cut = tail.rstrip(b"\0")  # a power cut leaves zero bytes at the end
     if not cut or half(cut) or half(tail):
         return begin, True
-    if cut != tail:
+    if cut != tail and not _is_text(cut):
         raise no_text
-    return size, False
+    return begin + len(cut), False
+
+
+def _is_text(line: bytes) -> bool:
+    """Whether it could be the beginning of a line of text: a last character may be cut short."""
+    return all(each.isprintable() or each in "\t\r" for each in line.decode("utf-8", "replace"))
 
 
 def _end_of_last_line(file: BinaryIO, end: int) -> int:

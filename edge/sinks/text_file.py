@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from pathlib import Path
@@ -75,7 +76,14 @@ class TextFile:
             raise SinkError(f"cannot add to '{path}': {reason(error)}") from error
         if not head.startswith(first):
             raise SinkError(f"'{path}' does not begin as this output does: give another file")
-        return lambda tail: first == head or head.startswith(tail)
+        wide = len(next(csv.reader([self._head])))
+
+        def cut_short(tail: bytes) -> bool:
+            # A row that lacks nothing but its end stays: somebody edited the file.
+            row = next(csv.reader([tail.decode("utf-8", "replace")]), [])
+            return head.startswith(tail) or (first == head and len(row) < wide)
+
+        return cut_short
 
     def _is_full(self, lines: LineWriter, coming: int) -> bool:
         """Whether the file holds readings, and at the limit has no room for ``coming`` bytes of more."""

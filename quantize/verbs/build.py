@@ -84,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     from quantize.proof.bundling import read_framing
     from train.checkpoint import BEST
 
-    named = [Path(arguments.ladder), Path(arguments.crop)]
+    # What is no file is the name of one that comes with this.
+    named = [path for path in (Path(arguments.ladder), Path(arguments.crop)) if path.is_file()]
     read = [arguments.run, arguments.run / BEST, arguments.data, *arguments.domain, *named]
     refuse_same([arguments.out], read)
     ladder = recipe.load_ladder(arguments.ladder)

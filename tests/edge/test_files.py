@@ -135,6 +135,22 @@ def test_folders_that_are_called_nearly_the_same_are_somebody_elses(tmp_path: Pa
     assert names(tmp_path) == sorted([*others, "f"])
 
 
+def test_a_hidden_folder_that_is_a_link_or_holds_several_moves_nothing(tmp_path: Path) -> None:
+    """Somebody else could have made it to have things moved."""
+    victim = tmp_path / "victim"
+    (victim / "papers").mkdir(parents=True)
+    here = tmp_path / "here"
+    for name in ("linked", "several"):
+        (here / f".ferlite-part-{name}").mkdir(parents=True)
+    (here / ".ferlite-part-linked" / "old").symlink_to(victim)
+    (here / ".ferlite-part-link").symlink_to(victim)
+    for name in ("a", "b"):
+        (here / ".ferlite-part-several" / "old" / name).mkdir(parents=True)
+    before = names(here)
+    files.write_folder(here / "f", {"a": b"1"})
+    assert names(here) == sorted([*before, "f"]) and names(victim) == ["papers"]
+
+
 @pytest.mark.parametrize("before", [1, 2], ids=["before the old one is away", "before the new one is there"])
 def test_a_writer_that_is_killed_between_two_folders_loses_neither(tmp_path: Path, before: int) -> None:
     """Killed at its first or second renaming; the next writer fails, and so brings nothing of its own."""

@@ -74,6 +74,18 @@ def test_data_that_cannot_be_calibrated_on_is_one_sentence_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["bad.npz"]
 
 
+def test_a_bundle_may_be_called_like_a_ladder_or_crop_that_comes_with_this(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("default", "fer2013"):
+        assert main(["build", "no-run", "--data", "faces.npz", "-o", name]) == 1
+        assert "is read in this run" not in (said := capsys.readouterr().err) and "no-run" in said
+    (tmp_path / "default").write_text("a ladder of one's own")
+    assert main(["build", "no-run", "--data", "faces.npz", "-o", "default"]) == 2
+    assert "'default' is read in this run" in capsys.readouterr().err
+
+
 @pytest.fixture
 def small_disk() -> Iterator[None]:
     """The kernel lets this process write no file over 64 KiB, as a disk would that is nearly full."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,16 @@ def test_a_lock_that_was_taken_away_meanwhile_is_nobodys(
             pytest.fail("the lock was no longer there")
     with lock.alone(tmp_path):
         pass
+
+
+def test_where_the_disk_knows_no_locks_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(file: object, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with lock.alone(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [lock.NAME]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def beginning(verb: Parser) -> None:
 
 
 def recipe_file(arguments: argparse.Namespace) -> list[Path]:
-    """The file that RECIPE names, over which nothing may be written; [] where none was typed."""
-    return [Path(arguments.recipe)] if arguments.recipe else []
+    """The file that RECIPE is, over which nothing may be written; [] where it is a built-in's name."""
+    return [path] if arguments.recipe and (path := Path(arguments.recipe)).is_file() else []
 
 
 def begun_with(arguments: argparse.Namespace) -> list[str]:

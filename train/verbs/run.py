@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     from train.teaching import SoftLabels, second_of
 
     taught_by = [file for path in arguments.teacher for file in network_files(path)]
-    more = [arguments.init, arguments.soft_labels, arguments.second_soft_labels, Path(arguments.recipe)]
+    more = [arguments.init, arguments.soft_labels, arguments.second_soft_labels]
+    more += options.recipe_file(arguments)
     refuse_same(
         [arguments.out / name for name in (BEST, CHECKPOINT, HISTORY)],
         [arguments.data, *more, *taught_by, *arguments.second, *(path for _, path in arguments.stream)],

@@ -18,7 +18,7 @@ from edge.engine import EngineOptions
 from edge.moments.motion import FaceMotion, Motion, without_head
 from edge.moments.regions import GRID, INSIDE, REGIONS, X, Y
 from edge.moments.rule import RuleSpotter, Span
-from edge.moments.watch import FEWEST, Watcher, _Watched, too_few
+from edge.moments.watch import FEWEST, Watcher, _Look, _Watched, too_few
 from edge.results import Face, FrameReadings, Moment, Reading
 from edge.run import spotter_of
 from edge.sinks.json_lines import as_json
@@ -239,8 +239,9 @@ def test_what_was_over_is_told_though_another_part_moves_or_the_face_is_lost_at_
         }
         watched, spans = _Watched(RuleSpotter()), []
         for time, motion in motions(3.0, 100, ways):
-            spans += watched.takes(time, replace(motion, lost=time >= lost))
-        return [*spans, *watched.stays()]
+            spans += watched.takes(time, replace(motion, lost=time >= lost), 100.0)
+            watched.looks.append(_Look(time, photograph(), motion.place, 0.0))
+        return [*spans, *watched.stays(100.0)]
 
     (calm,), (moving,), (lost,) = (known(*each) for each in [(9, 9), (2.85, 9), (9, 2.9)])
     for span in (calm, moving, lost):

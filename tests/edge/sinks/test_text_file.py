@@ -181,7 +181,9 @@ def test_every_half_of_a_json_line_is_known_and_a_whole_one_is_kept(tmp_path: Pa
         assert file.read_bytes() == line * (3 if end == len(line) - 1 else 2)
 
 
-def test_every_half_of_a_table_with_a_head_is_taken_away(tmp_path: Path) -> None:
+def test_every_row_that_was_cut_short_is_taken_away_and_one_that_lacks_its_end_alone_stays(
+    tmp_path: Path,
+) -> None:
     file, target = tmp_path / "o.csv", Target(str(tmp_path / "o.csv"), ("happiness",))
     open_sink("csv", target).close()
     head = file.read_bytes()
@@ -189,7 +191,21 @@ def test_every_half_of_a_table_with_a_head_is_taken_away(tmp_path: Path) -> None
     sink.write(FRAME, RESULT)
     sink.close()
     whole = file.read_bytes()
+    all_cells = len(head) + whole[len(head) :].rindex(b",") + 1
     for end in range(len(whole)):
         file.write_bytes(whole[:end])
-        open_sink("csv", target).close()
-        assert file.read_bytes() == head, f"after {end} bytes"
+        sink = open_sink("csv", target)
+        assert file.read_bytes() == (head if end < all_cells else whole[:end]), f"after {end} bytes"
+        sink.write(FRAME, RESULT)
+        sink.close()
+        before = whole[:end] + b"\n" if end >= all_cells else head
+        assert file.read_bytes() == before + whole[len(head) :]
+
+
+def test_the_zeros_that_a_power_cut_leaves_go_from_a_table_too(tmp_path: Path) -> None:
+    file = tmp_path / "readings.txt"
+    file.write_bytes(b"one\nhalf a li" + bytes(4096))
+    sink = open_sink("table", Target(str(file), ("happiness",)))
+    sink.write(FRAME, RESULT)
+    sink.close()
+    assert file.read_bytes().startswith(b"one\nhalf a li\n") and b"\0" not in file.read_bytes()
