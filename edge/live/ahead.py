@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+HEED = 0.5  # seconds that a signal may have to wait
 
 
 class Ahead(Iterator[T], Generic[T]):
@@ -44,12 +45,20 @@ class Ahead(Iterator[T], Generic[T]):
         """The next item. Raises what making it raised, and StopIteration after the last."""
         if self._ended is not None:
             raise self._ended
-        made = self._made.get()
+        made = self._next_made()
         if isinstance(made, BaseException):
             self._ended = made
             raise made
         self._places.put(None)
         return made[0]
+
+    def _next_made(self) -> tuple[T] | BaseException:
+        # Ctrl-C that comes just before a wait begins is heard when it ends, and a source may be silent.
+        while True:
+            try:
+                return self._made.get(timeout=HEED)
+            except Empty:
+                continue
 
     def stop(self) -> None:
         """Begin no further item; those that were made may still be taken."""

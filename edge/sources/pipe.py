@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import stat
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,7 @@ from edge.sources.video import VideoSource
 
 STANDARD_INPUT = "/dev/stdin"
 CHUNK = 1 << 16
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PipedPicture:
@@ -82,7 +85,7 @@ def source(spec: str) -> Source:
 def _video(name: str, descriptor: int, head: bytes) -> VideoSource:
     """FFmpeg reads a pipe of its own: what was looked at must come first in it."""
     reading, writing = os.pipe()
-    threading.Thread(target=_pump, args=(descriptor, writing, head), daemon=True).start()
+    threading.Thread(target=_pump, args=(descriptor, writing, head, _signals()), daemon=True).start()
     try:
         return VideoSource(name, open_capture(name, f"/proc/self/fd/{reading}", cv2.CAP_FFMPEG))
     except SourceError as error:
@@ -91,15 +94,49 @@ def _video(name: str, descriptor: int, head: bytes) -> VideoSource:
         os.close(reading)  # FFmpeg opened it again, and the pump ends when nobody reads
 
 
-def _pump(source: int, target: int, head: bytes) -> None:
+def _signals() -> int:
+    """A descriptor that gives the numbers of signals as they come, -1 where somebody else hears them.
+
+    A signal that comes while FFmpeg is about to wait for the pipe is heard by nobody until data comes: the
+    main thread is not in Python.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return -1
+    told, telling = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    if before != -1:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+        os.close(telling)
+        return -1
+    return told
+
+
+def _pump(source: int, target: int, head: bytes, signals: int) -> None:
+    wait = select.poll()
+    for each in (source, signals):
+        if each >= 0:
+            wait.register(each, select.POLLIN)
     with suppress(OSError):
         while head:
             rest = memoryview(head)
             while rest:
                 rest = rest[os.write(target, rest) :]
+            if _ended(wait, source, signals):
+                break
             head = os.read(source, CHUNK)
     os.close(source)
     os.close(target)
+
+
+def _ended(wait: select.poll, source: int, signals: int) -> bool:
+    """Wait for the source; whether a signal that ends the process came first."""
+    while True:
+        ready = {each for each, _ in wait.poll()}
+        if signals in ready and any(number in ENDS for number in os.read(signals, CHUNK)):
+            return True
+        if source in ready:
+            return False
 
 
 def _read(descriptor: int, most: int) -> bytes:
