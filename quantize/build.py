@@ -6,7 +6,6 @@ run folder -> source -> export -> per engine: climb the ladder -> measure -> bun
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -38,6 +37,7 @@ from quantize.proof.page import page
 from quantize.proof.record import Measured
 from quantize.recipe import Ladder
 from quantize.workspace import Workspace, alone
+from train.digests import digest_of
 
 RECORD, CARD, PAGE = "build.json", FILE, "build.html"
 
@@ -110,7 +110,7 @@ def opened(order: Order) -> Setting:
 def _setting(order: Order, source: Source, splits: Splits) -> Setting:
     work = Workspace(
         workplace(order),
-        {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest(order.data)},
+        {"weights": source.weights_sha256, "about": source.recipe_sha256, "data": digest_of(order.data)},
     )
     exported = _exported(source, work, order.engines)
     return Setting(
@@ -170,19 +170,6 @@ def _calm(order: Order, setting: Setting, start: Bundle, first: Climb, measured:
         answers = shipped.board[-sum(len(domain.faces) for domain in others) :]
         known = calm(start, temperature, answers, others) or known
     return dataclasses.replace(start, calm=known)
-
-
-def digest(path: Path) -> str:
-    """Sha256 in hex of a file, or of all files in a folder with their names. Raises DataInvalid."""
-    whole = hashlib.sha256()
-    try:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if not file.is_dir():
-                whole.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
-                whole.update(file.read_bytes())
-        return whole.hexdigest()
-    except OSError as error:
-        raise DataInvalid(f"'{path}' cannot be read: {error.strerror or error}") from error
 
 
 def _refuse(order: Order) -> None:

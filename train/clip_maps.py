@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from edge.classify import at_size
 from edge.commands.progress import Progress
 from faces.clip_set import ClipSet
 from train.clip_stream import view
+from train.digests import digest_of_arrays
 from train.recipe import Recipe
 
 AT_ONCE = 256  # faces that the trunk sees at once
@@ -31,11 +31,8 @@ class ClipMaps:
         weights: dict[str, torch.Tensor],
         device: torch.device,
     ) -> None:
-        digest = hashlib.sha256()
-        for value in weights.values():
-            digest.update(value.cpu().contiguous().numpy().tobytes())
         self._recipe, self._trunk, self._device = recipe, trunk, device
-        self._weights = digest.hexdigest()
+        self._weights = digest_of_arrays(value.cpu().numpy() for value in weights.values())
         self._digests: dict[int, tuple[ClipSet, str]] = {}
 
     def of(self, clips: ClipSet, number: int = 0) -> torch.Tensor:

@@ -6,13 +6,12 @@ so other files or other numbers ask for another folder.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge.errors import DataInvalid, UsageError
-from edge.files import read_json, reason, write_json
+from edge.files import read_json, write_json
+from train.digests import digest_of
 
 NAME, SCHEMA = "gathered.json", 1
 
@@ -40,18 +39,3 @@ def hold(out: Path, kept: Sequence[str], files: Mapping[str, Path], numbers: Map
             told = f" {before.get(option)}, not {value}" if option in numbers else ""
             what = f"with {option}{told}" if told else f"with another {option}"
             raise UsageError(f"'{out}' was begun {what}: give another --out, or the same {option}")
-
-
-def digest_of(path: Path) -> str:
-    """Sha256 in hex of a file, or of a folder's files and their names. Raises DataInvalid."""
-    sha256 = hashlib.sha256()
-    try:
-        for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
-            if file != path:
-                sha256.update(os.fsencode(file.relative_to(path)) + b"\0")
-            with file.open("rb") as content:
-                while piece := content.read(1 << 20):
-                    sha256.update(piece)
-    except OSError as error:
-        raise DataInvalid(f"'{path}' cannot be read: {reason(error)}") from error
-    return sha256.hexdigest()

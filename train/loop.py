@@ -7,7 +7,6 @@ generator state: weights, optimiser, averaged weights and the step number are al
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 import sys
 import time
@@ -27,18 +26,9 @@ from faces.metrics import accuracy, macro_f1
 from train import lineage
 from train.batches import Batches
 from train.blend import take_prior_out
-from train.checkpoint import (
-    BEST,
-    CHECKPOINT,
-    HISTORY,
-    Trained,
-    content_of,
-    load_state,
-    make_folder,
-    read,
-    write,
-)
+from train.checkpoint import BEST, CHECKPOINT, HISTORY, Trained, load_state, make_folder, read, write
 from train.curves import add_to_tensorboard, write_history
+from train.digests import digest_of
 from train.lineage import Lineage
 from train.lock import alone
 from train.maps import Maps, split
@@ -254,7 +244,7 @@ class Run:
         for name, chances in saved.get("chances", {}).items():
             self.streams[name].chances = chances.numpy()
         self.starts = lineage.read(saved).starts
-        if init and init.exists() and hashlib.sha256(content_of(init)).hexdigest() not in self.starts[:1]:
+        if init and init.exists() and digest_of(init) not in self.starts[:1]:
             raise DataInvalid(f"'{path}' did not begin with '{init}': give another --out")
         if self.recipe.data.balanced:
             self.taught = saved["taught"].numpy() if saved["taught"].numel() else None

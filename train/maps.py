@@ -7,7 +7,6 @@ Each face is changed ``views`` times and its maps are kept as float16; epochs ta
 from __future__ import annotations
 
 import copy
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,12 @@ from edge.engine import EngineOptions, ModelFile
 from edge.errors import RecipeInvalid
 from edge.files import whole
 from train.batches import Batches
+from train.digests import digest_of_arrays
 from train.onnx_export import to_model
 from train.recipe import Recipe
 
 CHUNK = 64
+DIGITS = 12  # of the digest that maps are called by
 
 
 def split(model: nn.Module, recipe: Recipe) -> tuple[nn.Sequential, nn.Module]:
@@ -53,15 +54,6 @@ class Above(nn.Module):
         return logits
 
 
-def _digest(below: nn.Sequential, made_of: str) -> str:
-    """Of the weights of ``below`` and of the text ``made_of``, in hex."""
-    whole_digest = hashlib.sha256(made_of.encode())
-    for name, values in below.state_dict().items():
-        whole_digest.update(name.encode())
-        whole_digest.update(values.cpu().numpy().tobytes())
-    return whole_digest.hexdigest()[:12]
-
-
 class Maps:
     """The maps of every face's changed views, kept in ``out`` so that a stopped run goes on with them.
 
@@ -70,7 +62,8 @@ class Maps:
 
     def __init__(self, below: nn.Sequential, batches: Batches, out: Path, data: str) -> None:
         self.recipe, self._batches = batches.recipe, batches
-        self._made_of = _digest(below, f"{self.recipe.text}\0{data}")
+        weights = [each.cpu().numpy() for each in below.state_dict().values()]
+        self._made_of = digest_of_arrays([np.array([self.recipe.text, data]), *weights])[:DIGITS]
         size = self.recipe.model.input_size
         # ONNX Runtime gives these maps several times as fast as torch does on a CPU. The network itself may
         # be on another device, and stays there.

@@ -7,15 +7,12 @@ weights and the step. For networks that learn from what is made on the spot; ``t
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -38,15 +35,6 @@ def learning_rate(how: StepsRecipe, step: int) -> float:
         return how.lr * (step + 1) / how.warmup_steps
     done = (step - how.warmup_steps) / max(1, how.steps - how.warmup_steps)
     return how.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def digest_of_arrays(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """Sha256 in hex of arrays, their kinds and their shapes."""
-    sha256 = hashlib.sha256()
-    for array in arrays:
-        sha256.update(f"{array.dtype.str} {array.shape}".encode())
-        sha256.update(np.ascontiguousarray(array).tobytes())
-    return sha256.hexdigest()
 
 
 class Stepwise:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from faces import readers
 from faces.face_set import FaceSet, joined
 from faces.metrics import accuracy
 from faces.scores import balanced_accuracy
+from train.digests import digest_of_arrays
 from train.lessons import Lessons, agreed, without_prior
 from train.recipe import Recipe
 from train.teacher import Teacher
@@ -31,13 +31,12 @@ class SoftLabels:
     @property
     def sha256(self) -> str:
         """In hex, of all names and probabilities."""
-        content = hashlib.sha256()
-        for answers in (self.own, self.second):
-            for name in sorted(answers):
-                content.update(f"{name}\0".encode())
-                content.update(np.ascontiguousarray(answers[name]).tobytes())
-            content.update(b"\0")
-        return content.hexdigest()
+        arrays = [
+            array
+            for answers in (self.own, self.second)
+            for array in (np.array(sorted(answers)), *(answers[name] for name in sorted(answers)))
+        ]
+        return digest_of_arrays(arrays)
 
 
 def without_priors(

@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 
 from benchmarks.moments import naming, real
-from benchmarks.moments.tally import Tally
+from benchmarks.moments.tally import Tally, shown
 from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge import engine as engines
@@ -33,9 +33,8 @@ from edge.moments.motion import Motion
 from edge.moments.network import NetworkSpotter, SpottingNetwork
 from edge.moments.rule import RuleSpotter, Span
 from edge.moments.watch import Spotter, Watcher
-from edge.results import FrameReadings, Moment, Reading
+from edge.results import Moment
 from edge.settings import RunSettings
-from edge.source import Frame
 from faces import readers
 from measure import machine
 from train.spotter import gather, judge, motion_set, tones
@@ -75,12 +74,9 @@ def spotted(
     """``film`` at so many frames a second, through what --moments does with a followed face."""
     watcher = Watcher(bundle, names, spotter=lambda: Timed(make(), tally))
     moments: list[Moment] = []
-    for index, (when, picture, face) in enumerate(film.frames(rate)):
-        image = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-        reading = Reading(face, {}, "", (), 1)
-        result = FrameReadings("film", index, when, *image.shape[1::-1], (reading,))
+    for frame, result in shown(film, rate):
         begin = time.process_time()
-        moments += watcher(Frame("film", index, when, image), result).moments or ()
+        moments += watcher(frame, result).moments or ()
         tally.busy += time.process_time() - begin
         tally.frames += 1
     tally.seconds += film.seconds

@@ -19,16 +19,16 @@ from typing import Any
 import cv2
 
 from benchmarks.moments import real
+from benchmarks.moments.tally import interval_of, shown, true_interval
 from benchmarks.record import RECORDS, origin, save
 from edge import bundle as bundles
 from edge.bundle import Bundle
 from edge.moments.network import NetworkSpotter, SpottingNetwork
 from edge.moments.rule import RuleSpotter
 from edge.moments.watch import Watcher
-from edge.results import FrameReadings, Moment, Reading
-from edge.source import Frame
+from edge.results import Moment
 from faces import readers
-from faces.spotting.score import Interval, counted
+from faces.spotting.score import counted
 from train.spotter import gather
 from train.synth.face_mesh import MeshReader
 from train.synth.families import load_heads
@@ -40,14 +40,11 @@ BEFORE, AFTER = 4.0, 0.1  # seconds of film ahead of an onset, and behind an off
 
 def told(film: Film, begin: float, end: float, make: real.Make, bundle: Bundle) -> tuple[list[Moment], ...]:
     """Short movements of ``film`` from ``begin`` to ``end``, seconds: told before its last frame, by it."""
-    frames = [each for each in film.frames(RATE) if begin <= each[0] <= end]
+    frames = [each for each in shown(film, RATE) if begin <= (each[0].time or 0.0) <= end]
     watcher = Watcher(bundle, None, spotter=make)
     found: list[list[Moment]] = []
-    for index, (when, picture, face) in enumerate(frames):
-        image = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-        reading = Reading(face, {}, "", (), 1)
-        result = FrameReadings("film", index, when, *image.shape[1::-1], (reading,))
-        seen = watcher(Frame("film", index, when, image), result, index + 1 == len(frames))
+    for index, (frame, result) in enumerate(frames):
+        seen = watcher(frame, result, index + 1 == len(frames))
         found.append([each for each in seen.moments or () if each.kind == "micro"])
     return [each for some in found[:-1] for each in some], found[-1]
 
@@ -58,18 +55,13 @@ def measured(films: Sequence[Film], make: real.Make, bundle: Bundle) -> dict[str
     for film in films:
         micro = [each for each in film.happenings if each.kind == "micro"]
         for each in micro:
-            start, wanted = each.curve.start, Interval(each.curve.start, each.curve.end, each.apex)
+            start, wanted = each.curve.start, true_interval(each)
             sooner, late = told(film, start - BEFORE, each.curve.end + AFTER, make, bundle)
-            right = [
-                counted([Interval(one.onset, one.offset, one.apex)], [wanted]).right for one in sooner + late
-            ]
+            right = [counted([interval_of(one)], [wanted]).right for one in sooner + late]
             counts["movements"] += 1
             counts["told_sooner"] += any(right[: len(sooner)])
             counts["told_by_the_end"] += any(right[len(sooner) :])
-            true = [Interval(other.curve.start, other.curve.end, other.apex) for other in micro]
-            counts["false"] += counted(
-                [Interval(one.onset, one.offset, one.apex) for one in late], true
-            ).false
+            counts["false"] += counted([*map(interval_of, late)], [*map(true_interval, micro)]).false
             _, at_apex = told(film, start - BEFORE, each.apex, make, bundle)
             counts["told_at_the_apex"] += any(one.offset > start for one in at_apex)
     return counts

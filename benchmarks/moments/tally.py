@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from edge.bundle_files.sections import OTHER, TONES_AND_OTHER
-from edge.results import Moment
+from edge.results import FrameReadings, Moment, Reading
+from edge.source import Frame
 from faces.spotting.score import Counts, Interval, counted, matched
 from train.synth.moments import Film, Happening
 
@@ -35,10 +37,10 @@ class Tally:
     def take(self, film: Film, moments: Sequence[Moment]) -> None:
         """One film's."""
         true = [each for each in film.happenings if each.kind == "micro"]
-        wanted = [Interval(each.curve.start, each.curve.end, each.apex) for each in true]
+        wanted = [true_interval(each) for each in true]
         micro = [each for each in moments if each.kind == "micro"]
         sure = [each for each in micro if undoubted(each)]
-        spotted = [Interval(each.onset, each.offset, each.apex) for each in sure]
+        spotted = [interval_of(each) for each in sure]
         self.sure += counted(spotted, wanted)
         self.all += counted([Interval(each.onset, each.offset) for each in micro], wanted)
         pairs = matched(spotted, wanted)
@@ -74,6 +76,25 @@ class Tally:
             "cpu_ms_a_frame": round(1000 * self.busy / max(1, self.frames), 3),
             "spotter_cpu_ms_a_frame": round(1000 * self.spotting / max(1, self.frames), 3),
         }
+
+
+def interval_of(moment: Moment) -> Interval:
+    """When it was told to be."""
+    return Interval(moment.onset, moment.offset, moment.apex)
+
+
+def true_interval(happening: Happening) -> Interval:
+    """When it was made to be."""
+    return Interval(happening.curve.start, happening.curve.end, happening.apex)
+
+
+def shown(film: Film, rate: float) -> Iterator[tuple[Frame, FrameReadings]]:
+    """``film`` at so many frames a second, each with a reading of its face, for a Watcher."""
+    for index, (when, picture, face) in enumerate(film.frames(rate)):
+        image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+        reading = Reading(face, {}, "", (), 1)
+        result = FrameReadings("film", index, when, *image.shape[1::-1], (reading,))
+        yield Frame("film", index, when, image), result
 
 
 def naming(happening: Happening, expression: str | None) -> str:

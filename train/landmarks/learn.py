@@ -12,7 +12,7 @@ from torch import nn
 
 from train import stepwise
 from train.checkpoint import load_state, make_folder, read
-from train.gathered import digest_of
+from train.digests import digest_of, digest_of_arrays
 from train.landmarks import marked
 from train.landmarks.change import changed, plain
 from train.landmarks.covers import Covers
@@ -21,7 +21,7 @@ from train.landmarks.marked import MarkedFaces
 from train.landmarks.network import LandmarkNetwork
 from train.landmarks.recipe import Recipe, parse
 from train.lock import alone
-from train.stepwise import Stepwise, digest_of_arrays
+from train.stepwise import Stepwise
 
 LEARNT = "landmarks.pt"
 

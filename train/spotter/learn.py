@@ -13,12 +13,13 @@ from torch.nn import functional as F
 from edge.moments.decode import OUTPUTS
 from train import stepwise
 from train.checkpoint import make_folder
+from train.digests import digest_of_arrays
 from train.lock import alone
 from train.spotter.change import Drawer
 from train.spotter.motion_set import ARRAYS, MotionSet
 from train.spotter.network import SpotterNetwork
 from train.spotter.recipe import MEAN, STD, Recipe, parse
-from train.stepwise import Stepwise, digest_of_arrays
+from train.stepwise import Stepwise
 
 LEARNT = "spotter.pt"
 

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from edge.errors import DataInvalid
 from train import stepwise
 from train.checkpoint import make_folder
+from train.digests import digest_of_arrays
 from train.lock import alone
-from train.stepwise import Stepwise, digest_of_arrays
+from train.stepwise import Stepwise
 from train.voice.change import changed
 from train.voice.network import VoiceNetwork
 from train.voice.recipe import Recipe, parse
